@@ -1,0 +1,79 @@
+"""Steps: what a distro wants done on a node, as values.
+
+A driver returns steps and does nothing; the executor runs them. So the plan, the transcript, the
+simulation and the tests all come from the same list. A step has a title for people, and a *check*
+that says whether it is true already, so that repeating a step is safe and quick.
+
+This module knows no transport that is open, no clock and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+from transports.base import Command, File, Outcome
+
+__all__ = ["Run", "Step", "Upload", "Verdict", "WaitFor", "WriteFile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A large file, put on the node unless a file with that hash is there."""
+
+    title: str
+    source: File
+    target: PurePosixPath
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """A small rendered file, root's own. `secret`: its content is never shown, logged or hashed."""
+
+    title: str
+    target: PurePosixPath
+    content: bytes
+    mode: int = 0o644
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A command. With `check`, it runs only where the check does not exit 0."""
+
+    title: str
+    command: Command
+    check: Command | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one look at a condition says: met, not yet (why), or never (a failure's lineage and words)."""
+
+    met: bool
+    reason: str = ""
+    lineage: tuple[str, ...] = ()  # not empty: give up with this failure
+    remedy: str = ""
+
+
+Judge: TypeAlias = Callable[[Outcome], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitFor:
+    """A condition that becomes true by itself: looked at every `interval` seconds until the edge's timeout.
+
+    `on`: ask another node than the one being worked on, by name (a server that knows the answer).
+    """
+
+    title: str
+    command: Command
+    judge: Judge
+    interval: float = 2.0
+    on: str | None = None
+
+
+Step: TypeAlias = Upload | WriteFile | Run | WaitFor
