@@ -1,0 +1,43 @@
+# `make demo` runs the main job, `make test` all checks. Both set up what they need.
+.PHONY: demo test test-fast test-e2e lint format setup lock bench clean
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+help:  ## this list
+	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## make .venv, install what is missing
+	@scripts/setup
+
+demo: setup  ## six hosts become a cluster (real ones as root on Linux, else simulated)
+	@scripts/demo
+
+test: lint  ## everything: lint, types, fast tests, end-to-end tests on real hosts (root)
+	$(PYTEST) -n 2 --dist worksteal -m "not e2e"
+	$(PYTEST) -m e2e
+
+test-fast: setup  ## seconds: neither slow nor end-to-end
+	$(PYTEST) -n 2 --dist worksteal -m "not e2e and not slow"
+
+test-e2e: setup  ## only the tests on real hosts
+	$(PYTEST) -m e2e
+
+lint: setup  ## ruff and strict mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## let ruff format and fix
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: setup  ## write requirements/*.txt again from pyproject.toml
+	scripts/lock
+
+bench: setup  ## measure; prints tables of ratios
+	scripts/bench
+
+clean:  ## remove what was made here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
