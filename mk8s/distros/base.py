@@ -1,0 +1,190 @@
+"""The contract between a distro and the rest of mk8s.
+
+A driver is a set of pure functions: given the resolved cluster, a node and what was found on it, it
+says which files it needs, which steps an edge consists of and which questions prove the result. It
+opens no connection, reads no file, no clock and no randomness; the executor runs what it returns.
+
+Laws:
+
+1. The same input gives the same steps, so the plan, the transcript, the simulation and the tests agree.
+2. Every step may be repeated: it has a check, or doing it twice is the same as doing it once.
+3. Questions change nothing on a host. They are asked before a repeat, on resume and by `mk8s status`.
+4. No secret stands in a title, a description, a script or an argument.
+
+Begin reading at `Distro`; `mk8s.distros.rke2` is the reference driver.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Protocol
+
+from machines.errors import ActionError
+from mk8s.cluster import Cluster, Node
+from mk8s.errors import ManifestError
+from mk8s.steps import Step, Verdict
+from transports.base import Command, File, Outcome
+
+if TYPE_CHECKING:
+    from mk8s.facts import Facts
+    from transports.simulated import SimulatedHost, SimulatedNetwork
+
+__all__ = ["ArtifactItem", "Distro", "Question", "Situation", "distro_names", "load_distro"]
+
+GROUP = "mk8s.distros"  # entry point group; each entry names a `Distro` object
+
+BUILT_IN: Mapping[str, str] = {"rke2": "mk8s.distros.rke2:DISTRO"}
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactItem:
+    """One file of a release.
+
+    `file` is its name in the cluster's artifacts folder; the manifest's `artifacts.<id>.name` wins.
+    `roles` are the node roles that need it. `on_nodes` is false for a file that only mk8s reads.
+    """
+
+    id: str
+    file: str
+    purpose: str
+    required: bool
+    roles: frozenset[str]
+    on_nodes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All a driver may know when it decides about one node."""
+
+    cluster: Cluster
+    node: Node
+    facts: Facts | None  # None: not looked at yet; the driver then assumes an ordinary host
+    release: Mapping[str, File]  # artifact item id -> the local file with its hash
+    token: str  # the cluster's join token; a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that is true or not, found out without changing anything.
+
+    `on`: the node to ask instead of the one in question, by name.
+    """
+
+    title: str
+    command: Command
+    judge: Callable[[Outcome], Verdict]
+    on: str | None = None
+
+
+class Distro(Protocol):
+    """What a distro says about itself. All of it is pure."""
+
+    @property
+    def name(self) -> str:
+        """The name in the manifest's `distro:`."""
+        ...
+
+    def faults(self, cluster: Cluster) -> list[str]:
+        """What this distro cannot do with this cluster: ``path: message; hint`` each. Empty: all is well."""
+        ...
+
+    def artifacts(self, cluster: Cluster) -> list[ArtifactItem]:
+        """Every file that this cluster needs, in the order in which it is used."""
+        ...
+
+    def checksums(self, text: str) -> dict[str, str]:
+        """The distro's own checksum file, read: file name -> sha256 in 64 hex digits."""
+        ...
+
+    def needs_token(self, cluster: Cluster) -> bool:
+        """Whether mk8s has to make up a join token: the distro uses one, and the user gave none."""
+        ...
+
+    def user_token(self, cluster: Cluster) -> str | None:
+        """The join token that the user wrote into the config. A secret."""
+        ...
+
+    def stage(self, s: Situation) -> list[Step]:
+        """Put this node's part of the release on it."""
+        ...
+
+    def bootstrap(self, s: Situation) -> list[Step]:
+        """Install and configure. Starts nothing."""
+        ...
+
+    def start(self, s: Situation) -> list[Step]:
+        """Start the primary and wait until others can join it."""
+        ...
+
+    def join(self, s: Situation) -> list[Step]:
+        """Start any other node and wait until it is a member."""
+        ...
+
+    def verify(self, s: Situation) -> list[Step]:
+        """Wait for the role's own readiness."""
+        ...
+
+    def has_joined(self, s: Situation) -> list[Question]:
+        """All met: the effect of `start` or `join` is there already."""
+        ...
+
+    def is_healthy(self, s: Situation) -> list[Question]:
+        """All met: `verify` would have nothing to wait for."""
+        ...
+
+    def stop_unit(self, s: Situation) -> list[Step]:
+        """Take back `start` or `join` on this host. May run again after a crash."""
+        ...
+
+    def classify(self, outcome: Outcome, command: Command) -> ActionError | None:
+        """A known problem in what a failed command said. None: nothing that this distro knows."""
+        ...
+
+    def kubeconfig(self, cluster: Cluster) -> PurePosixPath:
+        """Where the administrator's kubeconfig lies on the primary."""
+        ...
+
+    def rewrite_kubeconfig(self, text: str, cluster: Cluster) -> str:
+        """The same kubeconfig for use from outside: the cluster's address in place of the loopback."""
+        ...
+
+    def secrets_in(self, config: Mapping[str, Any]) -> list[str]:
+        """Values in a node's config that must never be shown."""
+        ...
+
+    def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
+        """Teach a simulated host to behave as this distro does."""
+        ...
+
+
+def distro_names() -> list[str]:
+    """Every distro that can be loaded, sorted."""
+    return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=GROUP))})
+
+
+def load_distro(name: str) -> Distro:
+    """The driver called `name`. A built-in one wins over an installed one of the same name.
+
+    Raises ManifestError when there is none, with the names that come close.
+    """
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        built_in: Distro = getattr(import_module(module), attribute)
+        return built_in
+    found: tuple[EntryPoint, ...] = tuple(entry_points(group=GROUP, name=name))
+    if not found:
+        raise _unknown(name)
+    installed: Distro = found[0].load()
+    return installed
+
+
+def _unknown(name: str) -> ManifestError:
+    names = distro_names()
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    remedy = f"did you mean {close[0]!r}? " if close else ""
+    return ManifestError(f"distro: {name!r} is not known", remedy=f"{remedy}known: {', '.join(names)}")
