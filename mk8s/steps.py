@@ -57,6 +57,7 @@ class Verdict:
     reason: str = ""
     lineage: tuple[str, ...] = ()  # not empty: give up with this failure
     remedy: str = ""
+    final: bool = False  # with a lineage: repeating cannot help
 
 
 Judge: TypeAlias = Callable[[Outcome], Verdict]
