@@ -1,0 +1,34 @@
+"""Modelled hosts, and a transport that reaches them. Begin reading at `host`, then `services`.
+
+A model is strict: a command that it does not know is a mistake of its author. Time is the event
+loop's, so the same code runs in virtual time; nothing here uses threads, sockets or real files.
+"""
+
+from transports.simulated.disk import STANDARD_FOLDERS, SimulatedDisk, SimulatedFile
+from transports.simulated.faults import FAULT_KINDS, FaultLike, FaultSource
+from transports.simulated.host import Handler, Profile, SimulatedHost, UnknownCommand
+from transports.simulated.network import SimulatedNetwork
+from transports.simulated.services import Life, ServiceFailed, ServiceModel, SimulatedService
+from transports.simulated.timeline import Happening, Timeline
+from transports.simulated.transport import SimulatedTransport
+
+__all__ = [
+    "FAULT_KINDS",
+    "STANDARD_FOLDERS",
+    "FaultLike",
+    "FaultSource",
+    "Handler",
+    "Happening",
+    "Life",
+    "Profile",
+    "ServiceFailed",
+    "ServiceModel",
+    "SimulatedDisk",
+    "SimulatedFile",
+    "SimulatedHost",
+    "SimulatedNetwork",
+    "SimulatedService",
+    "SimulatedTransport",
+    "Timeline",
+    "UnknownCommand",
+]

@@ -1,0 +1,135 @@
+"""The files of a modelled host: names, hashes, modes and the space they take.
+
+It answers as a file system does, with `OSError`. Modelled: whole files, folders with modes, free
+space. Not modelled: links, open files, permissions (whoever comes in may become root), file times.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+__all__ = ["STANDARD_FOLDERS", "SimulatedDisk", "SimulatedFile"]
+
+ORDINARY = (
+    "/dev/shm /etc/default /etc/sysctl.d /etc/systemd/system /home /opt /root /run /tmp /usr/bin "
+    "/usr/lib/systemd/system /usr/local/bin /usr/local/lib /usr/local/share /var/lib /var/log /var/tmp"
+)
+SPECIAL = {"root": 0o700, "tmp": 0o1777, "shm": 0o1777}  # by last name; all others are 0755
+STANDARD_FOLDERS = {
+    folder: SPECIAL.get(folder.name, 0o755)
+    for path in ORDINARY.split()
+    for folder in (PurePosixPath(path), *PurePosixPath(path).parents)
+}
+"""What every host has. Shared by all of them, so that a large simulation stays small."""
+
+IN_MEMORY = (PurePosixPath("/", "tmp"), PurePosixPath("/run"), PurePosixPath("/dev", "shm"))
+"""Folders that a reboot empties."""
+
+
+@dataclass(slots=True)
+class SimulatedFile:
+    """A whole file. `content` is None for one that was uploaded from disk: then only its hash is known."""
+
+    sha256: str  # 64 hex digits
+    size: int  # bytes
+    mode: int
+    owner: str
+    content: bytes | None
+
+
+class SimulatedDisk:
+    """One file system. `files` and `folders` may be read and changed directly by models and tests."""
+
+    def __init__(self, free: int) -> None:
+        self.room = free  # bytes that files made here may take in all
+        self.files: dict[PurePosixPath, SimulatedFile] = {}
+        self.folders: dict[PurePosixPath, int] = {}  # beside STANDARD_FOLDERS: path -> mode
+
+    @property
+    def free(self) -> int:
+        """Free bytes; never less than zero."""
+        return max(0, self.room - sum(file.size for file in self.files.values()))
+
+    def is_folder(self, path: PurePosixPath) -> bool:
+        return path in STANDARD_FOLDERS or path in self.folders
+
+    def exists(self, path: PurePosixPath) -> bool:
+        return path in self.files or self.is_folder(path)
+
+    def mode(self, path: PurePosixPath) -> int:
+        """The mode of a file or folder. Raises FileNotFoundError."""
+        if path in self.files:
+            return self.files[path].mode
+        found = self.folders.get(path, STANDARD_FOLDERS.get(path))
+        if found is None:
+            raise _error(errno.ENOENT, path)
+        return found
+
+    def read(self, path: PurePosixPath) -> bytes:
+        """The content. Raises OSError; asking for content that is known by its hash alone is a bug."""
+        if self.is_folder(path):
+            raise _error(errno.EISDIR, path)
+        if path not in self.files:
+            raise _error(errno.ENOENT, path)
+        content = self.files[path].content
+        if content is None:
+            raise AssertionError(f"{path}: the model knows this file's hash, not its content")
+        return content
+
+    def write(self, path: PurePosixPath, content: bytes, *, mode: int = 0o644, owner: str = "root") -> None:
+        """Write a file whose content is known. Raises OSError."""
+        self.place(
+            path, SimulatedFile(hashlib.sha256(content).hexdigest(), len(content), mode, owner, content)
+        )
+
+    def place(self, path: PurePosixPath, file: SimulatedFile) -> None:
+        """Put a whole file in its place, as a write and a move do: the old one takes room until then.
+
+        Raises OSError: no such folder, the target is a folder, no space left.
+        """
+        if not self.is_folder(path.parent):
+            raise _error(errno.ENOTDIR if path.parent in self.files else errno.ENOENT, path)
+        if self.is_folder(path):
+            raise _error(errno.EISDIR, path)
+        if file.size > self.free:
+            raise _error(errno.ENOSPC, path)
+        self.files[path] = file
+
+    def make_folder(self, path: PurePosixPath, mode: int = 0o755) -> None:
+        """Make a folder and those above it. One that is there keeps its mode. Raises OSError."""
+        for folder in reversed((path, *path.parents)):
+            if folder in self.files:
+                raise _error(errno.EEXIST if folder == path else errno.ENOTDIR, folder)
+            if not self.is_folder(folder):
+                self.folders[folder] = mode if folder == path else 0o755
+
+    def set_mode(self, path: PurePosixPath, mode: int) -> None:
+        """Change a file's or folder's mode. Raises FileNotFoundError."""
+        if path in self.files:
+            self.files[path].mode = mode
+        elif self.is_folder(path):
+            self.folders[path] = mode
+        else:
+            raise _error(errno.ENOENT, path)
+
+    def remove(self, path: PurePosixPath) -> None:
+        """Remove a file, or a folder with all that is in it. What is not there is fine."""
+        for known in (self.files, self.folders):
+            for gone in [other for other in known if other == path or path in other.parents]:
+                del known[gone]
+
+    def forget_memory(self) -> None:
+        """What a reboot does: folders that are kept in memory are empty again."""
+        for path in IN_MEMORY:
+            mode = self.folders.get(path)
+            self.remove(path)
+            if mode is not None:
+                self.folders[path] = mode
+
+
+def _error(number: int, path: PurePosixPath) -> OSError:
+    return OSError(number, os.strerror(number), str(path))

@@ -1,0 +1,245 @@
+"""A modelled Linux host: files, services, power and the commands it understands.
+
+Laws:
+
+1. It is strict. A command without a handler is a mistake of its author and raises `UnknownCommand`;
+   it never pretends to succeed.
+2. No threads, no sockets, no real files. Time is the event loop's, randomness is keyed by the seed.
+3. It knows nothing of what is installed on it. Whoever adds a command or a service brings its model:
+   `handles`, `use` and `service_models`.
+
+Begin reading at `SimulatedHost`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from anyio import CancelScope
+
+from transports.base import Command, Outcome
+from transports.simulated.disk import SimulatedDisk, SimulatedFile
+from transports.simulated.services import ServiceModel, SimulatedService
+from transports.simulated.timeline import Timeline
+
+__all__ = ["Handler", "Profile", "SimulatedHost", "UnknownCommand"]
+
+Handler: TypeAlias = "Callable[[SimulatedHost, Command], Awaitable[Outcome]]"
+Unpack: TypeAlias = "Callable[[SimulatedHost, PurePosixPath], None]"
+GIB = 1 << 30
+
+UNIT_FOLDERS = tuple(
+    PurePosixPath(path)
+    for path in ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+)
+"""Where systemd looks for units, in its order of precedence."""
+
+
+class UnknownCommand(AssertionError):  # noqa: N818 - a claim about the author, not about the world
+    """A host was sent a command that nobody modelled. A bug of the command's author, never an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What kind of machine it is. One value may serve every host."""
+
+    kernel: str = "6.1.0-18-amd64"
+    os_id: str = "debian"
+    os_version: str = "12"
+    memory: int = 8 * GIB  # bytes
+    systemd: bool = True
+    selinux: Literal["enforcing", "permissive", "disabled"] = "disabled"
+    usr_local: Literal["writable", "read-only", "mount"] = "writable"
+    boot_seconds: float = 30.0
+
+
+class SimulatedHost:
+    """One machine.
+
+    `lifetime` counts boots: whoever sees it change has lost everything that was running.
+    `archives` says what an uploaded archive holds, by its file name: a function that puts its members
+    under a prefix. (An archive that was uploaded as bytes needs none.)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        *,
+        arch: Literal["amd64", "arm64"] = "amd64",
+        disk_free: int = 40 * GIB,
+        profile: Profile = Profile(),
+        seed: int = 0,
+    ) -> None:
+        self.name = name
+        self.hostname = name
+        self.address = address
+        self.arch = arch
+        self.profile = profile
+        self.seed = seed
+        self.disk = SimulatedDisk(disk_free)
+        self.services: dict[str, SimulatedService] = {}
+        self.service_models: dict[str, ServiceModel] = {}
+        self.archives: dict[str, Unpack] = {}
+        self.cut = False  # the network cable is out; the host itself goes on
+        self.timeline = Timeline()
+        self.running: set[CancelScope] = set()  # commands in flight; a power loss cancels them
+        self.lifetime = 1
+        self._power: Literal["on", "off", "booting"] = "on"
+        self._own: dict[str, Handler] = {}
+        self._shared: tuple[Mapping[str, Handler], ...] = ()
+        self._pid = 600
+
+    # What it holds
+
+    @property
+    def files(self) -> dict[PurePosixPath, SimulatedFile]:
+        return self.disk.files
+
+    @property
+    def folders(self) -> dict[PurePosixPath, int]:
+        return self.disk.folders
+
+    @property
+    def free(self) -> int:
+        """Free bytes on its disk."""
+        return self.disk.free
+
+    @property
+    def boot_id(self) -> str:
+        """Another one after each boot, as /proc/sys/kernel/random/boot_id."""
+        return str(UUID(int=self.random(f"boot/{self.lifetime}").getrandbits(128), version=4))
+
+    @property
+    def machine_id(self) -> str:
+        """The same for ever, as /etc/machine-id."""
+        return f"{self.random('machine').getrandbits(128):032x}"
+
+    def random(self, key: str) -> random.Random:
+        """The only source of chance: the same seed, host and key give the same numbers."""
+        return random.Random(f"{self.seed}/{self.name}/{key}")  # noqa: S311 - chance, not secrets
+
+    def next_pid(self) -> int:
+        self._pid += 1
+        return self._pid
+
+    # Commands
+
+    def handles(self, operation: str) -> Callable[[Handler], Handler]:
+        """Decorator: this function models that operation, on this host alone. A later one wins."""
+
+        def register(handler: Handler) -> Handler:
+            self._own[operation] = handler
+            return handler
+
+        return register
+
+    def use(self, handlers: Mapping[str, Handler]) -> None:
+        """Understand a library of commands. Kept, not copied: many hosts can share it. A later one wins."""
+        if not any(handlers is known for known in self._shared):
+            self._shared = (handlers, *self._shared)
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """Every operation that this host understands."""
+        merged: dict[str, Handler] = {}
+        for library in reversed(self._shared):
+            merged.update(library)
+        return merged | self._own
+
+    async def perform(self, command: Command) -> Outcome:
+        """Do what the command says, at once and without a network. Raises UnknownCommand."""
+        self.timeline.catch_up()
+        for library in (self._own, *self._shared):
+            handler = library.get(command.operation)
+            if handler is not None:
+                return await handler(self, command)
+        known = "\n  ".join(sorted(self.handlers)) or "(nothing)"
+        raise UnknownCommand(
+            f"{self.name}: no model for operation {command.operation!r} ({command.description});\n"
+            f"this host understands\n  {known}"
+        )
+
+    # Services
+
+    def service(self, name: str) -> SimulatedService | None:
+        """The unit of that name, loaded at first sight as systemd does. None: it has no unit file."""
+        name = name if "." in name else f"{name}.service"
+        if name in self.services:
+            return self.services[name]
+        if not any(folder / name in self.files for folder in UNIT_FOLDERS):
+            return None
+        model = self.service_models.get(name, ServiceModel())
+        return self.services.setdefault(name, SimulatedService(self, name, model))
+
+    def daemon_reload(self) -> None:
+        """``systemctl daemon-reload``: units whose file is gone and which do not run are forgotten."""
+        for name, service in list(self.services.items()):
+            has_file = any(folder / name in self.files for folder in UNIT_FOLDERS)
+            if not has_file and service.state in ("inactive", "failed"):
+                del self.services[name]
+
+    # Power and cable
+
+    @property
+    def powered(self) -> bool:
+        return self._power != "off"
+
+    @property
+    def booting(self) -> bool:
+        return self._power == "booting"
+
+    @property
+    def up(self) -> bool:
+        """Whether it runs and would answer someone whose packets get through."""
+        self.timeline.catch_up()
+        return self._power == "on"
+
+    @property
+    def reachable(self) -> bool:
+        return self.up and not self.cut
+
+    def power_off(self) -> None:
+        """Pull the plug: no service is told, what runs is gone, memory is forgotten."""
+        self._go_down("off")
+
+    def power_on(self) -> None:
+        """Boot. One that has power is left alone."""
+        if self._power == "off":
+            self._boot()
+
+    def reboot(self) -> None:
+        """Go down and come back after the profile's boot time, with the enabled services starting."""
+        if self._power == "on":
+            self._go_down("booting")
+            self._boot()
+
+    def _go_down(self, power: Literal["off", "booting"]) -> None:
+        self._power = power
+        self.lifetime += 1
+        for service in self.services.values():
+            service.stop()
+        self.disk.forget_memory()
+        for scope in self.running:
+            scope.cancel()
+
+    def _boot(self) -> None:
+        self._power = "booting"
+        lifetime = self.lifetime
+
+        def up() -> None:
+            if self._power == "booting" and self.lifetime == lifetime:
+                self._come_up()
+
+        self.timeline.after(self.profile.boot_seconds, up)
+
+    def _come_up(self) -> None:
+        self._power = "on"
+        for service in self.services.values():
+            if service.enabled:
+                service.start()

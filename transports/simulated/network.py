@@ -1,0 +1,89 @@
+"""The network between the operator and the modelled hosts, and among the hosts.
+
+Modelled: one uplink at the operator and one link at each host, in bytes per second. What is sent
+travels in slices; each slice holds both links for its time, first come first served, so that transfers
+at the same time share a link about evenly. Not modelled: round trips inside a transfer, loss, and the
+traffic of the hosts among themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+
+from transports.simulated.host import SimulatedHost
+from transports.simulated.timeline import Timeline
+
+__all__ = ["SimulatedNetwork"]
+
+GIGABIT = 125_000_000.0  # bytes per second
+SLICES = 8  # at most; few, because each one is a wake-up
+SMALLEST_SLICE = 1 << 20  # bytes
+
+
+class _Link:
+    """A road for one slice at a time."""
+
+    __slots__ = ("free_at", "rate")
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate  # bytes per second
+        self.free_at = 0.0
+
+
+class SimulatedNetwork:
+    """All hosts by address, one time for them all, and the links that uploads travel on."""
+
+    def __init__(self, *, uplink: float = GIGABIT, link: float = GIGABIT) -> None:
+        """`uplink` is the operator's, `link` that of each host; both in bytes per second."""
+        self.hosts: dict[str, SimulatedHost] = {}
+        self.timeline = Timeline()
+        self._uplink = _Link(uplink)
+        self._rate = link
+        self._links: dict[str, _Link] = {}
+
+    def add(self, host: SimulatedHost) -> SimulatedHost:
+        """Connect a host. Its time is the network's from now on. Raises ValueError for a taken address."""
+        if host.address in self.hosts:
+            raise ValueError(f"{host.name}: {host.address} is already {self.hosts[host.address].name}'s")
+        if len(host.timeline):
+            raise ValueError(
+                f"{host.name} is alive already; connect it to the network before anything starts"
+            )
+        host.timeline = self.timeline
+        self.hosts[host.address] = host
+        self._links[host.address] = _Link(self._rate)
+        return host
+
+    def reach(self, source: SimulatedHost, address: str) -> SimulatedHost | None:
+        """The host that answers at `address` when `source` calls; None when nobody does."""
+        target = self.hosts.get(address)
+        if target is None or not source.up or not target.up:
+            return None
+        if target is not source and (source.cut or target.cut):
+            return None
+        return target
+
+    async def carry(
+        self, host: SimulatedHost, size: int, on_progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Let the time pass that `size` bytes take between the operator and `host`, either way."""
+        slice_size = max(SMALLEST_SLICE, -(-size // SLICES))
+        done = 0
+        while done < size:
+            part = min(slice_size, size - done)
+            await anyio.sleep(self._reserve(host, part))
+            done += part
+            if on_progress is not None:
+                on_progress(done, size)
+
+    def _reserve(self, host: SimulatedHost, size: int) -> float:
+        """Take both links for the next slice; how many seconds from now it has arrived."""
+        now = anyio.current_time()
+        link = self._links[host.address]
+        arrived = now
+        for road in (self._uplink, link):
+            road.free_at = max(now, road.free_at) + size / road.rate
+            arrived = max(arrived, road.free_at)
+        return arrived - now

@@ -1,0 +1,68 @@
+"""What will happen on the modelled hosts, in order of time, with no task waiting for it.
+
+Services start, hosts boot and members are promoted while nobody looks. Those happenings wait in one
+queue and are played, each at its own moment, as soon as someone looks at any host: `catch_up`. So ten
+thousand idle hosts cost nothing, and the result does not depend on how often they are looked at.
+
+This module knows no host and no command.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+import anyio
+
+__all__ = ["Happening", "Timeline"]
+
+
+class Happening:
+    """One thing that is going to happen. `cancel` takes it back."""
+
+    __slots__ = ("act",)
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.act: Callable[[], None] | None = act
+
+    def cancel(self) -> None:
+        """Cancelling twice, or after it happened, is fine."""
+        self.act = None
+
+
+class Timeline:
+    """A queue of happenings. Two at the same moment are played in the order in which they were planned."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[float, int, Happening]] = []
+        self._planned = 0
+        self._at: float | None = None  # the moment that is being played; None: we are in the present
+
+    @property
+    def now(self) -> float:
+        """The moment that is being played, or else the event loop's time, in seconds."""
+        return anyio.current_time() if self._at is None else self._at
+
+    def __len__(self) -> int:
+        """How many happenings are still to come, those taken back included."""
+        return len(self._due)
+
+    def after(self, seconds: float, act: Callable[[], None]) -> Happening:
+        """Plan `act` for so many seconds from now. It must not wait."""
+        happening = Happening(act)
+        self._planned += 1
+        heapq.heappush(self._due, (self.now + seconds, self._planned, happening))
+        return happening
+
+    def catch_up(self) -> None:
+        """Play everything that is due by now. Does nothing while something is being played."""
+        if self._at is not None or not self._due:
+            return
+        present = anyio.current_time()
+        try:
+            while self._due and self._due[0][0] <= present:
+                self._at, _, happening = heapq.heappop(self._due)
+                if happening.act is not None:
+                    happening.act()
+        finally:
+            self._at = None
