@@ -1,0 +1,85 @@
+"""One call of a program's code: an action, a probe or an undo, bounded in time.
+
+Whatever happens in there comes out as an answer or as a `Failure`: a refusal of the world, the end of
+its time, or a bug. Only cancellation by the run itself passes through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import trio
+
+from machines.errors import ActionError, Failure
+from machines.registry import Context, Evidence
+
+__all__ = ["call", "seconds_in_words"]
+
+OnBug = Callable[[Exception], None]
+
+
+async def call(
+    function: Callable[[Context], Awaitable[Evidence | None]],
+    context: Context,
+    seconds: float,
+    on_bug: OnBug,
+) -> Evidence | Failure | None:
+    """What the function returned, or why it did not. `seconds` may be infinite."""
+    try:
+        with trio.move_on_after(max(0.0, seconds)):
+            return _journalable(await function(context))
+    except Exception as error:  # a program's code may raise anything, and costs one node one edge
+        return _failure_of(error, on_bug)
+    return Failure(("timeout",), f"no end after {seconds_in_words(seconds)}", ambiguous=True)
+
+
+def seconds_in_words(seconds: float) -> str:
+    """A duration for people: ``90 s``, ``15 min``, ``2 h``."""
+    if seconds >= 7200 and seconds % 3600 == 0:
+        return f"{seconds / 3600:g} h"
+    if seconds >= 120 and seconds % 60 == 0:
+        return f"{seconds / 60:g} min"
+    return f"{round(seconds, 1):g} s"
+
+
+def _journalable(evidence: Evidence | None) -> Evidence | None:
+    """Find out now, on this node's edge, whether the journal can hold it. Raises what msgspec raises."""
+    if evidence is not None:
+        msgspec.json.encode(evidence)
+    return evidence
+
+
+def _failure_of(error: Exception, on_bug: OnBug) -> Failure:
+    refusals = _refusals(error)
+    if refusals:
+        return _clean(refusals[0].failure)
+    on_bug(error)
+    return Failure(
+        ("internal",),
+        f"a bug in the program, not in the node: {type(error).__name__}",
+        remedy="report it with the traceback from the log",
+        ambiguous=True,
+        final=True,
+    )
+
+
+def _refusals(error: Exception) -> list[ActionError]:
+    """The refusals that an exception, or a group of nothing else, stands for; empty for a bug."""
+    if isinstance(error, ActionError):
+        return [error]
+    if not isinstance(error, ExceptionGroup):
+        return []
+    inner = [_refusals(each) for each in error.exceptions]
+    return [refusal for each in inner for refusal in each] if all(inner) else []
+
+
+def _clean(failure: Failure) -> Failure:
+    """Words from a node may hold bytes that were never text, which no journal can hold."""
+    return Failure(
+        failure.lineage, _text(failure.message), _text(failure.remedy), failure.ambiguous, failure.final
+    )
+
+
+def _text(words: str) -> str:
+    return words.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,86 @@
+"""Records as lines of bytes: ``crc32hex SP json LF``. Pure; knows no file and no clock.
+
+A line that was torn by a crash can only be the last one, and it lacks its LF or holds NUL bytes (a
+page that never reached the disk). Anything else that does not fit its checksum is damage, and is
+refused with its byte offset: cutting it off could lose an intent whose effect has happened.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from machines.records import SCHEMA, Record, RecordError, decode, encode, schema_of
+
+__all__ = ["JournalDamaged", "Parsed", "frame", "parse"]
+
+CHECKSUM = 8  # hex digits of a crc32, before the space
+REMEDY = (
+    "put back a copy of the file, or, if what follows may be repeated, cut it there with "
+    "`truncate -s {offset} {file}`"
+)
+
+
+class JournalDamaged(ValueError):  # noqa: N818 - it says what is wrong
+    """Bytes in a journal that no crash can explain. `offset` is where the bad line begins."""
+
+    def __init__(self, file: str, offset: int, problem: str) -> None:
+        remedy = REMEDY.format(offset=offset, file=file)
+        super().__init__(f"{file}: damaged at byte {offset}: {problem}\nhint: {remedy}")
+        self.file = file
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The sound records, and how many bytes they take: what follows is a torn tail."""
+
+    records: list[Record]
+    length: int
+
+
+def frame(record: Record) -> bytes:
+    """The record as a line of a journal."""
+    line = encode(record)
+    return b"%08x %s\n" % (zlib.crc32(line), line)
+
+
+def parse(data: bytes, file: str = "journal") -> Parsed:
+    """Every record of a journal. Raises `JournalDamaged` with the file's name and the byte offset."""
+    records: list[Record] = []
+    schema = SCHEMA
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start)
+        line = data[start:end] if end >= 0 else data[start:]
+        if end < 0 or not _is_sound(line):
+            if _is_torn(data, line, end):
+                break
+            raise JournalDamaged(file, start, "the line does not fit its checksum")
+        try:
+            schema = schema_of(line[CHECKSUM + 1 :], schema)
+            record = decode(line[CHECKSUM + 1 :], schema)
+        except RecordError as error:
+            raise JournalDamaged(file, start, str(error)) from error
+        _refuse_gap(record, len(records), file, start)
+        records.append(record)
+        start = end + 1
+    return Parsed(records, start)
+
+
+def _is_sound(line: bytes) -> bool:
+    return (
+        line[:CHECKSUM] == b"%08x" % zlib.crc32(line[CHECKSUM + 1 :])
+        and line[CHECKSUM : CHECKSUM + 1] == b" "
+    )
+
+
+def _is_torn(data: bytes, line: bytes, end: int) -> bool:
+    """Whether a bad line looks like one that was being written when the lights went out."""
+    is_last = end < 0 or end == len(data) - 1
+    return is_last and (end < 0 or b"\0" in line)
+
+
+def _refuse_gap(record: Record, before: int, file: str, offset: int) -> None:
+    if record.seq != before + 1:
+        raise JournalDamaged(file, offset, f"record {record.seq} follows record {before}")
