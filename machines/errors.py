@@ -1,4 +1,4 @@
-"""Failures as data, and the two exceptions of this room.
+"""Failures as data, faults of documents, and the exceptions that carry them.
 
 A failure has a *lineage*, most specific class first: ``("exit.17", "exit")``. Edges match classes,
 never texts, so whoever meets a foreign error translates it once, here into a `Failure`.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["ActionError", "Failure", "Fault", "MachineError", "matches"]
+__all__ = ["ActionError", "DocumentError", "Failure", "Fault", "MachineError", "matches"]
 
 ANY = "*"
 
@@ -67,12 +67,16 @@ class Fault:
         return f"{text}\n    hint: {self.hint}" if self.hint else text
 
 
-class MachineError(ValueError):
-    """A machine's document is wrong. Carries every fault that was found, in document order."""
+class DocumentError(ValueError):
+    """A document is wrong. Carries every fault that was found, in document order."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class MachineError(DocumentError):
+    """A machine's document is wrong: its text, its form, or what it says."""
 
 
 def matches(patterns: Sequence[str], failure: Failure) -> bool:
