@@ -1,0 +1,202 @@
+"""Which files of an RKE2 release a cluster needs, and where each goes on a node.
+
+The rule: RKE2's complete images file where the network plugin is canal, otherwise the core file, then
+multus if used, and exactly one file for the plugin. In a cluster of mixed architectures the plain ids
+belong to the primary's; the others carry the architecture as a suffix (``images-arm64``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mk8s.cluster import Cluster, Node
+from mk8s.distros.base import ArtifactItem, Situation
+from mk8s.distros.rke2.config import data_dir, words
+from mk8s.distros.rke2.versions import CORE_IMAGES, TRAEFIK_IN_CORE, ZST_IMAGES, Release, has, parse_version
+from transports.base import File
+
+__all__ = [
+    "ARCHIVE_SUFFIXES",
+    "Archive",
+    "archives",
+    "artifact_items",
+    "cni_of",
+    "images_dir",
+    "ingress_of",
+    "parse_checksums",
+    "release_of",
+    "staged",
+    "staging_dir",
+    "unknown_ids",
+]
+
+EVERYONE = frozenset({"primary", "server", "agent"})
+STAGING = PurePosixPath("/var/lib/mk8s/artifacts")
+ARCHIVE_SUFFIXES = (".tar", ".tar.lz4", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
+DEFAULT_CNI = ("canal",)
+CHECKSUM_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})(?:\s+(?P<name>\S+))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One kind of file: its id, its name in the release, what it is for."""
+
+    id: str
+    name: str
+    purpose: str
+    on_nodes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A file of images on its way: the local file, its staged place and where the engine looks for it."""
+
+    file: File
+    staged: PurePosixPath
+    target: PurePosixPath
+
+
+def artifact_items(cluster: Cluster) -> list[ArtifactItem]:
+    """Every file for every architecture in the cluster, and the archives the user added."""
+    items = [
+        ArtifactItem(_id(cluster, part.id, arch), part.name, part.purpose, True, EVERYONE, part.on_nodes)
+        for arch in _architectures(cluster)
+        for part in _parts(cluster, arch)
+    ]
+    known = {item.id for item in items}
+    extra = [
+        ArtifactItem(name, source.name, "images the manifest adds", True, EVERYONE, True)
+        for name, source in cluster.artifacts.items()
+        if _is_extra(name, source.name, known)
+    ]
+    return _unique([_renamed(cluster, item) for item in items + extra])
+
+
+def unknown_ids(cluster: Cluster) -> list[str]:
+    """Ids in the manifest's `artifacts` that name nothing here."""
+    known = {item.id for item in artifact_items(cluster)} | {"installScript"}
+    return [name for name in cluster.artifacts if name not in known]
+
+
+def parse_checksums(text: str) -> dict[str, str]:
+    """`sha256sum` output: file name -> digest. Every other line is passed over."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        match = CHECKSUM_LINE.fullmatch(line.strip())
+        if match and match["name"]:
+            found[PurePosixPath(match["name"].removeprefix("*")).name] = match["digest"]
+    return found
+
+
+def release_of(cluster: Cluster) -> Release:
+    """The cluster's release numbers. A version that is none is a fault, so the newest stands in for it."""
+    return parse_version(cluster.version) or Release(minor=99, patch=0)
+
+
+def cni_of(cluster: Cluster) -> tuple[str, ...]:
+    """The network plugins in order, from the primary's config; canal when it names none."""
+    return tuple(words(cluster.primary.config.get("cni"))) or DEFAULT_CNI
+
+
+def ingress_of(cluster: Cluster) -> tuple[str, ...]:
+    """The ingress controllers the user asked for by name; empty for the release's own choice."""
+    return tuple(words(cluster.primary.config.get("ingress-controller")))
+
+
+def staging_dir(cluster: Cluster) -> PurePosixPath:
+    """The node's folder for the release, so that versions lie side by side."""
+    return STAGING / cluster.version
+
+
+def images_dir(node: Node) -> PurePosixPath:
+    """Where the engine looks for image archives when it starts."""
+    return PurePosixPath(data_dir(node)) / "agent" / "images"
+
+
+def staged(s: Situation, part: str) -> tuple[File, PurePosixPath] | None:
+    """A part's local file and its staged place, which has RKE2's own name whatever the file is called."""
+    file = s.release.get(_id(s.cluster, part, s.node.arch))
+    names = {known.id: known.name for known in _parts(s.cluster, s.node.arch)}
+    return (file, staging_dir(s.cluster) / names[part]) if file else None
+
+
+def archives(s: Situation) -> list[Archive]:
+    """The image archives of this node, staged apart from the files that install.sh may take and move."""
+    wanted = [_id(s.cluster, part.id, s.node.arch) for part in _image_parts(s.cluster, s.node.arch)]
+    known = {item.id for item in artifact_items(s.cluster)}
+    extra = [name for name in s.cluster.artifacts if name in known - _all_part_ids(s.cluster)]
+    files = [s.release[name] for name in [*wanted, *extra] if name in s.release]
+    folder = staging_dir(s.cluster) / "images"
+    return [Archive(file, folder / file.path.name, images_dir(s.node) / file.path.name) for file in files]
+
+
+def _parts(cluster: Cluster, arch: str) -> list[_Part]:
+    by_script = cluster.install_method == "script"
+    parts = [
+        _Part("checksums", f"sha256sum-{arch}.txt", f"hashes of the release files for {arch}", by_script),
+        _Part("binary", f"rke2.linux-{arch}.tar.gz", f"RKE2 itself for {arch}"),
+    ]
+    if by_script:
+        parts.append(_Part("installScript", "install.sh", "RKE2's own installer"))
+    return parts + _image_parts(cluster, arch)
+
+
+def _image_parts(cluster: Cluster, arch: str) -> list[_Part]:
+    release, cni = release_of(cluster), cni_of(cluster)
+    if cni == DEFAULT_CNI or not has(release, CORE_IMAGES):
+        parts = [_image("images", "", arch, release, "every image that a node needs")]
+    else:
+        parts = [_image("images", "-core", arch, release, "every image but the network's")]
+        parts += [_add_on(name, arch, release) for name in _multus_first(cni) if name != "none"]
+    return parts + [_add_on(name, arch, release) for name in ingress_of(cluster) if _apart(name, release)]
+
+
+def _multus_first(cni: tuple[str, ...]) -> list[str]:
+    return sorted(cni, key=lambda name: name != "multus")
+
+
+def _apart(ingress: str, release: Release) -> bool:
+    """Whether this ingress controller has a file of its own: the one that core leaves out."""
+    return ingress == ("ingress-nginx" if has(release, TRAEFIK_IN_CORE) else "traefik")
+
+
+def _add_on(name: str, arch: str, release: Release) -> _Part:
+    words_of_name = "".join(word.capitalize() for word in name.split("-"))
+    return _image(f"images{words_of_name}", f"-{name}", arch, release, f"images of {name}")
+
+
+def _image(part: str, variant: str, arch: str, release: Release, purpose: str) -> _Part:
+    suffix = "tar.zst" if has(release, ZST_IMAGES) else "tar.gz"
+    return _Part(part, f"rke2-images{variant}.linux-{arch}.{suffix}", f"{purpose} ({arch})")
+
+
+def _architectures(cluster: Cluster) -> list[str]:
+    return list(dict.fromkeys(node.arch for node in cluster.nodes))
+
+
+def _id(cluster: Cluster, part: str, arch: str) -> str:
+    shared = part == "installScript" or arch == cluster.primary.arch
+    return part if shared else f"{part}-{arch}"
+
+
+def _all_part_ids(cluster: Cluster) -> set[str]:
+    return {_id(cluster, part.id, arch) for arch in _architectures(cluster) for part in _parts(cluster, arch)}
+
+
+def _is_extra(name: str, file: str, known: Iterable[str]) -> bool:
+    """Any other id that begins with `images` adds an archive, for every node."""
+    return name not in known and name.startswith("images") and bool(file)
+
+
+def _renamed(cluster: Cluster, item: ArtifactItem) -> ArtifactItem:
+    source = cluster.artifacts.get(item.id)
+    name = source.name if source and source.name else item.file
+    return ArtifactItem(item.id, name, item.purpose, item.required, item.roles, item.on_nodes)
+
+
+def _unique(items: Iterable[ArtifactItem]) -> list[ArtifactItem]:
+    by_id: Mapping[str, ArtifactItem] = {item.id: item for item in items}
+    return list(by_id.values())

@@ -1,0 +1,100 @@
+"""The parts of this package put together as one `Distro`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from machines.errors import ActionError
+from mk8s.cluster import Cluster
+from mk8s.distros.base import ArtifactItem, Distro, Question, Situation
+from mk8s.distros.rke2 import steps
+from mk8s.distros.rke2.artifacts import artifact_items, parse_checksums
+from mk8s.distros.rke2.commands import kubeconfig_of
+from mk8s.distros.rke2.config import host_in_url
+from mk8s.distros.rke2.faults import find_faults
+from mk8s.distros.rke2.tokens import needs_token, secrets_in, user_token
+from mk8s.problems import load_catalogue
+from mk8s.steps import Step
+from transports.base import Command, Outcome
+
+if TYPE_CHECKING:
+    from transports.simulated import SimulatedHost, SimulatedNetwork
+
+__all__ = ["DISTRO", "Rke2"]
+
+LOOPBACK = re.compile(r"(?P<before>server:\s*[\"']?https://)(127\.0\.0\.1|localhost|\[::1\])(?=[:/\"'\s]|$)")
+
+
+class Rke2:
+    """Rancher's RKE2 from local release files. See `Distro` for what each method promises."""
+
+    @property
+    def name(self) -> str:
+        return "rke2"
+
+    def faults(self, cluster: Cluster) -> list[str]:
+        return find_faults(cluster)
+
+    def artifacts(self, cluster: Cluster) -> list[ArtifactItem]:
+        return artifact_items(cluster)
+
+    def checksums(self, text: str) -> dict[str, str]:
+        return parse_checksums(text)
+
+    def needs_token(self, cluster: Cluster) -> bool:
+        return needs_token(cluster)
+
+    def user_token(self, cluster: Cluster) -> str | None:
+        return user_token(cluster)
+
+    def stage(self, s: Situation) -> list[Step]:
+        return steps.stage(s)
+
+    def bootstrap(self, s: Situation) -> list[Step]:
+        return steps.bootstrap(s)
+
+    def start(self, s: Situation) -> list[Step]:
+        return steps.start(s)
+
+    def join(self, s: Situation) -> list[Step]:
+        return steps.join(s)
+
+    def verify(self, s: Situation) -> list[Step]:
+        return steps.verify(s)
+
+    def has_joined(self, s: Situation) -> list[Question]:
+        return steps.has_joined(s)
+
+    def is_healthy(self, s: Situation) -> list[Question]:
+        return steps.is_healthy(s)
+
+    def stop_unit(self, s: Situation) -> list[Step]:
+        return steps.stop_unit(s)
+
+    def classify(self, outcome: Outcome, command: Command) -> ActionError | None:
+        """A known problem in the command's words. What it printed on purpose is not searched."""
+        del command  # every command of this driver speaks of its troubles on stderr
+        finding = load_catalogue("rke2").find(outcome.stderr.decode("utf-8", "replace"))
+        return finding.as_error() if finding else None
+
+    def kubeconfig(self, cluster: Cluster) -> PurePosixPath:
+        return kubeconfig_of(cluster.primary)
+
+    def rewrite_kubeconfig(self, text: str, cluster: Cluster) -> str:
+        address = host_in_url(cluster.endpoint or cluster.primary.address)
+        return LOOPBACK.sub(lambda found: f"{found['before']}{address}", text)
+
+    def secrets_in(self, config: Mapping[str, Any]) -> list[str]:
+        return secrets_in(config)
+
+    def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
+        # Imported here: the model is only for simulation, and a real run starts without it.
+        from mk8s.distros.rke2.model import teach
+
+        teach(host, network, cluster)
+
+
+DISTRO: Distro = Rke2()

@@ -1,0 +1,72 @@
+"""RKE2 release numbers, and what began or ended with which release.
+
+Every table says: minor release -> first patch release that has it. A minor above the table's last has
+it, a minor that the table leaves out has not. The numbers come from RKE2's own packaging scripts, unit
+files and flag tables at the release tags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+__all__ = [
+    "CNI_CHOICE",
+    "CORE_IMAGES",
+    "DATASTORE_ENDPOINT",
+    "INGRESS_CHOICE",
+    "NM_CLOUD_SETUP_GUARD",
+    "NO_NM_CLOUD_SETUP_GUARD",
+    "TRAEFIK_IN_CORE",
+    "UNIT_NOTIFIES",
+    "ZST_IMAGES",
+    "Release",
+    "has",
+    "parse_version",
+]
+
+Since: TypeAlias = Mapping[int, int]
+
+VERSION = re.compile(r"v1\.(?P<minor>\d+)\.(?P<patch>\d+)(-rc\d+)?\+rke2r\d+")
+
+ZST_IMAGES: Since = {19: 13, 20: 4, 21: 2}
+CORE_IMAGES: Since = {19: 13, 20: 7, 21: 2}  # the images split into core and one file for each CNI
+CNI_CHOICE: Mapping[str, Since] = {
+    "canal": {20: 7},
+    "cilium": {20: 7},
+    "none": {20: 7},
+    "calico": {21: 2},
+    "multus": {21: 2},
+    "flannel": {26: 14, 27: 11, 28: 7, 29: 2},
+}
+INGRESS_CHOICE: Mapping[str, Since] = {
+    "none": {27: 16, 28: 12, 29: 7, 30: 3},
+    "ingress-nginx": {27: 16, 28: 12, 29: 7, 30: 3},
+    "traefik": {30: 3},
+}
+TRAEFIK_IN_CORE: Since = {36: 0}  # before, ingress-nginx was in core and traefik a file of its own
+DATASTORE_ENDPOINT: Since = {27: 13, 28: 9, 29: 4, 30: 0}
+UNIT_NOTIFIES: Since = {21: 2, 22: 3}  # before, systemd calls the unit active as soon as it runs
+NM_CLOUD_SETUP_GUARD: Since = {21: 2, 22: 3}  # the unit refuses to start beside nm-cloud-setup ...
+NO_NM_CLOUD_SETUP_GUARD: Since = {32: 11, 33: 7, 34: 3, 35: 0}  # ... and from here on no longer
+
+
+class Release(NamedTuple):
+    """The two numbers that decide: v1.MINOR.PATCH."""
+
+    minor: int
+    patch: int
+
+
+def parse_version(text: str) -> Release | None:
+    """The numbers in a tag such as ``v1.33.4+rke2r1``; None when it is not one."""
+    found = VERSION.fullmatch(text)
+    return Release(int(found["minor"]), int(found["patch"])) if found else None
+
+
+def has(release: Release, since: Since) -> bool:
+    """Whether what the table dates is in this release."""
+    if release.minor in since:
+        return release.patch >= since[release.minor]
+    return release.minor > max(since)
