@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 __all__ = ["STANDARD_FOLDERS", "SimulatedDisk", "SimulatedFile"]
 
 ORDINARY = (
-    "/dev/shm /etc/default /etc/sysctl.d /etc/systemd/system /home /opt /root /run /tmp /usr/bin "
+    "/etc/default /etc/sysctl.d /dev/shm /etc/systemd/system /home /opt /root /run /tmp /usr/bin "
     "/usr/lib/systemd/system /usr/local/bin /usr/local/lib /usr/local/share /var/lib /var/log /var/tmp"
 )
 SPECIAL = {"root": 0o700, "tmp": 0o1777, "shm": 0o1777}  # by last name; all others are 0755

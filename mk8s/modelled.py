@@ -1,0 +1,312 @@
+"""Models of the commands in `mk8s.commands`: what each does to a simulated host, and what it answers.
+
+A model and its script say the same: same status, same output, same last words on stderr. A test runs
+both through the same stories.
+
+This module is used by simulation alone; no real node ever meets it.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+import anyio
+
+from transports.base import Command, Outcome
+from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService
+
+__all__ = ["OS_HANDLERS", "model_os"]
+
+HASH_RATE = 400e6  # bytes per second: openssl on one core of a current server
+UNPACK_RATE = 50e6  # bytes of a compressed archive per second
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+FATAL = "tar: Error is not recoverable: exiting now"
+DELAYED = "tar: Exiting with failure status due to previous errors"
+NOT_FOUND = 5  # systemctl's exit status for a unit that is not there
+
+OS_HANDLERS: dict[str, Handler] = {}
+"""Operation -> model, one for every command in `mk8s.commands`."""
+
+Plain = Callable[[SimulatedHost, Command], Outcome]
+
+
+def model_os(host: SimulatedHost) -> None:
+    """Teach a simulated host the commands of `mk8s.commands`."""
+    host.use(OS_HANDLERS)
+
+
+def _models(operation: str) -> Callable[[Plain], Plain]:
+    """Decorator: this function models an operation that takes no time worth speaking of."""
+
+    def register(plain: Plain) -> Plain:
+        async def handler(host: SimulatedHost, command: Command) -> Outcome:
+            try:
+                return plain(host, command)
+            except OSError as error:
+                return _refusal(1, f"{_program(command)}: {error.filename}: {error.strerror}")
+
+        OS_HANDLERS[operation] = handler
+        return plain
+
+    return register
+
+
+def _slow(operation: str, rate: float) -> Callable[[Plain], Plain]:
+    """Decorator: the same, for one that reads the file `$1` at `rate` bytes per second."""
+
+    def register(plain: Plain) -> Plain:
+        _models(operation)(plain)
+        at_once = OS_HANDLERS[operation]
+
+        async def handler(host: SimulatedHost, command: Command) -> Outcome:
+            file = host.files.get(_path(command))
+            if file is not None:
+                await anyio.sleep(file.size / rate)
+            return await at_once(host, command)
+
+        OS_HANDLERS[operation] = handler
+        return plain
+
+    return register
+
+
+# Files
+
+
+@_slow("file.digest", HASH_RATE)
+def _digest(host: SimulatedHost, command: Command) -> Outcome:
+    file = _file(host, _path(command))
+    return _says(file.sha256 if file else "absent")
+
+
+@_slow("file.state", HASH_RATE)
+def _state(host: SimulatedHost, command: Command) -> Outcome:
+    file = _file(host, _path(command))
+    return _says(f"{file.sha256} {file.mode:o} {file.owner}" if file else "absent")
+
+
+@_models("file.mode")
+def _mode(host: SimulatedHost, command: Command) -> Outcome:
+    path = _path(command)
+    return _says(f"{host.disk.mode(path):o}" if host.disk.exists(path) else "absent")
+
+
+@_models("file.read")
+def _read(host: SimulatedHost, command: Command) -> Outcome:
+    return Outcome(status=0, stdout=host.disk.read(_path(command)))
+
+
+@_models("file.chmod")
+def _chmod(host: SimulatedHost, command: Command) -> Outcome:
+    host.disk.set_mode(_path(command), int(command.args[1], 8))
+    return Outcome(status=0)
+
+
+@_models("folder.check")
+def _has_folder(host: SimulatedHost, command: Command) -> Outcome:
+    path, mode = _path(command), command.args[1]
+    met = host.disk.is_folder(path) and mode in ("", f"{host.disk.mode(path):o}")
+    return Outcome(status=0 if met else 1)
+
+
+@_models("folder.make")
+def _make_folder(host: SimulatedHost, command: Command) -> Outcome:
+    path, mode = _path(command), command.args[1]
+    host.disk.make_folder(path)
+    if mode:
+        host.disk.set_mode(path, int(mode, 8))
+    return Outcome(status=0)
+
+
+@_models("path.remove")
+def _remove(host: SimulatedHost, command: Command) -> Outcome:
+    host.disk.remove(_path(command))
+    return Outcome(status=0)
+
+
+@_models("disk.free")
+def _free(host: SimulatedHost, _command: Command) -> Outcome:
+    return _says(str(host.free // 1024))
+
+
+@_slow("archive.unpack", UNPACK_RATE)
+def _unpack(host: SimulatedHost, command: Command) -> Outcome:
+    archive, prefix = _path(command), PurePosixPath(command.args[1])
+    if archive not in host.files:
+        return _refusal(2, f"tar: {archive}: Cannot open: No such file or directory\n{FATAL}")
+    if archive.name in host.archives:
+        host.disk.make_folder(prefix)
+        host.archives[archive.name](host, prefix)
+        return Outcome(status=0)
+    return _unpack_content(host, archive, prefix)
+
+
+def _unpack_content(host: SimulatedHost, archive: PurePosixPath, prefix: PurePosixPath) -> Outcome:
+    content = host.files[archive].content
+    if content is None:
+        raise AssertionError(
+            f"{host.name}: nobody said what is in {archive.name}; see SimulatedHost.archives"
+        )
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            members = [(member, _member_content(tar, member)) for member in tar.getmembers()]
+    except tarfile.TarError:
+        return _refusal(2, f"tar: This does not look like a tar archive\n{DELAYED}")
+    for member, _ in members:
+        if member.name.startswith("/") or ".." in member.name.split("/"):
+            return _refusal(3, f"refused: the archive holds the name {member.name}")
+    host.disk.make_folder(prefix)
+    for member, data in members:
+        _place_member(host, prefix / member.name, member, data)
+    return Outcome(status=0)
+
+
+def _member_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
+    stream = tar.extractfile(member) if member.isfile() else None
+    return stream.read() if stream else None
+
+
+def _place_member(
+    host: SimulatedHost, path: PurePosixPath, member: tarfile.TarInfo, data: bytes | None
+) -> None:
+    host.disk.make_folder(path.parent)
+    if data is not None:
+        host.disk.write(path, data, mode=member.mode & ~0o022)
+    elif member.isdir():
+        host.disk.make_folder(path, member.mode & ~0o022)
+    else:
+        raise AssertionError(f"{member.name}: only files and folders in archives are modelled")
+
+
+# Units
+
+
+@_models("unit.show")
+def _show(host: SimulatedHost, command: Command) -> Outcome:
+    unit = host.service(command.args[0])
+    if unit is None:
+        return _says(
+            "MainPID=0\nNRestarts=0\nResult=success\nLoadState=not-found\n"
+            "ActiveState=inactive\nSubState=dead\nUnitFileState="
+        )
+    return _says(
+        f"MainPID={unit.pid}\nNRestarts={unit.restarts}\nResult={unit.result}\nLoadState=loaded\n"
+        f"ActiveState={unit.state}\nSubState={unit.sub}\n"
+        f"UnitFileState={'enabled' if unit.enabled else 'disabled'}"
+    )
+
+
+@_models("unit.is-enabled")
+def _is_enabled(host: SimulatedHost, command: Command) -> Outcome:
+    unit = host.service(command.args[0])
+    if unit is None:
+        return _refusal(
+            1, f"Failed to get unit file state for {_full(command.args[0])}: No such file or directory"
+        )
+    return Outcome(status=0 if unit.enabled else 1)
+
+
+@_models("unit.enable")
+def _enable(host: SimulatedHost, command: Command) -> Outcome:
+    return _switch(host, command, "enable")
+
+
+@_models("unit.disable")
+def _disable(host: SimulatedHost, command: Command) -> Outcome:
+    return _switch(host, command, "disable")
+
+
+def _switch(host: SimulatedHost, command: Command, verb: str) -> Outcome:
+    unit = host.service(command.args[0])
+    if unit is None:
+        return _refusal(1, f"Failed to {verb} unit: Unit file {_full(command.args[0])} does not exist.")
+    unit.enabled = verb == "enable"
+    return Outcome(status=0)
+
+
+@_models("unit.start")
+def _start(host: SimulatedHost, command: Command) -> Outcome:
+    return _turn(host, command, "start", SimulatedService.start, "not found")
+
+
+@_models("unit.stop")
+def _stop(host: SimulatedHost, command: Command) -> Outcome:
+    return _turn(host, command, "stop", SimulatedService.stop, "not loaded")
+
+
+def _turn(
+    host: SimulatedHost, command: Command, verb: str, act: Callable[[SimulatedService], None], lack: str
+) -> Outcome:
+    unit = host.service(command.args[0])
+    if unit is None:
+        name = _full(command.args[0])
+        return _refusal(NOT_FOUND, f"Failed to {verb} {name}: Unit {name} {lack}.")
+    act(unit)
+    return Outcome(status=0)
+
+
+@_models("unit.reload")
+def _reload(host: SimulatedHost, _command: Command) -> Outcome:
+    host.daemon_reload()
+    return Outcome(status=0)
+
+
+@_models("unit.journal")
+def _journal(host: SimulatedHost, command: Command) -> Outcome:
+    unit = host.service(command.args[0])
+    lines = unit.journal[-int(command.args[1]) :] if unit else []
+    return _says("\n".join(lines)) if lines else Outcome(status=0)
+
+
+# The host itself
+
+
+@_models("facts.gather")
+def _facts(host: SimulatedHost, _command: Command) -> Outcome:
+    profile = host.profile
+    facts = {
+        "hostname": host.hostname,
+        "machine": MACHINES[host.arch],
+        "kernel": profile.kernel,
+        "os_id": profile.os_id,
+        "os_version": profile.os_version,
+        "boot_id": host.boot_id,
+        "machine_id": host.machine_id,
+        "uid": "0",
+        "free_kib": str(host.free // 1024),
+        "memory_kib": str(profile.memory // 1024),
+        "systemd": "yes" if profile.systemd else "no",
+        "selinux": profile.selinux,
+        "usr_local": profile.usr_local,
+    }
+    return _says("\n".join(f"{key}={value}" for key, value in facts.items()))
+
+
+def _path(command: Command) -> PurePosixPath:
+    return PurePosixPath(command.args[0])
+
+
+def _file(host: SimulatedHost, path: PurePosixPath) -> SimulatedFile | None:
+    if host.disk.is_folder(path):
+        raise IsADirectoryError(21, "Is a directory", "-")
+    return host.files.get(path)
+
+
+def _full(unit: str) -> str:
+    return unit if "." in unit else f"{unit}.service"
+
+
+def _program(command: Command) -> str:
+    """The program that complains: the one that the script ends in."""
+    return {"folder.make": "mkdir", "file.chmod": "chmod", "file.read": "cat"}.get(command.operation, "sh")
+
+
+def _says(text: str) -> Outcome:
+    return Outcome(status=0, stdout=f"{text}\n".encode())
+
+
+def _refusal(status: int, words: str) -> Outcome:
+    return Outcome(status=status, stderr=f"{words}\n".encode())
