@@ -1,0 +1,121 @@
+"""The command line: one file a verb. stdout is data, stderr is talk.
+
+A verb's module is imported only when that verb is called, so that `mk8s --version` starts at once.
+Each verb module has `add_arguments(parser)` and `main(args) -> int`; anything the user can mend is an
+Mk8sError and ends here as a message and an exit code, never as a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+__all__ = ["VERBS", "Verb", "main"]
+
+
+class Verb(NamedTuple):
+    module: str
+    summary: str
+
+
+VERBS: dict[str, Verb] = {
+    "run": Verb("run", "make the nodes in the manifest into one cluster; safe to repeat, resumes"),
+    "validate": Verb("validate", "check the manifest and the release files; touch no node"),
+    "plan": Verb("plan", "show what a run would do on each node; connect to none"),
+    "simulate": Verb("simulate", "rehearse the run against simulated nodes in virtual time"),
+    "status": Verb("status", "where every node is"),
+    "explain": Verb("explain", "why a node is where it is, and what comes next"),
+    "graph": Verb("graph", "draw the node machine (mermaid or dot)"),
+    "journal": Verb("journal", "print what happened, record by record"),
+    "kubeconfig": Verb("kubeconfig", "where the cluster's kubeconfig is, or copy it"),
+    "lab": Verb("lab", "real throw-away hosts on this machine, to learn and rehearse"),
+    "download": Verb("reserved", "fetch the release files (not built yet)"),
+    "install": Verb("reserved", "the original's name for `run` (not built yet)"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb. Returns the exit code; see mk8s.errors.ExitCode."""
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] in ("--version", "-V"):
+        print(f"mk8s {version()}")
+        return 0
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(overview())
+        return 0
+    if words[0] not in VERBS:
+        return _unknown(words[0])
+    return _run_verb(words[0], words[1:])
+
+
+def version() -> str:
+    """The installed version, or that of the source tree."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("mk8s")
+    except PackageNotFoundError:
+        return "0 (source tree)"
+
+
+def overview() -> str:
+    verbs = "\n".join(f"  {name:<12}{verb.summary}" for name, verb in VERBS.items())
+    return (
+        "usage: mk8s VERB [OPTIONS] ...\n\n"
+        "Turns networked Linux machines into a highly available Kubernetes cluster, from one manifest.\n\n"
+        f"{verbs}\n\n"
+        "`mk8s VERB --help` says more about each.\n"
+        "Exit status:  0 done  ·  1 a node needs you  ·  2 the manifest or the command line needs you\n"
+        "              75 another mk8s works on this cluster  ·  130 interrupted, resumable"
+    )
+
+
+def _unknown(word: str) -> int:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, VERBS, 1)
+    hint = f"did you mean `mk8s {near[0]}`?" if near else "`mk8s --help` lists the verbs"
+    print(f"error: there is no verb {word!r}\nhint: {hint}", file=sys.stderr)
+    return 2
+
+
+def _run_verb(name: str, words: list[str]) -> int:
+    from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+    module = import_module(f"mk8s.cli.{VERBS[name].module}")
+    parser = ArgumentParser(
+        prog=f"mk8s {name}", description=module.__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    module.add_arguments(parser)
+    try:
+        return int(module.main(_parsed(parser, name, words)))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our data went away
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        return _report(error)
+
+
+def _parsed(parser: ArgumentParser, name: str, words: list[str]) -> object:
+    args = parser.parse_args(words)
+    args.verb = name
+    return args
+
+
+def _report(error: Exception) -> int:
+    """A user's mistake is a message; a mistake of ours keeps its traceback."""
+    from mk8s.errors import Mk8sError
+
+    if not isinstance(error, Mk8sError):
+        raise error
+    print(f"error: {error}", file=sys.stderr)
+    return int(error.exit_code)

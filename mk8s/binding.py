@@ -1,0 +1,151 @@
+"""Where the two sides meet: the names in the node table, bound to a distro's steps over transports.
+
+Each action asks the driver for the steps of its edge and hands them to the executor. It decides
+nothing: retries, time and order belong to the table.
+
+This module knows no SSH, no clock and no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from machines import ActionError, Context, Evidence, Registry
+from mk8s.cluster import Cluster, Node
+from mk8s.distros.base import Distro, Question, Situation
+from mk8s.executor import Executor
+from mk8s.facts import Facts, gather
+from mk8s.steps import Step, Verdict
+from transports.base import File, Transport
+
+__all__ = ["Binding"]
+
+StepsOf = Callable[[Situation], list[Step]]
+OnKubeconfig = Callable[[str], None]
+
+
+@dataclass
+class Binding:
+    """One cluster's hands: actions, guards, probes and undos for the node table."""
+
+    cluster: Cluster
+    distro: Distro
+    transports: Mapping[str, Transport]
+    executor: Executor
+    release: Mapping[str, File]
+    token: str
+    keep_kubeconfig: OnKubeconfig
+    facts: dict[str, Facts] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nodes: dict[str, Node] = {node.name: node for node in self.cluster.nodes}
+
+    def registry(self) -> Registry:
+        """Every name that specs/machines/node.yaml uses."""
+        registry = Registry()
+        registry.action("stage")(self.stage)
+        registry.action("bootstrap")(self._edge(self.distro.bootstrap))
+        registry.action("start")(self._edge(self.distro.start))
+        registry.action("join")(self._edge(self.distro.join))
+        registry.action("verify")(self.verify)
+        registry.probe("has_joined")(self.has_joined)
+        registry.undo("stop_unit")(self.stop_unit)
+        registry.guard("is_primary")(lambda node: node.role == "primary")
+        registry.guard("is_server")(lambda node: node.role == "server")
+        registry.guard("is_agent")(lambda node: node.role == "agent")
+        return registry
+
+    async def stage(self, ctx: Context) -> Evidence:
+        """Look at the host first: nothing is sent to one that cannot become a member."""
+        self.facts.pop(ctx.member.name, None)
+        facts = await self.facts_of(ctx.member.name)
+        refuse_unfit(self.nodes[ctx.member.name], facts, self.facts)
+        return await self._run(self.distro.stage, ctx)
+
+    async def verify(self, ctx: Context) -> Evidence:
+        evidence = await self._run(self.distro.verify, ctx)
+        if ctx.member.role == "primary":
+            await self._fetch_kubeconfig(ctx.member.name)
+        return evidence
+
+    async def has_joined(self, ctx: Context) -> Evidence | None:
+        """The probe of the start and join edges: is the effect there already?"""
+        situation = await self._situation(ctx.member.name)
+        verdict = await self.ask(ctx.member.name, self.distro.has_joined(situation))
+        return {"seen": verdict.reason} if verdict.met else None
+
+    async def stop_unit(self, ctx: Context) -> None:
+        await self._run(self.distro.stop_unit, ctx)
+
+    async def is_healthy(self, node: str) -> Verdict:
+        """Read-only: the role's readiness now. Raises ActionError when the node does not answer."""
+        return await self.ask(node, self.distro.is_healthy(await self._situation(node)))
+
+    async def ask(self, node: str, questions: Sequence[Question]) -> Verdict:
+        """All questions in order; the first that is not met is the answer."""
+        verdict = Verdict(met=True)
+        for question in questions:
+            verdict = question.judge(await self.executor.ask(question.on or node, question.command))
+            if not verdict.met:
+                return verdict
+        return verdict
+
+    async def facts_of(self, node: str) -> Facts:
+        """What the host is. Asked once a run; a stage asks again."""
+        if node not in self.facts:
+            self.facts[node] = await self.executor.translated(gather(self.transports[node]))
+        return self.facts[node]
+
+    def _edge(self, steps_of: StepsOf) -> Callable[[Context], Awaitable[Evidence]]:
+        async def act(ctx: Context) -> Evidence:
+            return await self._run(steps_of, ctx)
+
+        return act
+
+    async def _run(self, steps_of: StepsOf, ctx: Context) -> dict[str, Any]:
+        situation = await self._situation(ctx.member.name)
+        report = await self.executor.run_steps(
+            ctx.member.name, steps_of(situation), self.distro.classify, note=ctx.note
+        )
+        return report.evidence()
+
+    async def _situation(self, node: str) -> Situation:
+        facts = await self.facts_of(node)
+        return Situation(self.cluster, self.nodes[node], facts, self.release, self.token)
+
+    async def _fetch_kubeconfig(self, node: str) -> None:
+        content = await self.executor.translated(
+            self.transports[node].get(self.distro.kubeconfig(self.cluster), sudo=True)
+        )
+        self.keep_kubeconfig(self.distro.rewrite_kubeconfig(content.decode(), self.cluster))
+
+
+def refuse_unfit(node: Node, facts: Facts, seen: Mapping[str, Facts]) -> None:
+    """Raise ActionError (class check) for a host that cannot become what the manifest says."""
+    if facts.arch != node.arch:
+        raise ActionError(
+            "check.arch",
+            "check",
+            final=True,
+            message=f"the manifest says {node.arch}, the host is {facts.arch}",
+            remedy=f"set `arch: {facts.arch}` for {node.name}, or correct its address",
+        )
+    if not facts.systemd:
+        raise ActionError(
+            "check.systemd",
+            "check",
+            final=True,
+            message="systemd does not run on the host, and it starts the cluster's services",
+            remedy="install on a host that boots with systemd",
+        )
+    twins = [name for name, other in seen.items() if name != node.name and other.hostname == facts.hostname]
+    if twins:
+        raise ActionError(
+            "check.hostname",
+            "check",
+            final=True,
+            message=f"its hostname {facts.hostname!r} is also that of {', '.join(sorted(twins))}",
+            remedy="give each host its own name with `hostnamectl set-hostname`",
+        )

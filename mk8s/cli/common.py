@@ -1,0 +1,33 @@
+"""What several verbs share: the manifest argument, the output choice, and talk on stderr."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+__all__ = ["add_manifest", "add_output", "add_state", "say"]
+
+
+def say(*words: object) -> None:
+    """Talk to the person: stderr, so that stdout stays data."""
+    print(*words, file=sys.stderr, flush=True)
+
+
+def add_manifest(parser: ArgumentParser) -> None:
+    parser.add_argument("manifest", type=Path, help="the cluster's manifest, such as cluster.yaml")
+
+
+def add_state(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="the cluster's state folder (default: .mk8s/NAME beside the manifest)",
+    )
+
+
+def add_output(parser: ArgumentParser, *choices: str) -> None:
+    parser.add_argument(
+        "--output", choices=choices, default=choices[0], help=f"how to print (default: {choices[0]})"
+    )

@@ -1,0 +1,33 @@
+"""Make the nodes in the manifest into one Kubernetes cluster.
+
+Running it again is safe: what is finished is recognised and left alone. If it was interrupted, by
+Ctrl-C, a lost power line or kill -9, the same command resumes where it stopped. A node that failed is
+tried again. Ctrl-C once stops in an orderly way; twice, at once.
+
+Examples:
+  mk8s run cluster.yaml
+  mk8s run cluster.yaml --output json > events.jsonl
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from mk8s.cli.common import add_manifest, add_output, add_state
+
+__all__ = ["add_arguments", "main"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_manifest(parser)
+    add_state(parser)
+    add_output(parser, "text", "plain", "json")
+    parser.add_argument(
+        "--grace", type=float, default=30.0, help="seconds that running work gets after Ctrl-C"
+    )
+
+
+def main(args: Namespace) -> int:
+    from mk8s.running import run_cluster
+
+    return int(run_cluster(args.manifest, args.state, args.output, args.grace))

@@ -1,0 +1,37 @@
+"""Check the manifest and, where they are named, the release files. Connects to no node.
+
+Every fault is printed at once, with file, line and column. Exit status 0 when a run could begin.
+
+Example:
+  mk8s validate cluster.yaml
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from mk8s.cli.common import add_manifest, say
+
+__all__ = ["add_arguments", "main"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_manifest(parser)
+    parser.add_argument("--manifest-only", action="store_true", help="do not look for the release files")
+
+
+def main(args: Namespace) -> int:
+    from mk8s.project import load_project
+    from mk8s.release import find_release
+
+    project = load_project(args.manifest)
+    cluster = project.cluster
+    if not args.manifest_only:
+        files = find_release(cluster, project.distro)
+        say(f"{len(files)} release files in {cluster.artifacts_dir}, hashes verified")
+    say(
+        f"{args.manifest}: well formed: {cluster.name}, {cluster.distro} {cluster.version}, "
+        f"{len(cluster.servers)} servers, {len(cluster.agents)} agents"
+    )
+    say(f"Next: mk8s run {args.manifest}")
+    return 0

@@ -1,0 +1,71 @@
+"""Roads to the nodes: the manifest's logins turned into transports.
+
+Nothing connects here; a transport does at its first use. Passwords and passphrases are read from the
+environment variables that the manifest names, at the moment they are needed, and kept nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from mk8s.cluster import Cluster, Login, Node
+from transports.base import Transport
+from transports.local import LocalTransport
+from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport, UploadThreads
+
+__all__ = ["make_transports"]
+
+CONNECTION_STARTS = 10  # sshd drops unauthenticated connections at random past MaxStartups 10
+USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+Ask = Callable[[], str | None]
+
+
+def make_transports(cluster: Cluster, known_hosts: Path) -> dict[str, Transport]:
+    """One transport for each node, by its name. `known_hosts` is the file that accepted keys go to."""
+    starts = ConnectionStarts(CONNECTION_STARTS)
+    uploads = UploadThreads(max(2, min(8, (os.cpu_count() or 2) * 2)))
+    keys = HostKeys(
+        _known_hosts_files(cluster, known_hosts),
+        accept_new=cluster.host_keys == "accept-new",
+        write_to=known_hosts,
+    )
+    return {node.name: _transport(node, keys, starts, uploads) for node in cluster.nodes}
+
+
+def _known_hosts_files(cluster: Cluster, own: Path) -> list[Path]:
+    users = cluster.known_hosts or Path("~/.ssh/known_hosts").expanduser()
+    return [users, own]
+
+
+def _transport(node: Node, keys: HostKeys, starts: ConnectionStarts, uploads: UploadThreads) -> Transport:
+    login = node.login
+    if login.local:
+        return LocalTransport(node.name, sudo_password=_from_environment(login.sudo_password_env))
+    options = SSHOptions(
+        host=node.address,
+        port=login.port,
+        user=login.user,
+        key_files=_key_files(login),
+        password=_from_environment(login.password_env),
+        passphrase=_passphrase(login.passphrase_env),
+        sudo_password=_from_environment(login.sudo_password_env),
+        host_keys=keys,
+    )
+    return SSHTransport(node.name, options, starts=starts, uploads=uploads)
+
+
+def _key_files(login: Login) -> tuple[Path, ...]:
+    if login.key_path:
+        return (login.key_path,)
+    folder = Path("~/.ssh").expanduser()
+    return tuple(path for name in USUAL_KEYS if (path := folder / name).is_file())
+
+
+def _from_environment(variable: str | None) -> Ask | None:
+    return (lambda: os.environ.get(variable)) if variable else None
+
+
+def _passphrase(variable: str | None) -> Callable[[Path], str | None] | None:
+    return (lambda _path: os.environ.get(variable)) if variable else None

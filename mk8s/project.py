@@ -1,0 +1,50 @@
+"""A manifest opened: its cluster, its driver, and the folder where its run is kept.
+
+Reads the manifest; writes nothing until a verb asks for the state folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mk8s.cluster import Cluster, Node
+from mk8s.distros.base import Distro, load_distro
+from mk8s.errors import ManifestError, UsageError
+from mk8s.manifest import load_cluster
+from mk8s.state import StateFolder
+
+__all__ = ["Project", "load_project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What every verb begins with."""
+
+    manifest: Path
+    cluster: Cluster
+    distro: Distro
+    notices: tuple[str, ...]
+    text: str  # the manifest as it was read
+
+    def state(self, override: Path | None = None) -> StateFolder:
+        """The state folder, made if it is not there. Raises Mk8sError when it cannot be trusted."""
+        return StateFolder.open(self.manifest, self.cluster.name, override)
+
+    def node(self, name: str) -> Node:
+        """The node of that name or address. Raises UsageError with the names there are."""
+        for node in self.cluster.nodes:
+            if name in (node.name, node.address):
+                return node
+        known = ", ".join(node.name for node in self.cluster.nodes)
+        raise UsageError(f"{self.manifest} has no node {name!r}", remedy=f"its nodes are {known}")
+
+
+def load_project(manifest: Path) -> Project:
+    """Read a manifest and find its driver. Raises ManifestError with every fault of both."""
+    loaded = load_cluster(manifest)
+    distro = load_distro(loaded.cluster.distro)
+    faults = distro.faults(loaded.cluster)
+    if faults:
+        raise ManifestError(f"{manifest}: {distro.name} cannot do this:\n  " + "\n  ".join(faults))
+    return Project(manifest, loaded.cluster, distro, loaded.notices, loaded.text)

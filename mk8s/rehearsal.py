@@ -1,0 +1,103 @@
+"""A run against modelled hosts in virtual time: the same table, driver, executor and engine as the real one.
+
+One seed gives one journal, byte for byte. It touches no node, no file and no clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from machines import MemoryJournal, Observer, Record, Result
+from machines.simulation import run_simulated
+from mk8s.cluster import Cluster, Node
+from mk8s.distros.base import ArtifactItem, Distro
+from mk8s.modelled import model_os
+from mk8s.rollout import Rollout, Surroundings
+from transports.base import File, Transport
+from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport
+
+__all__ = ["NOMINAL_SIZES", "Rehearsal", "nominal_release", "rehearse"]
+
+TOKEN = "simulated"  # noqa: S105 - no host outside the model ever sees it
+MIB = 1 << 20
+NOMINAL_SIZES: Mapping[str, int] = {"images": 850 * MIB, "binary": 45 * MIB}
+"""Sizes of files that are not here, in bytes: orders of magnitude, for the time that links take."""
+SMALL = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """How a simulated run went."""
+
+    seed: int
+    result: Result
+    records: Sequence[Record]
+    journal: bytes
+    digest: str  # sha256 over the journal's bytes
+    network: SimulatedNetwork
+
+
+def rehearse(
+    cluster: Cluster,
+    distro: Distro,
+    *,
+    seed: int = 0,
+    faults: FaultSource | None = None,
+    release: Mapping[str, File] | None = None,
+    observer: Observer | None = None,
+    uplink: float | None = None,
+) -> Rehearsal:
+    """Run the whole manifest in virtual time. `uplink`: the operator's, in bytes per second.
+
+    Raises SimulationStuck when it does not end, and what the observer's checkers raise.
+    """
+    network = SimulatedNetwork(uplink=uplink) if uplink else SimulatedNetwork()
+    journal = MemoryJournal()
+
+    async def main() -> Result:
+        around = Surroundings(
+            transports=_roads(cluster, distro, network, seed, faults),
+            journal=journal,
+            release=release or nominal_release(cluster, distro),
+            token=TOKEN,
+            keep_kubeconfig=_forget,
+            seed=seed,
+        )
+        rollout = Rollout(cluster, distro, around)
+        return await rollout.supervisor(observer).run()
+
+    result = run_simulated(main, seed=seed)
+    return Rehearsal(seed, result, journal.records(), journal.data, journal.digest(), network)
+
+
+def _roads(
+    cluster: Cluster, distro: Distro, network: SimulatedNetwork, seed: int, faults: FaultSource | None
+) -> dict[str, Transport]:
+    """A modelled host for each node, all on one network, and a transport to each."""
+    hosts = {node.name: network.add(_host(node, seed)) for node in cluster.nodes}
+    for host in hosts.values():
+        distro.model(host, network, cluster)
+    return {name: SimulatedTransport(name, host, network, faults=faults) for name, host in hosts.items()}
+
+
+def _host(node: Node, seed: int) -> SimulatedHost:
+    host = SimulatedHost(node.name, node.address, arch=node.arch, seed=seed)
+    model_os(host)
+    return host
+
+
+def _forget(_text: str) -> None:
+    """A modelled kubeconfig opens nothing."""
+
+
+def nominal_release(cluster: Cluster, distro: Distro) -> dict[str, File]:
+    """Files that are not here, with sizes of the right order and hashes made from their names."""
+    return {item.id: _nominal(cluster, item) for item in distro.artifacts(cluster)}
+
+
+def _nominal(cluster: Cluster, item: ArtifactItem) -> File:
+    kind = item.id.split("-")[0].split(":")[0]
+    digest = hashlib.sha256(f"{cluster.version}/{item.file}".encode()).hexdigest()
+    return File(cluster.artifacts_dir / item.file, NOMINAL_SIZES.get(kind, SMALL), digest)

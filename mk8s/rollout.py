@@ -1,0 +1,123 @@
+"""One cluster's run, put together: the node table, a distro's steps, transports and a journal.
+
+The same object runs on real hosts and in simulation: what differs (transports, journal, clock) comes in
+through the constructor. It knows no terminal and no manifest file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from machines import ActionError, History, Journal, MachineSpec, Observer, Registry, Supervisor, Table, fold
+from mk8s.binding import Binding
+from mk8s.cluster import Cluster
+from mk8s.distros.base import Distro
+from mk8s.executor import Executor
+from mk8s.steps import Verdict
+from mk8s.tables import node_machine
+from transports.base import File, Transport
+
+__all__ = ["Rollout", "Surroundings", "edge_titles", "titles_of"]
+
+CLOSE_GRACE = 5.0  # seconds for saying goodbye to all nodes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a run stands in: everything of the outside world that it may touch."""
+
+    transports: Mapping[str, Transport]
+    journal: Journal
+    release: Mapping[str, File]
+    token: str
+    keep_kubeconfig: Callable[[str], None]
+    transcript: Callable[[dict[str, Any]], None] | None = None
+    redact: Callable[[str], str] = str
+    program: str = ""
+    started: str = ""  # wall clock, for people; empty in simulation
+    seed: int = 0
+    grace: float = 30.0  # seconds that running actions get after the first Ctrl-C
+
+
+class Rollout:
+    """Binds everything; runs nothing until it is asked."""
+
+    def __init__(self, cluster: Cluster, distro: Distro, around: Surroundings) -> None:
+        self.cluster = cluster
+        self.around = around
+        executor = Executor(around.transports, transcript=around.transcript, redact=around.redact)
+        self.binding = Binding(
+            cluster, distro, around.transports, executor, around.release, around.token, around.keep_kubeconfig
+        )
+        self.registry: Registry = self.binding.registry()
+        self.spec: MachineSpec = node_machine(cluster, self.registry)
+        self.table = Table(self.spec, self.registry.guards)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Edge names to words for people."""
+        return titles_of(self.spec)
+
+    def history(self) -> History | None:
+        """What the journal tells; None when it is new. Raises HistoryError when it does not fit."""
+        return fold(self.around.journal.records(), self.table)
+
+    def states(self) -> dict[str, str]:
+        """Where each node of the manifest is, as the journal says."""
+        history = self.history()
+        lives = history.lives if history else {}
+        return {
+            node.name: lives[node.name].state if node.name in lives else self.spec.initial
+            for node in self.cluster.nodes
+        }
+
+    def supervisor(self, observer: Observer | None = None) -> Supervisor:
+        """The engine, ready to run this cluster."""
+        return Supervisor(
+            self.table,
+            self.registry,
+            self.cluster.nodes,
+            self.around.journal,
+            plan_digest=self.cluster.digest,
+            program=self.around.program,
+            started=self.around.started,
+            seed=self.around.seed,
+            grace=self.around.grace,
+            observer=observer,
+        )
+
+    async def audit(self) -> dict[str, Verdict]:
+        """Ask every node at once whether it is healthy now. Read-only; a node that does not answer is not."""
+        verdicts: dict[str, Verdict] = {}
+
+        async def ask(name: str) -> None:
+            try:
+                verdicts[name] = await self.binding.is_healthy(name)
+            except ActionError as error:
+                verdicts[name] = Verdict(met=False, reason=str(error), remedy=error.failure.remedy)
+
+        async with anyio.create_task_group() as tasks:
+            for node in self.cluster.nodes:
+                tasks.start_soon(ask, node.name)
+        return verdicts
+
+    async def close(self) -> None:
+        """Let go of every node, at once and within a few seconds, also when the run is being cancelled."""
+        with anyio.move_on_after(CLOSE_GRACE, shield=True):
+            async with anyio.create_task_group() as tasks:
+                for transport in self.around.transports.values():
+                    tasks.start_soon(transport.close)
+
+
+def edge_titles(cluster: Cluster) -> dict[str, str]:
+    """The same for a cluster that nothing is bound to."""
+    return titles_of(node_machine(cluster))
+
+
+def titles_of(spec: MachineSpec) -> dict[str, str]:
+    """Edge names to words for people."""
+    return {edge.name: edge.title or edge.name for edge in spec.edges}

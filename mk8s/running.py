@@ -1,0 +1,101 @@
+"""The main job, from a manifest's path to an exit code: everything that `mk8s run` does around the engine.
+
+Order matters here: whatever can be wrong on this machine is found before any node is touched.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import trio
+
+from machines import Result, run_with_signals
+from mk8s.audit import audit
+from mk8s.changes import refusals
+from mk8s.cluster import Cluster
+from mk8s.errors import ExitCode, ManifestError
+from mk8s.manifest import load_cluster_text
+from mk8s.project import Project, load_project
+from mk8s.release import find_release
+from mk8s.rollout import Rollout
+from mk8s.screen import Screen, choose_screen
+from mk8s.session import open_journal, real_rollout
+from mk8s.state import StateFolder
+from mk8s.summary import summary
+
+__all__ = ["run_cluster"]
+
+
+def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: float) -> ExitCode:
+    """Bring the cluster of a manifest up, or on, or find nothing to do. Raises Mk8sError."""
+    project = load_project(manifest)
+    for notice in project.notices:
+        _say(notice)
+    release = find_release(project.cluster, project.distro)
+    state = project.state(state_folder)
+    with open_journal(state) as journal:
+        rollout = real_rollout(project, state, journal, release, grace)
+        states = rollout.states()
+        _refuse_changes(project, state, states)
+        if all(place == "healthy" for place in states.values()):
+            return _nothing_to_do(rollout, manifest)
+        screen = choose_screen(output, project.cluster, rollout.titles, states)
+        result = _run(rollout, screen)
+        _say(summary(project.cluster, result, journal.records(), manifest))
+        return _exit_code(result)
+
+
+def _run(rollout: Rollout, screen: Screen) -> Result:
+    async def main() -> Result:
+        try:
+            return await run_with_signals(rollout.supervisor(screen))
+        finally:
+            await rollout.close()
+
+    with screen:
+        return trio.run(main)
+
+
+def _exit_code(result: Result) -> ExitCode:
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE if result.ok else ExitCode.NODES_NEED_YOU
+
+
+def _nothing_to_do(rollout: Rollout, manifest: Path) -> ExitCode:
+    """Everything is healthy by the journal: ask the nodes, change nothing."""
+    verdicts = audit(rollout)
+    ill = {name: verdict for name, verdict in verdicts.items() if not verdict.met}
+    if not ill:
+        _say(f"nothing to do: all {len(verdicts)} nodes are healthy (asked just now); nothing was changed")
+        _say(f"Next: export KUBECONFIG=$(mk8s kubeconfig {manifest})")
+        return ExitCode.DONE
+    for name, verdict in sorted(ill.items()):
+        _say(f"{name}: was healthy, is not now: {verdict.reason}")
+    _say(f"{len(verdicts) - len(ill)} of {len(verdicts)} nodes are healthy; nothing was changed")
+    _say(f"Next: look at the nodes named above, then mk8s run {manifest}")
+    return ExitCode.NODES_NEED_YOU
+
+
+def _refuse_changes(project: Project, state: StateFolder, states: dict[str, str]) -> None:
+    """Keep the manifest of the run beside its journal, and refuse changes that a run cannot follow."""
+    if state.accepted_manifest.exists():
+        before = load_cluster_text(state.accepted_manifest.read_text(), project.manifest)
+        found = refusals(_same_place(before.cluster, project.cluster), project.cluster, states)
+        if found:
+            raise ManifestError(
+                f"{project.manifest} changed in ways that a run cannot follow:\n  " + "\n  ".join(found),
+                cause="this cluster's journal was begun with another manifest",
+                remedy=f"put it back as it was; the manifest of the last run is {state.accepted_manifest}",
+            )
+    state.write_private(state.accepted_manifest, project.text.encode())
+
+
+def _same_place(before: Cluster, now: Cluster) -> Cluster:
+    return replace(before, source=now.source)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,26 @@
+"""What every screen can be told. The engine's observer, plus a beginning and an end."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from machines import Member, Record
+
+__all__ = ["Screen"]
+
+
+class Screen(AbstractContextManager["Screen"], Protocol):
+    """Shows a run while it goes on. Never raises for what it is shown; never writes to stdout but data."""
+
+    def record(self, record: Record) -> None:
+        """Something happened and stands in the journal."""
+        ...
+
+    def note(self, member: Member, text: str) -> None:
+        """Passing news of a node: bytes sent, what it waits for."""
+        ...
+
+    def bug(self, member: Member, error: Exception) -> None:
+        """A mistake of ours, on one node's edge. Its traceback is worth keeping."""
+        ...

@@ -1,0 +1,44 @@
+"""JSON lines on stdout, for programs: every record as it is journalled, with its words beside it."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from typing import Any, Self, TextIO
+
+import msgspec
+
+from machines import Member, Record
+from mk8s.screen.words import line_of
+
+__all__ = ["EventScreen"]
+
+
+class EventScreen:
+    """One JSON object a line: `event` is the record's kind, `note` or `bug`; `text` is for people."""
+
+    def __init__(self, stream: TextIO, titles: Mapping[str, str]) -> None:
+        self._stream = stream
+        self._titles = titles
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.flush()
+
+    def record(self, record: Record) -> None:
+        fields = msgspec.to_builtins(record)
+        line = line_of(record, self._titles)
+        self._write({"event": fields.pop("kind"), **fields, "text": line.text if line else ""})
+
+    def note(self, member: Member, text: str) -> None:
+        self._write({"event": "note", "node": member.name, "text": text})
+
+    def bug(self, member: Member, error: Exception) -> None:
+        trace = "".join(traceback.format_exception(error))
+        self._write({"event": "bug", "node": member.name, "text": str(error), "traceback": trace})
+
+    def _write(self, event: Mapping[str, Any]) -> None:
+        self._stream.write(msgspec.json.encode(event).decode() + "\n")
+        self._stream.flush()

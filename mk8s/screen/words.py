@@ -1,0 +1,152 @@
+"""The words for what happened: one record, one line, the same on a terminal, in a log and in JSON.
+
+Pure. It knows no terminal and no colour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from machines import Record
+
+__all__ = ["Line", "bytes_in_words", "duration", "line_of", "record_as_text", "retry_in_words"]
+
+STEP = 1024
+UNITS = ("B", "KiB", "MiB", "GiB")
+
+
+class Line(NamedTuple):
+    """One piece of news. `node` is empty for news of the whole run; `tone` is good, bad, wait or plain."""
+
+    node: str
+    text: str
+    tone: str = "plain"
+
+
+def line_of(record: Record, titles: Mapping[str, str]) -> Line | None:
+    """The news in a record; None where there is none for people. `titles`: edge name to words."""
+    words = WORDS.get(record.kind)
+    return words(record, titles) if words else None
+
+
+def duration(seconds: float) -> str:
+    """As people say it: 4 s, 2:05, 1:10:00."""
+    whole = int(seconds)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minute:02}:{second:02}"
+    return f"{minutes}:{second:02}" if minutes else f"{whole} s"
+
+
+def bytes_in_words(count: float) -> str:
+    """Bytes in the unit that a person would choose: 512 B, 38.2 MiB."""
+    if count < STEP:
+        return f"{int(count)} B"
+    power = min(int(math.log(count, STEP)), len(UNITS) - 1)
+    return f"{count / STEP**power:.1f} {UNITS[power]}"
+
+
+def retry_in_words(record: Record) -> str:
+    return f"attempt {record.attempt + 1} in {max(record.delay, 0.1):.3g} s"
+
+
+def done_in_words(evidence: Mapping[str, Any]) -> str:
+    """What an edge changed, as its evidence says it."""
+    if not evidence.get("changed"):
+        return "nothing to change"
+    parts = [f"{evidence['changed']} changed"]
+    if evidence.get("uploaded"):
+        parts.append(f"{bytes_in_words(evidence['uploaded'])} sent")
+    return ", ".join(parts)
+
+
+def _state(record: Record, titles: Mapping[str, str]) -> Line | None:
+    if "~" in record.to:
+        return Line(record.node, f"{titles.get(record.edge, record.edge)} …")
+    if "~" in record.source and record.to == record.source.split("~", 1)[0]:
+        return None  # interrupted: the `stopped` and `resumed` records say so
+    tone = "good" if record.to == "healthy" else "bad" if record.lineage else "plain"
+    return Line(record.node, record.to, tone)
+
+
+def _done(record: Record, titles: Mapping[str, str]) -> Line | None:
+    if "changed" not in record.evidence:
+        return None
+    return Line(record.node, f"{titles.get(record.edge, record.edge)}: {done_in_words(record.evidence)}")
+
+
+def _error(record: Record, titles: Mapping[str, str]) -> Line:
+    title = titles.get(record.edge, record.edge)
+    return Line(record.node, f"{title}: {record.message or record.lineage[0]}", "bad")
+
+
+def _retry(record: Record, _titles: Mapping[str, str]) -> Line:
+    return Line(record.node, retry_in_words(record), "wait")
+
+
+def _probed(record: Record, titles: Mapping[str, str]) -> Line | None:
+    title = titles.get(record.edge, record.edge)
+    return Line(record.node, f"{title}: had already happened", "good") if record.found else None
+
+
+def _signal(record: Record, _titles: Mapping[str, str]) -> Line:
+    have, need = record.evidence.get("have"), record.evidence.get("need")
+    counted = f" ({have} of {need})" if have is not None else ""
+    return Line("", f"{record.signal}{counted}", "good")
+
+
+def _lost(record: Record, _titles: Mapping[str, str]) -> Line:
+    return Line("", f"{record.signal} can no longer come: {record.reason}", "bad")
+
+
+def _budget(record: Record, _titles: Mapping[str, str]) -> Line:
+    return Line(record.node, record.reason or "the failure budget is spent", "bad")
+
+
+def _blocked(record: Record, _titles: Mapping[str, str]) -> Line:
+    return Line(record.node, f"blocked: {record.reason}", "bad")
+
+
+def _stopped(record: Record, _titles: Mapping[str, str]) -> Line | None:
+    return Line(record.node, "stopped, resumable", "wait") if record.node else None
+
+
+def _resumed(record: Record, titles: Mapping[str, str]) -> Line:
+    if not record.node:
+        return Line("", "resuming the run that stands in the journal")
+    return Line(record.node, f"continues at {titles.get(record.edge, record.edge) or record.to}")
+
+
+def _undo(record: Record, _titles: Mapping[str, str]) -> Line:
+    return Line(record.node, f"taking back: {record.undo}", "wait")
+
+
+WORDS: Mapping[str, Callable[[Record, Mapping[str, str]], Line | None]] = {
+    "state": _state,
+    "done": _done,
+    "error": _error,
+    "retry": _retry,
+    "probed": _probed,
+    "signal": _signal,
+    "lost": _lost,
+    "budget": _budget,
+    "blocked": _blocked,
+    "stopped": _stopped,
+    "resumed": _resumed,
+    "undo": _undo,
+}
+
+
+def record_as_text(record: Record, titles: Mapping[str, str]) -> str:
+    """One record as one line of `mk8s journal`: number, time, kind, node, and the words or the bare facts."""
+    line = line_of(record, titles)
+    facts = line.text if line else _facts(record)
+    return f"{record.seq:>6}  {duration(record.at):>8}  {record.kind:<9} {record.node or '*':<14} {facts}"
+
+
+def _facts(record: Record) -> str:
+    parts = [record.edge, f"attempt {record.attempt}" if record.attempt else "", record.to, record.message]
+    return ", ".join(part for part in parts if part)

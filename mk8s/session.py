@@ -1,0 +1,73 @@
+"""A real run's surroundings: state folder, secrets, journal, transports; opened together, closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from machines import FileJournal, HistoryError, JournalDamaged, JournalError, JournalLocked
+from mk8s.connect import make_transports
+from mk8s.errors import ExitCode, Mk8sError
+from mk8s.past import as_mk8s_error
+from mk8s.project import Project
+from mk8s.rollout import Rollout, Surroundings
+from mk8s.secrets import Secrets
+from mk8s.state import StateFolder
+from transports.base import File
+
+__all__ = ["LockedError", "open_journal", "real_rollout"]
+
+
+class LockedError(Mk8sError):
+    """Another mk8s on this machine works on the cluster."""
+
+    exit_code = ExitCode.LOCKED
+
+
+@contextmanager
+def open_journal(state: StateFolder) -> Iterator[FileJournal]:
+    """The run's journal, locked. Raises Mk8sError when it is held by another run, damaged or unwritable."""
+    try:
+        journal = FileJournal(state.journal)
+    except JournalLocked as error:
+        raise LockedError(str(error), remedy="wait for it, or stop it with Ctrl-C in its terminal") from error
+    except (JournalDamaged, JournalError) as error:
+        raise as_mk8s_error(error) from error
+    try:
+        yield journal
+    except (JournalError, HistoryError) as error:
+        raise as_mk8s_error(error) from error
+    finally:
+        journal.close()
+
+
+def real_rollout(
+    project: Project,
+    state: StateFolder,
+    journal: FileJournal,
+    release: Mapping[str, File],
+    grace: float = 30.0,
+) -> Rollout:
+    """The rollout of a manifest on its real nodes. Connects to nothing yet."""
+    secrets = Secrets(state.folder)
+    cluster = project.cluster
+    for node in cluster.nodes:
+        for value in project.distro.secrets_in(node.config):
+            secrets.remember(value)
+    token = project.distro.user_token(cluster) or secrets.token()
+    secrets.remember(token)
+    around = Surroundings(
+        transports=make_transports(cluster, state.known_hosts),
+        journal=journal,
+        release=release,
+        token=token,
+        keep_kubeconfig=lambda text: state.write_private(state.kubeconfig, text.encode()),
+        transcript=state.transcript_writer(secrets.redact),
+        redact=secrets.redact,
+        program=version("mk8s"),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        grace=grace,
+    )
+    return Rollout(cluster, project.distro, around)

@@ -1,0 +1,58 @@
+"""The end of a run in words: who is healthy, who is not and why, how long it took, what to do next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from machines import EdgeFailure, Record, Result
+from mk8s.cluster import Cluster
+from mk8s.screen.words import duration
+
+__all__ = ["summary"]
+
+
+def summary(
+    cluster: Cluster, result: Result, records: Sequence[Record], manifest: Path, *, simulated: bool = False
+) -> str:
+    """A few lines. The last one is the next command."""
+    healthy = sum(state == "healthy" for state in result.states.values())
+    lines = [_trouble(node.name, result) for node in cluster.nodes if result.states[node.name] != "healthy"]
+    lines.append(
+        f"{healthy} of {len(cluster.nodes)} nodes healthy in {duration(result.at)}{_milestones(records)}"
+    )
+    all_healthy = healthy == len(cluster.nodes)
+    lines.append(f"Next: mk8s run {manifest}" if simulated else _next(result, all_healthy, manifest))
+    return "\n".join(lines)
+
+
+def _trouble(name: str, result: Result) -> str:
+    state = result.states[name].split("~")[0]
+    if name in result.blocked:
+        return f"{name}: blocked in state {state}: {result.blocked[name]}"
+    failure = result.failures.get(name)
+    if failure is None or state not in ("failed", "quarantined", "rolled-back"):
+        return f"{name}: {state}"
+    return f"{name}: {state} at {_words(failure)}"
+
+
+def _words(ended: EdgeFailure) -> str:
+    failure = ended.failure
+    text = f"{ended.edge}: {failure.message or failure.kind}"
+    return f"{text}\n    hint: {failure.remedy}" if failure.remedy else text
+
+
+def _milestones(records: Sequence[Record]) -> str:
+    """When the control plane was whole: the figure that people wait for."""
+    for record in records:
+        if record.kind == "signal" and record.signal == "servers-healthy":
+            return f" (control plane complete after {duration(record.at)})"
+    return ""
+
+
+def _next(result: Result, all_healthy: bool, manifest: Path) -> str:
+    if result.interrupted:
+        return f"Interrupted; nothing is lost.  Next: mk8s run {manifest}   (resumes)"
+    if all_healthy:
+        return f"Next: export KUBECONFIG=$(mk8s kubeconfig {manifest})"
+    return f"Next: mend what is named above, then mk8s run {manifest}   (the rest is left alone)"

@@ -1,0 +1,44 @@
+"""The node machine as this cluster wants it: the shipped table with the manifest's policy put in.
+
+Pure but for reading the shipped file. It knows no node, no transport and no time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from machines import EdgeSpec, MachineSpec, Registry, load_machine
+from mk8s.cluster import Cluster
+from mk8s.resources import spec_path
+
+__all__ = ["node_machine"]
+
+GATED_EDGE = "join-agent"
+
+
+def node_machine(cluster: Cluster, registry: Registry | None = None) -> MachineSpec:
+    """The machine that each node of this cluster walks.
+
+    Raises MachineError if the shipped table does not fit the registry, which is a bug of ours.
+    """
+    shipped = load_machine(spec_path("machines", "node.yaml"), registry)
+    return msgspec.structs.replace(
+        shipped,
+        edges=[_with_policy(edge, cluster) for edge in shipped.edges],
+        limits={**shipped.limits, **cluster.limits},
+        budgets=_budgets(cluster),
+    )
+
+
+def _with_policy(edge: EdgeSpec, cluster: Cluster) -> EdgeSpec:
+    changes: dict[str, Any] = dict(cluster.policy.get(edge.name, {}))
+    if edge.name == GATED_EDGE:
+        changes["signal"] = cluster.agents_wait_for
+    return msgspec.structs.replace(edge, **changes) if changes else edge
+
+
+def _budgets(cluster: Cluster) -> dict[str, str]:
+    """The manifest speaks of servers; in the machine the primary is one of them with a role of its own."""
+    return dict(cluster.budgets)
