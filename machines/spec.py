@@ -12,9 +12,21 @@ import msgspec
 
 __all__ = ["Catch", "EdgeSpec", "MachineSpec", "Retry", "SignalSpec", "StateSpec"]
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]*$")]
-ErrorClass = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z0-9][a-z0-9_.-]*)$")]
-Seconds = float
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z][a-z0-9_-]*$",
+        description="a name: lower-case letters, digits, '-' and '_', a letter first",
+    ),
+]
+ErrorClass = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(\*|[a-z0-9][a-z0-9_.-]*)$",
+        description="an error class such as exit, exit.17 or disk.full, or '*' for all",
+    ),
+]
+Seconds = Annotated[float, msgspec.Meta(extra={"unit": "duration"})]  # written 500ms, 10s, 5m, 2h, 1d
 Scalar = str | int | bool
 
 

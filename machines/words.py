@@ -1,0 +1,48 @@
+"""Small words for messages: what a value is called, and what somebody may have meant.
+
+Pure text. Used by everything that reports faults, so that the same mistake reads the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["did_you_mean", "known_as", "nearest", "shown"]
+
+_WIDEST = 60
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that this one was probably meant to be."""
+    candidates = sorted(known)
+    folded = {candidate.lower().replace("_", "-"): candidate for candidate in candidates}
+    found = get_close_matches(word.lower().replace("_", "-"), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint: the nearest known word, or all of them where none is near."""
+    candidates = sorted(known)
+    near = nearest(word, candidates)
+    return f"did you mean {near!r}?" if near else known_as(candidates)
+
+
+def known_as(known: Iterable[str]) -> str:
+    """A hint: what exists."""
+    words = ", ".join(sorted(known))
+    return f"known are: {words}" if words else "there are none"
+
+
+def shown(value: object) -> str:
+    """A value of a document as a message shows it, shortened."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
