@@ -24,7 +24,6 @@ HASH_RATE = 400e6  # bytes per second: openssl on one core of a current server
 UNPACK_RATE = 50e6  # bytes of a compressed archive per second
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 FATAL = "tar: Error is not recoverable: exiting now"
-DELAYED = "tar: Exiting with failure status due to previous errors"
 NOT_FOUND = 5  # systemctl's exit status for a unit that is not there
 
 OS_HANDLERS: dict[str, Handler] = {}
@@ -154,7 +153,7 @@ def _unpack_content(host: SimulatedHost, archive: PurePosixPath, prefix: PurePos
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             members = [(member, _member_content(tar, member)) for member in tar.getmembers()]
     except tarfile.TarError:
-        return _refusal(2, f"tar: This does not look like a tar archive\n{DELAYED}")
+        return _refusal(2, f"tar: This does not look like a tar archive\n{FATAL}")
     for member, _ in members:
         if member.name.startswith("/") or ".." in member.name.split("/"):
             return _refusal(3, f"refused: the archive holds the name {member.name}")
