@@ -76,11 +76,12 @@ def read_form(
     Raises LookupError when the document has nothing at `path`, TypeError for a form that holds a
     type which no document can say.
     """
+    key: Any = form  # a type is hashable, which mypy does not know of type[T]
     value: Any = document.value
     for part in path:
         value = value[part]
     reader = _Reader(document, scalars)
-    result = reader.read(_info(form), value, path)
+    result = reader.read(_info(key), value, path)
     if reader.faults:
         return None, sorted(reader.faults, key=lambda fault: (fault.line, fault.column))
     return result, []
@@ -139,7 +140,8 @@ class _Reader:
             if not attempt.faults:
                 return result
             failed.append(attempt.faults)
-        self.faults += min(failed, key=lambda faults: len(faults))
+        fewest = min(failed, key=len)
+        self.faults += fewest
         return _BAD
 
     def _struct(self, info: mi.StructType, value: Any, path: Path) -> Any:
@@ -218,11 +220,8 @@ class _Reader:
             (info.lt, "less than", operator.lt),
             (info.multiple_of, "a multiple of", lambda number, unit: number % unit == 0),
         ]
-        broken = [
-            f"{words} {limit}"
-            for limit, words, holds in limits
-            if limit is not None and not holds(value, limit)
-        ]
+        given = [(limit, words, holds) for limit, words, holds in limits if limit is not None]
+        broken = [f"{words} {limit}" for limit, words, holds in given if not holds(value, limit)]
         return self._unexpected(f"a number that is {' and '.join(broken)}", value, path) if broken else value
 
     def _unexpected(self, expected: str, value: Value, path: Path, hint: str = "") -> _Bad:

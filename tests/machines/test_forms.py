@@ -104,6 +104,7 @@ def test_a_value_is_read_as_its_type(line: str, field: str, value: object) -> No
     assert type(found) is type(value)
 
 
+# fmt: off
 REFUSED: list[tuple[str, str, str, str]] = [
     ("lit: yes", "lit", "expected true or false, found 'yes'", "write true, without quotes"),
     ("lit: 1", "lit", "expected true or false, found 1", ""),
@@ -125,15 +126,19 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("rooms: [a, b, c]", "rooms", "at most 2 items are allowed, and 3 are here", ""),
     ("doors: [3]", "doors[0]", "expected a mapping, found 3", ""),
     ("doors: [{width: 12}]", "doors[0].width", "expected a number that is at most 9, found 12", ""),
-    ("doors: [{width: 03}]", "doors[0].width", "expected a whole number, found '03'", "write 3: plain digits, without quotes"),
+    ("doors: [{width: 03}]", "doors[0].width",
+     "expected a whole number, found '03'", "write 3: plain digits, without quotes"),
     ("doors: [{}]", "doors[0]", "the key 'width' is missing", "expected is a whole number"),
-    ("doors: [{width: 1, color: red}]", "doors[0].color", "the key 'color' is not known", "did you mean 'colour'?"),
-    ("doors: [{width: 1, colour: green}]", "doors[0].colour", "expected one of blue, red, found 'green'", "known are: blue, red"),
+    ("doors: [{width: 1, color: red}]", "doors[0].color",
+     "the key 'color' is not known", "did you mean 'colour'?"),
+    ("doors: [{width: 1, colour: green}]", "doors[0].colour",
+     "expected one of blue, red, found 'green'", "known are: blue, red"),
     ("zzz: 1", "zzz", "the key 'zzz' is not known", ""),
     ("args: {a: [1]}", "args.a", "expected text or a whole number or true or false, found a list", ""),
     ("config: [1]", "config", "expected text or a mapping, found a list", ""),
     ("tags: [true]", "tags[0]", "expected text, found true", 'put it in quotes: "true"'),
-]  # fmt: skip
+]
+# fmt: on
 
 
 @pytest.mark.parametrize(("line", "path", "message", "hint"), REFUSED, ids=[row[0][:24] for row in REFUSED])
