@@ -1,0 +1,141 @@
+"""mk8s.screen: one record, one line, the same words everywhere."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from machines import Record
+from mk8s.screen import EventScreen, PlainScreen
+from mk8s.screen.words import Line, bytes_in_words, duration, line_of, record_as_text
+
+TITLES = {"stage": "put the release on the node", "hold": "hold for the signal"}
+
+
+@dataclass(frozen=True)
+class Someone:
+    name: str = "node-1"
+    role: str = "agent"
+
+
+RECORDS = {
+    "an edge begins": (
+        Record(seq=1, at=0, kind="state", node="node-1", edge="stage", source="pending", to="pending~stage"),
+        Line("node-1", "put the release on the node …"),
+    ),
+    "a state is reached": (
+        Record(seq=1, at=0, kind="state", node="node-1", edge="stage", source="pending~stage", to="staged"),
+        Line("node-1", "staged"),
+    ),
+    "a node is healthy": (
+        Record(seq=1, at=0, kind="state", node="node-1", edge="verify", source="running", to="healthy"),
+        Line("node-1", "healthy", "good"),
+    ),
+    "an edge changed something": (
+        Record(
+            seq=1, at=0, kind="done", node="node-1", edge="stage", attempt=1,
+            evidence={"changed": 3, "uploaded": 3 << 20},
+        ),
+        Line("node-1", "put the release on the node: 3 changed, 3.0 MiB sent"),
+    ),
+    "an edge changed nothing": (
+        Record(seq=1, at=0, kind="done", node="node-1", edge="stage", attempt=1, evidence={"changed": 0}),
+        Line("node-1", "put the release on the node: nothing to change"),
+    ),
+    "an attempt failed": (
+        Record(
+            seq=1, at=0, kind="error", node="node-1", edge="stage", attempt=1,
+            lineage=("connection.refused", "connection"), message="nobody listens there",
+        ),
+        Line("node-1", "put the release on the node: nobody listens there", "bad"),
+    ),
+    "a retry says when": (
+        Record(seq=1, at=0, kind="retry", node="node-1", edge="stage", attempt=1, delay=4.25),
+        Line("node-1", "attempt 2 in 4.25 s", "wait"),
+    ),
+    "a probe found it done": (
+        Record(seq=1, at=0, kind="probed", node="node-1", edge="stage", found=True),
+        Line("node-1", "put the release on the node: had already happened", "good"),
+    ),
+    "a signal": (
+        Record(seq=1, at=0, kind="signal", signal="primary-ready", evidence={"have": 1, "need": 1}),
+        Line("", "primary-ready (1 of 1)", "good"),
+    ),
+    "a signal is lost": (
+        Record(seq=1, at=0, kind="lost", signal="servers-healthy", reason="srv-2 can no longer come"),
+        Line("", "servers-healthy can no longer come: srv-2 can no longer come", "bad"),
+    ),
+    "a node is blocked": (
+        Record(seq=1, at=0, kind="blocked", node="node-1", reason="servers-healthy is lost"),
+        Line("node-1", "blocked: servers-healthy is lost", "bad"),
+    ),
+    "an intent is not news": (
+        Record(seq=1, at=0, kind="intent", node="node-1", edge="stage", attempt=1),
+        None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_a_record_reads_as_its_line(case: str) -> None:
+    """The words of a run, case by case."""
+    record, line = RECORDS[case]
+    assert line_of(record, TITLES) == line
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (59.9, "59 s"), (125, "2:05"), (4200, "1:10:00")])
+def test_durations_read_as_people_say_them(seconds: float, words: str) -> None:
+    """Seconds below a minute, a clock above."""
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (850 << 20, "850.0 MiB"), (3 << 40, "3072.0 GiB")],
+)
+def test_bytes_read_in_a_fitting_unit(count: int, words: str) -> None:
+    """Never more than the unit's next, up to GiB."""
+    assert bytes_in_words(count) == words
+
+
+def test_the_plain_screen_counts_the_healthy_nodes() -> None:
+    """The head of each line says how far the whole run is."""
+    stream = io.StringIO()
+    screen = PlainScreen(stream, TITLES, {"node-1": "running~verify", "node-2": "pending"})
+    screen.record(RECORDS["a node is healthy"][0])
+    screen.record(RECORDS["a signal"][0])
+    assert stream.getvalue() == (
+        "[1/2]     0 s  node-1  healthy\n[1/2]     0 s  *       primary-ready (1 of 1)\n"
+    )
+
+
+def test_every_event_carries_the_record_and_its_words() -> None:
+    """JSON for programs says the same as the plain log for people."""
+    stream = io.StringIO()
+    screen = EventScreen(stream, TITLES)
+    screen.record(RECORDS["a retry says when"][0])
+    screen.note(Someone(), "waits for its unit")
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+        {
+            "event": "retry", "seq": 1, "at": 0.0, "node": "node-1", "edge": "stage", "attempt": 1,
+            "delay": 4.25, "text": "attempt 2 in 4.25 s",
+        },
+        {"event": "note", "node": "node-1", "text": "waits for its unit"},
+    ]  # fmt: skip
+
+
+def test_a_bug_keeps_its_traceback_on_the_plain_screen() -> None:
+    """A mistake of ours must be reportable."""
+    stream = io.StringIO()
+    PlainScreen(stream, TITLES, {"node-1": "pending"}).bug(Someone(), KeyError("x"))
+    assert "node-1" in stream.getvalue()
+    assert "KeyError: 'x'" in stream.getvalue()
+
+
+def test_the_journal_verb_shows_bare_facts_where_there_are_no_words() -> None:
+    """Nothing in the journal is hidden from `mk8s journal`."""
+    text = record_as_text(RECORDS["an intent is not news"][0], TITLES)
+    assert text.split() == ["1", "0", "s", "intent", "node-1", "stage,", "attempt", "1"]
