@@ -1,0 +1,23 @@
+# -- running a table over a group ---------------------------------------------------------------------
+from machines.errors import ActionError as ActionError
+from machines.errors import Failure as Failure
+from machines.files import FileJournal as FileJournal
+from machines.files import read_journal as read_journal
+from machines.fold import History as History
+from machines.fold import HistoryError as HistoryError
+from machines.fold import fold as fold
+from machines.framing import JournalDamaged as JournalDamaged
+from machines.interrupts import run_with_signals as run_with_signals
+from machines.journal import Journal as Journal
+from machines.journal import JournalError as JournalError
+from machines.journal import MemoryJournal as MemoryJournal
+from machines.lock import JournalLocked as JournalLocked
+from machines.logbook import Observer as Observer
+from machines.records import Header as Header
+from machines.records import Record as Record
+from machines.registry import Context as Context
+from machines.registry import Member as Member
+from machines.registry import Registry as Registry
+from machines.supervisor import EdgeFailure as EdgeFailure
+from machines.supervisor import Result as Result
+from machines.supervisor import Supervisor as Supervisor

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 
 import trio
 
+from machines.beside import run_beside
 from machines.supervisor import Result, Supervisor
 
 __all__ = ["run_with_signals"]
@@ -21,21 +23,8 @@ async def run_with_signals(supervisor: Supervisor) -> Result:
 
     `Result.interrupted` says whether there is something left to resume.
     """
-    error: Exception | None = None
-    result: Result | None = None
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as arrivals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, arrivals, supervisor)
-            try:
-                result = await supervisor.run()
-            except Exception as raised:  # carried past the nursery, which would wrap it in a group
-                error = raised
-            nursery.cancel_scope.cancel()
-    if error is not None:
-        raise error
-    if result is None:
-        raise trio.TrioInternalError("the run ended without a result")
-    return result
+        return await run_beside(partial(_obey, arrivals, supervisor), supervisor.run)
 
 
 async def _obey(arrivals: AsyncIterator[int], supervisor: Supervisor) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import trio
 
+from machines.beside import run_beside
 from machines.crew import Node, StopRequested
 from machines.errors import Failure
 from machines.fold import Life, resumption
@@ -110,10 +111,7 @@ class Supervisor:
         """
         self._begin()
         try:
-            async with trio.open_nursery() as helpers:
-                helpers.start_soon(self._end_after_grace)
-                await self._run_tasks()
-                helpers.cancel_scope.cancel()
+            await run_beside(self._end_after_grace, self._run_tasks)
         finally:
             await self._end()
         if self._crash is not None:
