@@ -5,6 +5,7 @@ from machines.files import FileJournal as FileJournal
 from machines.files import read_journal as read_journal
 from machines.fold import History as History
 from machines.fold import HistoryError as HistoryError
+from machines.fold import Life as Life
 from machines.fold import fold as fold
 from machines.framing import JournalDamaged as JournalDamaged
 from machines.interrupts import run_with_signals as run_with_signals
@@ -18,6 +19,9 @@ from machines.records import Record as Record
 from machines.registry import Context as Context
 from machines.registry import Member as Member
 from machines.registry import Registry as Registry
+from machines.spec import EdgeSpec as EdgeSpec
+from machines.spec import MachineSpec as MachineSpec
 from machines.supervisor import EdgeFailure as EdgeFailure
 from machines.supervisor import Result as Result
 from machines.supervisor import Supervisor as Supervisor
+from machines.table import Table as Table
