@@ -122,7 +122,11 @@ UNIT_PROPERTIES = "LoadState,ActiveState,SubState,Result,NRestarts,MainPID,UnitF
 def gather_facts(space_at: PurePosixPath) -> Command:
     """All that decisions need of a host, in one round trip, as ``key=value`` lines. See `mk8s.facts`."""
     return Command(
-        operation="facts.gather", description="look at the host", script=FACTS, args=(str(space_at),)
+        operation="facts.gather",
+        description="look at the host",
+        script=FACTS,
+        args=(str(space_at),),
+        sudo=True,
     )
 
 

@@ -1,0 +1,104 @@
+"""What a host is: gathered in one round trip, read by pure code.
+
+Facts are asked, never assumed. What follows from them (is the host fit? which prefix?) is decided by
+others; here stands only how they are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from machines.errors import ActionError
+from mk8s.commands import gather_facts
+from transports.base import Transport
+
+__all__ = ["Facts", "gather", "parse_facts"]
+
+DATA = PurePosixPath("/var/lib")  # where every distro keeps its data unless told otherwise
+KIB = 1024
+
+# `uname -m` -> the name that releases use; anything else is kept as it is
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+KEYS = (
+    "hostname", "machine", "kernel", "os_id", "os_version", "boot_id", "machine_id", "uid",
+    "free_kib", "memory_kib", "systemd", "selinux", "usr_local",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One host, as it was when it was asked. Sizes are bytes."""
+
+    hostname: str
+    arch: str  # amd64, arm64, or what `uname -m` says
+    kernel: str
+    os_id: str  # of os-release: debian, rhel, sles, ...; empty where there is none
+    os_version: str
+    boot_id: str  # another one after each boot
+    machine_id: str
+    uid: int  # 0: commands run as root
+    free: int  # free space where the cluster's data will be
+    memory: int
+    systemd: bool  # it runs, and not only is installed
+    selinux: str  # enforcing, permissive or disabled
+    usr_local: str  # writable, read-only, or mount: a file system of its own
+
+    @property
+    def usr_local_writable(self) -> bool:
+        """Whether programs may be installed there: writable, and not a mount that may be absent at boot."""
+        return self.usr_local == "writable"
+
+
+def parse_facts(text: str) -> Facts:
+    """Read ``key=value`` lines. Unknown keys are ignored; raises ValueError for missing or odd ones."""
+    found = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
+    missing = [key for key in KEYS if key not in found]
+    if missing:
+        raise ValueError(f"the answer lacks {', '.join(missing)}")
+    return Facts(
+        hostname=found["hostname"],
+        arch=ARCHITECTURES.get(found["machine"], found["machine"]),
+        kernel=found["kernel"],
+        os_id=found["os_id"],
+        os_version=found["os_version"],
+        boot_id=found["boot_id"],
+        machine_id=found["machine_id"],
+        uid=_number("uid", found["uid"]),
+        free=_number("free_kib", found["free_kib"]) * KIB,
+        memory=_number("memory_kib", found["memory_kib"]) * KIB,
+        systemd=found["systemd"] == "yes",
+        selinux=found["selinux"],
+        usr_local=found["usr_local"],
+    )
+
+
+async def gather(transport: Transport, space_at: PurePosixPath = DATA) -> Facts:
+    """Ask a host, as root. `space_at` is where free space counts; it need not be there yet.
+
+    Raises TransportError when no answer came, ActionError (``facts``, ``exit``) for one that makes no sense.
+    """
+    command = gather_facts(space_at)
+    outcome = await transport.run(command)
+    if not outcome.ok:
+        raise ActionError(
+            f"exit.{outcome.status}",
+            "exit",
+            message=f"{transport.name}: could not {command.description}: {outcome.complaint}",
+        )
+    try:
+        return parse_facts(outcome.text)
+    except ValueError as error:
+        raise ActionError(
+            "facts",
+            "exit",
+            message=f"{transport.name}: what it says of itself cannot be read: {error}",
+            remedy="does the login shell print something of its own? It must be silent when no one types",
+        ) from error
+
+
+def _number(key: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{key} is {text!r}, not a number")
+    return int(text)
