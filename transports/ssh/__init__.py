@@ -1,0 +1,18 @@
+"""Reaching a node over SSH with libssh2, driven without blocking on the event loop.
+
+What stands on what, lowest first: `sockets`, `driver` (the laws of libssh2), `hostkeys` and `keyfiles`
+and `agent`, `login`, `connection`, `channels`, `commands`, `uploads`, `transport`. Begin reading at
+`transport`, then `driver`.
+
+Two sentences of honesty: libssh2 1.11.1 has memory-safety bugs that a hostile server could reach before
+its host key is judged; docs/security.md says which, and what is done about it. It is also old: hardware
+keys (sk-*), GSSAPI and post-quantum key exchange are not there.
+"""
+
+from __future__ import annotations
+
+from transports.ssh.hostkeys import HostKeys
+from transports.ssh.options import CIPHERS, ConnectionStarts, SSHOptions, UploadThreads
+from transports.ssh.transport import SSHTransport
+
+__all__ = ["CIPHERS", "ConnectionStarts", "HostKeys", "SSHOptions", "SSHTransport", "UploadThreads"]

@@ -1,0 +1,143 @@
+"""Opening a connection: TCP, handshake, the host's key, the login. Yields a Driver that may run commands.
+
+Law: the host key is judged before anything secret is sent.
+
+This module knows no commands and no files of the node. Begin reading at `open_driver`.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from contextlib import nullcontext
+
+import anyio
+import ssh2.session as libssh2
+from ssh2.exceptions import SSH2Error
+
+from transports.base import TransportError
+from transports.ssh.driver import Driver, Lost
+from transports.ssh.hostkeys import method_preference
+from transports.ssh.login import log_in
+from transports.ssh.options import MACS, ConnectionStarts, SSHOptions
+from transports.ssh.sockets import connect
+
+__all__ = ["open_driver"]
+
+LIBSSH2_ERROR_KEX_FAILURE = -5
+LIBSSH2_ERROR_KEY_EXCHANGE = -8
+
+
+async def open_driver(label: str, options: SSHOptions, starts: ConnectionStarts | None) -> Driver:
+    """Connect and log in. `label` names the node in messages.
+
+    Waiting for a turn (`starts`) and for a person's secrets is not counted as time.
+    Raises TransportError ``connection.*``, ``hostkey.*`` or ``auth.*``; never ambiguous.
+    """
+    async with starts.limiter if starts is not None else nullcontext():
+        driver = await _greet(label, options)
+        try:
+            await log_in(driver, options, label)
+            return driver
+        except Lost as lost:
+            reason = str(lost)
+        except TimeoutError:
+            reason = "no answer in time"
+        except BaseException:
+            driver.abort()
+            raise
+        driver.abort()
+    raise closed(label, f"the login broke off: {reason}")
+
+
+async def _greet(label: str, options: SSHOptions) -> Driver:
+    """TCP, handshake and host key, within the connect timeout."""
+    driver: Driver | None = None
+    try:
+        with anyio.fail_after(options.connect_timeout):
+            driver = Driver(await connect(options.host, options.port))
+            await _handshake(driver, options)
+        options.host_keys.verify(options.host, options.port, driver.session.hostkey()[0])
+        return driver
+    except TimeoutError:
+        problem = silent(label, options, connected=driver is not None)
+    except OSError as error:
+        problem = unreachable(label, error)
+    except Lost as lost:
+        problem = closed(label, str(lost))
+    except BaseException:
+        if driver is not None:
+            driver.abort()
+        raise
+    if driver is not None:
+        driver.abort()
+    raise problem
+
+
+async def _handshake(driver: Driver, options: SSHOptions) -> None:
+    session = driver.session
+    known = options.host_keys.kinds_for(options.host, options.port)
+    for method, names in (
+        (libssh2.LIBSSH2_METHOD_CRYPT_CS, options.ciphers),
+        (libssh2.LIBSSH2_METHOD_CRYPT_SC, options.ciphers),
+        (libssh2.LIBSSH2_METHOD_MAC_CS, MACS),
+        (libssh2.LIBSSH2_METHOD_MAC_SC, MACS),
+        (libssh2.LIBSSH2_METHOD_HOSTKEY, method_preference(known)),
+    ):
+        prefer(session, method, names)
+    await driver.call_held(session.handshake, driver.sock)
+
+
+def prefer(session: object, method: object, names: str) -> None:
+    try:
+        session.method_pref(method, names)  # type: ignore[attr-defined]
+    except SSH2Error:
+        raise TransportError(
+            "connection.refused",
+            "connection",
+            message=f"none of these SSH algorithms is supported here: {names}",
+            remedy="correct `ciphers` in the manifest, or leave it out",
+            final=True,
+        ) from None
+
+
+def silent(label: str, options: SSHOptions, *, connected: bool) -> TransportError:
+    what = "took the connection but never spoke SSH" if connected else "does not answer"
+    return TransportError(
+        "connection.timeout",
+        "connection",
+        message=f"{label} {what} within {options.connect_timeout:g} s",
+        remedy="check that the machine is up, the address is right and no firewall is in between",
+    )
+
+
+def unreachable(label: str, error: OSError) -> TransportError:
+    if isinstance(error, socket.gaierror):
+        return TransportError(
+            "connection.unreachable",
+            "connection",
+            message=f"{label}: the name has no address: {error.strerror}",
+            remedy="check the spelling, or use the IP address",
+        )
+    kind = {errno.ECONNREFUSED: "refused", errno.ETIMEDOUT: "timeout"}.get(error.errno or 0, "unreachable")
+    remedy = {
+        "refused": "check that sshd runs there and listens on this port",
+        "timeout": "check that the machine is up and no firewall is in between",
+        "unreachable": "check the address, the cable and the routes between here and there",
+    }[kind]
+    return TransportError(
+        f"connection.{kind}",
+        "connection",
+        message=f"cannot connect to {label}: {error.strerror or error}",
+        remedy=remedy,
+    )
+
+
+def closed(label: str, why: str) -> TransportError:
+    return TransportError(
+        "connection.closed",
+        "connection",
+        message=f"{label} ended the connection before it was of use: {why}",
+        remedy="check that it is an SSH server (OpenSSH 7 or newer); "
+        "a busy sshd drops logins beyond its MaxStartups, so trying again can help",
+    )

@@ -1,0 +1,217 @@
+"""Which host keys are trusted: known_hosts files, read and compared here, in Python.
+
+The raw key is compared, before any login. libssh2's own fingerprints are not used: its hash of a key
+has been seen with 33 bytes, because a zero byte does not end it.
+
+Rules: any key known for a host makes every other key of that host a changed one. `@revoked` lines win.
+`@cert-authority` lines are skipped: certificates of hosts are not read yet.
+
+This module knows files; it knows no socket and no session.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fcntl
+import hashlib
+import hmac
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from transports.base import TransportError
+
+__all__ = ["KINDS", "HostKeys", "fingerprint", "kind_of", "method_preference"]
+
+# Kinds of host key and what they are called when algorithms are negotiated, best first.
+KINDS = {
+    "ssh-ed25519": "ssh-ed25519",
+    "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384": "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521": "ecdsa-sha2-nistp521",
+    "ssh-rsa": "rsa-sha2-512,rsa-sha2-256",
+}
+
+
+def fingerprint(blob: bytes) -> str:
+    """A key's SHA256 fingerprint as `ssh-keygen -l` writes it."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def kind_of(blob: bytes) -> str:
+    """The kind of a raw public key, such as ``ssh-ed25519``; empty for what is none."""
+    length = int.from_bytes(blob[:4], "big")
+    return blob[4 : 4 + length].decode("ascii", "replace") if 0 < length <= len(blob) - 4 else ""
+
+
+def method_preference(known: Sequence[str]) -> str:
+    """The host key algorithms to offer: those of known kinds first, so that the server shows a known key."""
+    ordered = [kind for kind in KINDS if kind in known] + [kind for kind in KINDS if kind not in known]
+    return ",".join(KINDS[kind] for kind in ordered)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a known_hosts file."""
+
+    file: Path
+    line: int
+    revoked: bool
+    hosts: str  # patterns with commas, or a hashed name
+    blob: bytes
+
+    def matches(self, name: str) -> bool:
+        """Whether the line speaks of a host, which is `host` or `[host]:port`."""
+        if self.hosts.startswith("|1|"):
+            return matches_hashed(self.hosts, name)
+        patterns = self.hosts.lower().split(",")
+        if any(p.startswith("!") and fnmatchcase(name, literal(p[1:])) for p in patterns):
+            return False
+        return any(fnmatchcase(name, literal(p)) for p in patterns if not p.startswith("!"))
+
+
+def literal(pattern: str) -> str:
+    """A known_hosts pattern for fnmatch: `*` and `?` are wild in both, brackets only in fnmatch."""
+    return pattern.replace("[", "[[]")
+
+
+def matches_hashed(hosts: str, name: str) -> bool:
+    """Whether ``|1|salt|hash`` is this name."""
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in hosts.split("|")[2:4])
+    except (ValueError, binascii.Error):
+        return False
+    return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)
+
+
+def parse(file: Path, text: str) -> Iterator[Entry]:
+    """The lines that can be understood; others are skipped, as ssh does."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        marker = words.pop(0) if words and words[0].startswith("@") else ""
+        if len(words) < 3 or line.lstrip().startswith("#") or marker not in ("", "@revoked"):
+            continue
+        try:
+            blob = base64.b64decode(words[2], validate=True)
+        except (ValueError, binascii.Error):
+            continue
+        yield Entry(file, number, bool(marker), words[0], blob)
+
+
+def host_name(host: str, port: int) -> str:
+    """How known_hosts writes a host: the port only where it is not 22."""
+    return host.lower() if port == 22 else f"[{host.lower()}]:{port}"
+
+
+class HostKeys:
+    """The known_hosts files of a user. One object may serve all nodes; changed files are read again.
+
+    With `accept_new`, the key of a host of which none is known is trusted and appended to `write_to`
+    (the first file, where it is None). A changed or revoked key is never accepted.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], *, accept_new: bool = False, write_to: Path | None = None
+    ) -> None:
+        self.files = tuple(files)
+        self.accept_new = accept_new
+        self.write_to = write_to or (self.files[0] if self.files else None)
+        self._cache: dict[Path, tuple[tuple[int, int], tuple[Entry, ...]]] = {}
+
+    def kinds_for(self, host: str, port: int) -> tuple[str, ...]:
+        """The kinds of key that are known for a host, such as ``ssh-ed25519``."""
+        known = self._about(host_name(host, port))
+        return tuple(dict.fromkeys(kind_of(entry.blob) for entry in known if not entry.revoked))
+
+    def verify(self, host: str, port: int, blob: bytes) -> None:
+        """Return if this raw public key is to be trusted. Raises TransportError ``hostkey.*``, final."""
+        name = host_name(host, port)
+        about = self._about(name)
+        revoked = [entry for entry in about if entry.revoked and entry.blob == blob]
+        known = [entry for entry in about if not entry.revoked]
+        if revoked:
+            raise revoked_key(name, blob, revoked[0])
+        if any(entry.blob == blob for entry in known):
+            return
+        if known:
+            raise changed_key(name, blob, known)
+        if not self.accept_new or self.write_to is None:
+            raise unknown_key(name, host, port, blob, self.files)
+        append_once(self.write_to, name, blob)
+
+    def _about(self, name: str) -> list[Entry]:
+        files = dict.fromkeys((*self.files, *([self.write_to] if self.write_to else [])))
+        return [entry for file in files for entry in self._entries(file) if entry.matches(name)]
+
+    def _entries(self, file: Path) -> tuple[Entry, ...]:
+        try:
+            status = file.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+            if file not in self._cache or self._cache[file][0] != stamp:
+                self._cache[file] = (stamp, tuple(parse(file, file.read_text("utf-8", "replace"))))
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise TransportError(
+                "hostkey.unknown",
+                "hostkey",
+                message=f"cannot read the known host keys in {file}: {error.strerror}",
+                remedy=f"make {file} readable, or name another file",
+                final=True,
+            ) from error
+        return self._cache[file][1]
+
+
+def append_once(file: Path, name: str, blob: bytes) -> None:
+    """Append a host's key unless it is there. One write under a lock, so that nobody reads half a line."""
+    line = f"{name} {kind_of(blob)} {base64.b64encode(blob).decode()}\n"
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "r+b", buffering=0) as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        there = stream.read()
+        if line.encode() not in there.splitlines(keepends=True):
+            gap = b"" if not there or there.endswith(b"\n") else b"\n"
+            stream.write(gap + line.encode())
+            os.fsync(stream.fileno())
+
+
+def unknown_key(name: str, host: str, port: int, blob: bytes, files: Sequence[Path]) -> TransportError:
+    target = files[0] if files else Path("~/.ssh/known_hosts")
+    return TransportError(
+        "hostkey.unknown",
+        "hostkey",
+        message=f"{name} shows a host key that is not known here: {kind_of(blob)} {fingerprint(blob)}",
+        remedy=f"compare the fingerprint with the one there (`ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub`), "
+        f"then `ssh-keyscan -p {port} {host} >> {target}`; "
+        "or trust every new host once with `ssh: {host_keys: accept-new}` in the manifest",
+        final=True,
+    )
+
+
+def changed_key(name: str, blob: bytes, known: Sequence[Entry]) -> TransportError:
+    same_kind = [entry for entry in known if kind_of(entry.blob) == kind_of(blob)]
+    old = (same_kind or list(known))[0]
+    return TransportError(
+        "hostkey.changed",
+        "hostkey",
+        message=f"the host key of {name} has changed: it shows {kind_of(blob)} {fingerprint(blob)}, "
+        f"but {old.file} line {old.line} says {kind_of(old.blob)} {fingerprint(old.blob)}",
+        remedy="either the machine was installed anew, or someone stands in between. "
+        f"If you know that it was reinstalled: `ssh-keygen -R '{name}' -f {old.file}`, then run again",
+        final=True,
+    )
+
+
+def revoked_key(name: str, blob: bytes, entry: Entry) -> TransportError:
+    return TransportError(
+        "hostkey.revoked",
+        "hostkey",
+        message=f"the host key of {name}, {kind_of(blob)} {fingerprint(blob)}, "
+        f"is revoked by {entry.file} line {entry.line}",
+        remedy="give the machine a new host key; do not log in to it with this one",
+        final=True,
+    )

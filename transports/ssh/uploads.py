@@ -1,0 +1,146 @@
+"""The bulk of an upload: a worker thread that feeds a file to a channel's stdin.
+
+All libssh2 calls release the interpreter's lock, so a thread uses another core and the event loop
+keeps its latency. Still non-blocking: the thread polls the socket and a bell that ends it.
+
+Laws: the session is the thread's alone meanwhile (its lock is held); a stop is seen within one chunk,
+for a socket that never blocks would hide the bell; an upload that makes no progress for STALL seconds
+is given up, with its session (libssh2 1.11 can deadlock in a key exchange that the server starts).
+
+This module knows no nodes, no shell and no hashes. Begin reading at `feed_from_thread`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+from typing import Any, BinaryIO
+
+import anyio
+import anyio.to_thread
+from ssh2.exceptions import SSH2Error
+
+from transports.base import Bytes, OnProgress, Source
+from transports.ssh.driver import EAGAIN, OUTBOUND, Driver, Lost, describe
+
+__all__ = ["STALL", "Pump", "feed_from_thread"]
+
+CHUNK = 1 << 18  # bytes; larger ones cost time in libssh2
+LOOK = 0.1  # seconds between looks at the progress
+STALL = 60.0  # seconds without progress after which an upload is given up
+POLL = 1000  # milliseconds
+
+
+class Stopped(Exception):  # noqa: N818 - an order that was followed, not an error
+    """The pump was told to stop."""
+
+
+def open_source(source: Source) -> BinaryIO:
+    return io.BytesIO(source.content) if isinstance(source, Bytes) else source.path.open("rb", buffering=0)
+
+
+class Pump:
+    """Feeds one source into one channel. `run` blocks; `stop` may be called from any thread."""
+
+    def __init__(self, driver: Driver, channel: Any, stream: BinaryIO, size: int) -> None:
+        self.done = 0  # bytes that libssh2 took
+        self.finished = False
+        self._driver = driver
+        self._channel = channel
+        self._stream = stream
+        self._size = size
+        self._stopping = False
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._bell, select.POLLIN)
+
+    def run(self) -> None:
+        """Feed everything, then end the command's input. Raises Lost; Stopped; OSError from the source."""
+        try:
+            while self.done < self._size and (chunk := self._stream.read(min(CHUNK, self._size - self.done))):
+                self._write(chunk)
+            while not self._channel.eof() and self._channel.send_eof() == EAGAIN:
+                self._wait()
+        except SSH2Error as error:
+            if not self._channel.eof():  # else the command ended before its input did: it will say why
+                raise Lost(describe(error, self._driver.session)) from None
+        self.finished = True
+
+    def stop(self) -> None:
+        self._stopping = True
+        os.eventfd_write(self._bell, 1)
+
+    def close(self) -> None:
+        os.close(self._bell)
+        self._stream.close()
+
+    def _write(self, chunk: bytes) -> None:
+        while chunk:
+            if self._stopping:
+                raise Stopped
+            code, count = self._channel.write(chunk)
+            self.done += max(count, 0)
+            chunk = chunk[max(count, 0) :]
+            if self._channel.eof():
+                self.done = self._size  # nobody reads any more
+                return
+            if code == EAGAIN and chunk:
+                self._wait()
+
+    def _wait(self) -> None:
+        directions = self._driver.session.block_directions()
+        self._poll.register(self._driver.socket(), select.POLLOUT if directions & OUTBOUND else select.POLLIN)
+        if any(ready == self._bell for ready, _ in self._poll.poll(POLL)):
+            raise Stopped
+
+
+async def feed_from_thread(
+    driver: Driver, channel: Any, source: Source, on_progress: OnProgress | None, *, stall: float = STALL
+) -> None:
+    """Feed a source to a channel in a worker thread. Raises Lost, or OSError from reading the source.
+
+    Cancelled or stalled, the session is poisoned: what it has queued cannot be taken back.
+    """
+    pump = Pump(driver, channel, open_source(source), source.size)
+    problems: list[Exception] = []
+
+    async def work() -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(pump.run, limiter=anyio.CapacityLimiter(1))
+        except (Lost, OSError, Stopped) as problem:
+            problems.append(problem)
+        tasks.cancel_scope.cancel()
+
+    async with driver.lock:
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(work)
+                try:
+                    await watch(pump, source.size, on_progress, stall)
+                finally:
+                    pump.stop()
+        finally:
+            pump.close()
+            if not pump.finished:
+                driver.poison("an upload was given up")
+    if problems:
+        raise stalled(stall) if isinstance(problems[0], Stopped) else problems[0]
+    if on_progress is not None:
+        on_progress(source.size, source.size)
+
+
+async def watch(pump: Pump, size: int, on_progress: OnProgress | None, stall: float) -> None:
+    """Tell the progress; return when there was none for too long."""
+    told, since = 0, anyio.current_time()
+    while anyio.current_time() - since < stall:
+        await anyio.sleep(LOOK)
+        if pump.done != told:
+            told, since = pump.done, anyio.current_time()
+            if on_progress is not None and told < size:
+                on_progress(told, size)
+
+
+def stalled(stall: float) -> Lost:
+    return Lost(f"no progress for {stall:g} s")

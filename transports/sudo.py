@@ -1,0 +1,41 @@
+"""What sudo's refusals mean, in words for people. Shared by ssh and local. Pure."""
+
+from __future__ import annotations
+
+from transports.base import TransportError
+from transports.shell import Conversation
+
+__all__ = ["refusal", "wrong_password"]
+
+
+def wrong_password(name: str, user: str) -> TransportError:
+    """sudo asked again after it had been given the password."""
+    return TransportError(
+        "sudo.password",
+        "sudo",
+        message=f"{name}: sudo did not accept the password of {user}",
+        remedy=f"check it with `sudo -k; sudo -v` as {user} on {name}, then run again",
+        final=True,
+    )
+
+
+def refusal(name: str, user: str, talk: Conversation, *, had_password: bool) -> TransportError:
+    """sudo ended before the command began."""
+    said = talk.complaint
+    if "password is required" in said or "a terminal is required" in said:
+        return TransportError(
+            "sudo.password",
+            "sudo",
+            message=f"{name}: sudo wants a password for {user}, and none was given",
+            remedy="give the sudo password, or allow this user `NOPASSWD: ALL` in /etc/sudoers.d",
+            final=True,
+        )
+    if had_password and "incorrect password" in said:
+        return wrong_password(name, user)
+    return TransportError(
+        "sudo.refused",
+        "sudo",
+        message=f"{name}: {user} may not become root with sudo: {said or 'sudo gave no reason'}",
+        remedy=f"install sudo on {name} and allow {user} all commands, or log in as root",
+        final=True,
+    )
