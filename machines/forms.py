@@ -167,6 +167,8 @@ class _Reader:
         free = [key for key in fields if key not in value]
         for key in unknown:
             hint = did_you_mean(key, free) if nearest(key, free) else known_as(fields)
+            if value[key] is None and " " in key:  # {title: one, two} is read as two keys
+                hint = "is it part of a text with a comma? then put the whole text in quotes"
             self._tell((*path, key), f"the key {key!r} is not known", hint)
         return {nearest(key, free) or key for key in unknown}
 

@@ -1,0 +1,186 @@
+"""Checks that follow the edges through a machine: what is reached, what ends, what waits for ever.
+
+Pure. Only what the table alone can prove is a problem: guards are never evaluated, so an edge with
+guards may open, and a signal counts as possible as soon as the state that it counts can be reached.
+
+Begin reading at `check_routes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from machines.documents import Path
+from machines.spec import EdgeSpec, MachineSpec
+
+__all__ = ["Problem", "check_routes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a machine, and the path of the key that says it."""
+
+    path: Path
+    message: str
+    hint: str = ""
+
+
+def check_routes(spec: MachineSpec) -> list[Problem]:
+    """What is wrong with the machine as a whole. States that do not exist are ignored here."""
+    return [
+        *_outcomes(spec),
+        *_unreachable(spec),
+        *_dead_ends(spec),
+        *_shadowed(spec),
+        *_circles(spec),
+        *_signals_that_never_come(spec),
+        *_rollbacks_without_undo(spec),
+        *_unused(spec),
+    ]
+
+
+def _targets(edge: EdgeSpec) -> list[str]:
+    """Where the edge may lead: its target, and where its failures lead."""
+    return [edge.to, *(clause.to for clause in edge.catch)]
+
+
+def _reach(start: str, edges: Iterable[EdgeSpec]) -> set[str]:
+    """Every state that can be reached from `start` along these edges, itself included."""
+    ways: dict[str, list[str]] = {}
+    for edge in edges:
+        for source in edge.sources:
+            ways.setdefault(source, []).extend(_targets(edge))
+    reached, found = {start}, [start]
+    while found:
+        new = [target for target in ways.get(found.pop(), []) if target not in reached]
+        reached.update(new)
+        found.extend(new)
+    return reached
+
+
+def _outcomes(spec: MachineSpec) -> Iterator[Problem]:
+    outcomes = [state.outcome for state in spec.states.values()]
+    if "success" not in outcomes:
+        hint = "mark the state that a node is meant to reach: {outcome: success}"
+        yield Problem(("states",), "no state has the outcome success", hint)
+
+
+def _unreachable(spec: MachineSpec) -> Iterator[Problem]:
+    if spec.initial not in spec.states:
+        return  # then nothing is reachable, and that is not what is wrong
+    reached = _reach(spec.initial, spec.edges)
+    for name in spec.states:
+        if name not in reached:
+            message = f"the state {name!r} cannot be reached from {spec.initial!r}"
+            yield Problem(("states", name), message, "let an edge or a catch clause lead there, or remove it")
+
+
+def _dead_ends(spec: MachineSpec) -> Iterator[Problem]:
+    left = {source for edge in spec.edges for source in edge.sources}
+    ends = {name for name, state in spec.states.items() if state.outcome}
+    dead = {name for name in spec.states if name not in left | ends}
+    for name in spec.states:
+        if name in dead:
+            hint = "let an edge leave it, or say {outcome: success} or {outcome: failure}"
+            yield Problem(("states", name), f"the state {name!r} is a dead end without an outcome", hint)
+        elif not _reach(name, spec.edges) & (ends | dead):
+            yield Problem(
+                ("states", name), f"no way from the state {name!r} leads to an outcome", "let one edge do so"
+            )
+
+
+def _shadowed(spec: MachineSpec) -> Iterator[Problem]:
+    """The first edge that is open is taken: one that is open whenever a later one is, hides it."""
+    for index, edge in enumerate(spec.edges):
+        for earlier in spec.edges[:index]:
+            common = [source for source in edge.sources if source in earlier.sources]
+            if common and _is_open_whenever(earlier, edge):
+                message = f"from {common[0]!r} this edge is never taken: {earlier.name!r} is open before it"
+                yield Problem(
+                    ("edges", index), message, "put it first, or give the other a guard or a signal"
+                )
+                break
+
+
+def _is_open_whenever(one: EdgeSpec, other: EdgeSpec) -> bool:
+    return set(one.guard) <= set(other.guard) and one.signal in (None, other.signal)
+
+
+def _circles(spec: MachineSpec) -> Iterator[Problem]:
+    """Edges that do nothing and wait for nothing, round in a circle: a node would never stand still."""
+    ways: dict[str, tuple[int, str]] = {}
+    for index, edge in enumerate(spec.edges):
+        if edge.do is None and edge.signal is None and not edge.guard:
+            for source in edge.sources:
+                ways.setdefault(source, (index, edge.to))
+    told: set[str] = set()
+    for start in ways:
+        circle = _circle_through(start, ways)
+        if circle and not told & set(circle):
+            told.update(circle)
+            index = min(ways[state][0] for state in circle)
+            message = f"nodes would run in a circle for ever: {' -> '.join([*circle, circle[0]])}"
+            yield Problem(("edges", index), message, "give one of these edges an action, a guard or a signal")
+
+
+def _circle_through(start: str, ways: dict[str, tuple[int, str]]) -> list[str]:
+    """The states of the circle that leads from `start` back to it; empty when there is none."""
+    circle = [start]
+    while circle[-1] in ways:
+        target = ways[circle[-1]][1]
+        if target == start:
+            return circle
+        if target in circle:
+            return []
+        circle.append(target)
+    return []
+
+
+def _signals_that_never_come(spec: MachineSpec) -> Iterator[Problem]:
+    """A signal whose state lies behind the signal itself, or behind another that waits for this one.
+
+    Signals are granted one after the other as the states they count come into reach; those that
+    are never granted wait for each other, whatever the guards say.
+    """
+    if spec.initial not in spec.states:
+        return
+    granted: set[str] = set()
+    while True:
+        open_edges = [edge for edge in spec.edges if edge.signal is None or edge.signal in granted]
+        reached = _reach(spec.initial, open_edges)
+        new = {name for name, signal in spec.signals.items() if signal.state in reached} - granted
+        if not new:
+            break
+        granted |= new
+    everywhere = _reach(spec.initial, spec.edges)
+    for name, signal in spec.signals.items():
+        if name not in granted and signal.state in everywhere:
+            message = f"the signal {name!r} can never come: the state {signal.state!r} lies behind it"
+            yield Problem(
+                ("signals", name), message, "let it count a state that is reached without waiting for it"
+            )
+
+
+def _rollbacks_without_undo(spec: MachineSpec) -> Iterator[Problem]:
+    if any(edge.undo for edge in spec.edges):
+        return
+    for index, edge in enumerate(spec.edges):
+        for position, clause in enumerate(edge.catch):
+            if clause.rollback:
+                path = ("edges", index, "catch", position, "rollback")
+                yield Problem(
+                    path, "there is nothing to roll back: no edge has an undo", "add 'undo' to an edge"
+                )
+
+
+def _unused(spec: MachineSpec) -> Iterator[Problem]:
+    """What nobody refers to is a misspelling, or a rest of something that was removed."""
+    signals = {edge.signal for edge in spec.edges}
+    limits = {edge.limit for edge in spec.edges}
+    for name in spec.signals:
+        if name not in signals:
+            yield Problem(("signals", name), f"no edge waits for the signal {name!r}", "use it, or remove it")
+    for name in spec.limits:
+        if name not in limits:
+            yield Problem(("limits", name), f"no edge uses the limit {name!r}", "use it, or remove it")
