@@ -33,6 +33,7 @@ __all__ = [
     "unknown_ids",
 ]
 
+ARCHITECTURES = ("amd64", "arm64")
 EVERYONE = frozenset({"primary", "server", "agent"})
 STAGING = PurePosixPath("/var/lib/mk8s/artifacts")
 ARCHIVE_SUFFIXES = (".tar", ".tar.lz4", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
@@ -66,11 +67,9 @@ def artifact_items(cluster: Cluster) -> list[ArtifactItem]:
         for arch in _architectures(cluster)
         for part in _parts(cluster, arch)
     ]
-    known = {item.id for item in items}
     extra = [
-        ArtifactItem(name, source.name, "images the manifest adds", True, EVERYONE, True)
-        for name, source in cluster.artifacts.items()
-        if _is_extra(name, source.name, known)
+        ArtifactItem(name, cluster.artifacts[name].name, "images the manifest adds", True, EVERYONE, True)
+        for name in _extra_ids(cluster)
     ]
     return _unique([_renamed(cluster, item) for item in items + extra])
 
@@ -126,9 +125,7 @@ def staged(s: Situation, part: str) -> tuple[File, PurePosixPath] | None:
 def archives(s: Situation) -> list[Archive]:
     """The image archives of this node, staged apart from the files that install.sh may take and move."""
     wanted = [_id(s.cluster, part.id, s.node.arch) for part in _image_parts(s.cluster, s.node.arch)]
-    known = {item.id for item in artifact_items(s.cluster)}
-    extra = [name for name in s.cluster.artifacts if name in known - _all_part_ids(s.cluster)]
-    files = [s.release[name] for name in [*wanted, *extra] if name in s.release]
+    files = [s.release[name] for name in [*wanted, *_extra_ids(s.cluster)] if name in s.release]
     folder = staging_dir(s.cluster) / "images"
     return [Archive(file, folder / file.path.name, images_dir(s.node) / file.path.name) for file in files]
 
@@ -182,13 +179,11 @@ def _id(cluster: Cluster, part: str, arch: str) -> str:
     return part if shared else f"{part}-{arch}"
 
 
-def _all_part_ids(cluster: Cluster) -> set[str]:
-    return {_id(cluster, part.id, arch) for arch in _architectures(cluster) for part in _parts(cluster, arch)}
-
-
-def _is_extra(name: str, file: str, known: Iterable[str]) -> bool:
-    """Any other id that begins with `images` adds an archive, for every node."""
-    return name not in known and name.startswith("images") and bool(file)
+def _extra_ids(cluster: Cluster) -> list[str]:
+    """Any other id that begins with `images` and names a file adds an archive, for every node."""
+    known = {_id(cluster, part.id, arch) for arch in ARCHITECTURES for part in _parts(cluster, arch)}
+    given = cluster.artifacts.items()
+    return [name for name, source in given if name.startswith("images") and name not in known and source.name]
 
 
 def _renamed(cluster: Cluster, item: ArtifactItem) -> ArtifactItem:

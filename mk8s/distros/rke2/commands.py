@@ -1,7 +1,7 @@
 """The commands that only RKE2 needs, as values. Commands of the operating system are in `mk8s.commands`.
 
 Every operation here begins with ``rke2.`` and has its model in `rke2.model`; a test compares the two.
-Scripts are POSIX sh; what varies goes in as arguments, never into the text. None carries a secret.
+All of them run as root. Scripts are POSIX sh; what varies goes in as arguments, never into the text. None carries a secret.
 """
 
 from __future__ import annotations
@@ -21,16 +21,12 @@ __all__ = [
     "ask_ping",
     "ask_readyz",
     "ask_unit",
-    "disable_unit",
-    "enable_unit",
     "has_archive",
     "has_install",
     "has_nm_cloud_setup",
     "install_by_script",
-    "is_enabled",
     "is_prepared_for_cis",
     "kubeconfig_of",
-    "make_folders",
     "place_archive",
     "prepare_for_cis",
     "record_of",
@@ -87,6 +83,7 @@ fi
 if command -v restorecon >/dev/null 2>&1 && rpm -q rke2-selinux >/dev/null 2>&1; then
   restorecon -R "$prefix/bin" "$prefix/lib/systemd/system" /etc/systemd/system
 fi
+systemctl daemon-reload
 record "$prefix" "$record"
 """
 
@@ -173,11 +170,6 @@ exec "$2" --kubeconfig "$3" --request-timeout=10s --server https://127.0.0.1:934
 """
 
 
-ENABLE = """\
-systemctl daemon-reload && exec systemctl enable "$1"
-"""
-
-
 def unit_of(node: Node) -> str:
     """The systemd unit of this node's role."""
     return "rke2-server.service" if node.is_server else "rke2-agent.service"
@@ -195,18 +187,16 @@ def has_install(bundle: File) -> Command:
         description="compare the installed files with their record",
         script='sha256sum -c "$1" >/dev/null 2>&1',
         args=(str(record_of(bundle)),),
-        sudo=True,
     )
 
 
 def unpack_bundle(bundle: File, staged: PurePosixPath, prefix: PurePosixPath) -> Command:
-    """What install.sh does with the tarball: unpack it; under another prefix, correct the paths in the units."""
+    """What install.sh does with the tarball; under another prefix, correct the paths in the units."""
     return Command(
         operation="rke2.unpack",
         description=f"verify {staged.name} and unpack it into {prefix}",
         script=UNPACK,
         args=(str(staged), bundle.sha256, str(prefix), str(record_of(bundle))),
-        sudo=True,
         timeout=SECONDS_TO_INSTALL,
     )
 
@@ -222,7 +212,6 @@ def install_by_script(
         description=f"verify the files and run install.sh for an RKE2 {kind}",
         script=INSTALL,
         args=(str(folder), kind, str(prefix), str(record_of(bundle)), *verified),
-        sudo=True,
         timeout=SECONDS_TO_INSTALL,
     )
 
@@ -234,7 +223,6 @@ def place_archive(file: File, staged: PurePosixPath, target: PurePosixPath) -> C
         description=f"verify {target.name} and place it in {target.parent}",
         script=PLACE,
         args=(str(staged), str(target), file.sha256),
-        sudo=True,
         timeout=SECONDS_TO_COPY,
     )
 
@@ -246,7 +234,6 @@ def prepare_for_cis(node: Node, prefix: PurePosixPath) -> Command:
         description="set the kernel parameters and the etcd user of the CIS profile",
         script=PREPARE_FOR_CIS,
         args=(str(prefix), node.role),
-        sudo=True,
     )
 
 
@@ -256,7 +243,6 @@ def is_prepared_for_cis(node: Node, prefix: PurePosixPath) -> Command:
         description="look for the kernel parameters and the etcd user of the CIS profile",
         script=IS_PREPARED_FOR_CIS,
         args=(str(prefix), node.role),
-        sudo=True,
     )
 
 
@@ -269,17 +255,6 @@ def has_nm_cloud_setup() -> Command:
     )
 
 
-def make_folders(mode: int, *folders: PurePosixPath) -> Command:
-    """Folders with those above them. One that is there keeps what it holds and gets the mode."""
-    return Command(
-        operation="rke2.make-folders",
-        description=f"make {', '.join(str(folder) for folder in folders)}",
-        script='mode=$1; shift; mkdir -p "$@" && exec chmod "$mode" "$@"',
-        args=(f"{mode:04o}", *(str(folder) for folder in folders)),
-        sudo=True,
-    )
-
-
 def has_archive(file: File, target: PurePosixPath) -> Command:
     """Whether the archive lies in its place, whole."""
     return Command(
@@ -287,29 +262,7 @@ def has_archive(file: File, target: PurePosixPath) -> Command:
         description=f"hash {target}",
         script='printf \'%s  %s\\n\' "$2" "$1" | sha256sum -c - >/dev/null 2>&1',
         args=(str(target), file.sha256),
-        sudo=True,
         timeout=SECONDS_TO_COPY,
-    )
-
-
-def enable_unit(node: Node) -> Command:
-    """Let systemd read the new units, and start this one at every boot. Starts nothing now."""
-    return Command(
-        operation="rke2.enable",
-        description=f"enable {unit_of(node)}",
-        script=ENABLE,
-        args=(unit_of(node),),
-        sudo=True,
-    )
-
-
-def is_enabled(node: Node) -> Command:
-    return Command(
-        operation="rke2.is-enabled",
-        description=f"ask systemd whether {unit_of(node)} is enabled",
-        script='systemctl is-enabled --quiet "$1" 2>/dev/null',
-        args=(unit_of(node),),
-        sudo=True,
     )
 
 
@@ -320,19 +273,6 @@ def start_unit(node: Node) -> Command:
         description=f"start {unit_of(node)} and do not wait for it",
         script=START,
         args=(unit_of(node),),
-        sudo=True,
-    )
-
-
-def disable_unit(node: Node) -> Command:
-    """Stop the unit and let no reboot start it. Pods that run go on running, as RKE2 means it."""
-    return Command(
-        operation="rke2.stop",
-        description=f"stop and disable {unit_of(node)}",
-        script='systemctl disable "$1" && exec systemctl stop "$1"',
-        args=(unit_of(node),),
-        sudo=True,
-        timeout=300.0,
     )
 
 
@@ -343,7 +283,6 @@ def ask_unit(node: Node) -> Command:
         description=f"look at {unit_of(node)}",
         script=ASK_UNIT,
         args=(unit_of(node),),
-        sudo=True,
     )
 
 
@@ -363,7 +302,6 @@ def _ask_endpoint(operation: str, description: str, script: str, node: Node) -> 
         description=description,
         script=script,
         args=(unit_of(node), _kubectl(node), str(kubeconfig_of(node))),
-        sudo=True,
     )
 
 
@@ -379,9 +317,7 @@ def ask_nodes(server: Node) -> Command:
 
 def _kubectl_get(operation: str, description: str, server: Node, *what: str) -> Command:
     kubectl = (_kubectl(server), "--kubeconfig", str(kubeconfig_of(server)), "--request-timeout=10s")
-    return Command(
-        operation=operation, description=description, args=(*kubectl, "get", *what, "-o", "json"), sudo=True
-    )
+    return Command(operation=operation, description=description, args=(*kubectl, "get", *what, "-o", "json"))
 
 
 def _kubectl(server: Node) -> str:

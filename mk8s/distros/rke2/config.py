@@ -14,6 +14,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import takewhile
 from typing import Any, TypeAlias
 
 import yaml
@@ -29,11 +31,12 @@ __all__ = [
     "merge",
     "render_config",
     "server_url",
+    "servers_of",
     "top_level_keys",
     "words",
 ]
 
-Addition: TypeAlias = tuple[str, str | list[str]]
+Addition: TypeAlias = tuple[str, str | tuple[str, ...]]
 
 SUPERVISOR_PORT = 9345  # fixed in RKE2
 DATA_DIR = "/var/lib/rancher/rke2"
@@ -52,7 +55,7 @@ def render_config(cluster: Cluster, node: Node, token: str) -> bytes:
     text = node.config_text if node.config_text.strip() else _dump(node.config)
     present = top_level_keys(text)
     wanted = _additions(cluster, node, token)
-    return merge(text, [(key, value) for key, value in wanted if not _given(key, present)]).encode()
+    return merge(text, tuple((key, value) for key, value in wanted if not _given(key, present))).encode()
 
 
 def _additions(cluster: Cluster, node: Node, token: str) -> list[Addition]:
@@ -63,7 +66,7 @@ def _additions(cluster: Cluster, node: Node, token: str) -> list[Addition]:
     if wanted:
         additions.append(("token", wanted))
     if node.is_server and cluster.endpoint:
-        additions.append(("tls-san", [cluster.endpoint]))
+        additions.append(("tls-san", (cluster.endpoint,)))
     return additions
 
 
@@ -78,9 +81,16 @@ def join_token(cluster: Cluster, node: Node, token: str) -> str:
     if node.is_server:
         return token
     given = (
-        str(server.config["agent-token"]) for server in cluster.servers if server.config.get("agent-token")
+        str(server.config["agent-token"])
+        for server in servers_of(cluster)
+        if server.config.get("agent-token")
     )
     return next(given, token)
+
+
+def servers_of(cluster: Cluster) -> tuple[Node, ...]:
+    """All servers. They stand first among the nodes, so thousands of agents cost nothing here."""
+    return tuple(takewhile(lambda node: node.is_server, cluster.nodes))
 
 
 def server_url(cluster: Cluster) -> str:
@@ -115,14 +125,15 @@ def _dump(config: Mapping[str, Any]) -> str:
     return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=1 << 20)
 
 
-def top_level_keys(text: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def top_level_keys(text: str) -> tuple[str, ...]:
     """The keys of a config text. Raises ConfigTextError when it is not one mapping with unique keys."""
     root = _compose(text)
     keys = [str(key.value) for key, _ in root.value] if root else []
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
         raise ConfigTextError(f"{', '.join(twice)} given twice; RKE2 would keep only one of them")
-    return keys
+    return tuple(keys)
 
 
 def _compose(text: str) -> yaml.MappingNode | None:
@@ -146,7 +157,8 @@ def _where(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else problem
 
 
-def merge(text: str, additions: Sequence[Addition]) -> str:
+@lru_cache(maxsize=1024)  # most nodes of a large cluster have the same text
+def merge(text: str, additions: tuple[Addition, ...]) -> str:
     """`text` with more top-level keys, everything else as it was.
 
     The new keys go to the end, or to the front where the end would change the last value (a block
@@ -201,7 +213,7 @@ def _join(before: str, lines: str) -> str:
     return before + lines if not before or before.endswith("\n") else f"{before}\n{lines}"
 
 
-def _quoted(value: str | list[str]) -> str:
+def _quoted(value: str | tuple[str, ...]) -> str:
     """JSON strings are YAML's double-quoted ones, whatever stands in them."""
     return json.dumps(value, ensure_ascii=False)
 

@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster, Node
+from mk8s.commands import has_folder, make_folder, unit_disable, unit_enable, unit_is_enabled, unit_stop
 from mk8s.distros.base import Question, Situation
 from mk8s.distros.rke2 import commands, versions
 from mk8s.distros.rke2.artifacts import archives, cni_of, release_of, staged, staging_dir
-from mk8s.distros.rke2.config import is_true, join_token, render_config
+from mk8s.distros.rke2.commands import unit_of
+from mk8s.distros.rke2.config import is_true, join_token, render_config, servers_of
 from mk8s.distros.rke2.readiness import (
     CONTROL_PLANE,
     ETCD,
@@ -52,14 +54,16 @@ SECONDS_BETWEEN_LOOKS = 3.0
 def stage(s: Situation) -> list[Step]:
     """Everything this node installs from, under a folder that only root may read."""
     folder = staging_dir(s.cluster)
-    steps: list[Step] = [
-        Run("make the staging folder", commands.make_folders(ROOT_ONLY, folder, folder / "images"))
-    ]
+    steps: list[Step] = [_folder(folder, ROOT_ONLY), _folder(folder / "images", ROOT_ONLY)]
     for part in ("checksums", "binary", "installScript") if _by_script(s.cluster) else ("binary",):
         found = staged(s, part)
         if found:
             steps.append(_upload(*found))
     return steps + [_upload(archive.file, archive.staged) for archive in archives(s)]
+
+
+def _folder(path: PurePosixPath, mode: int) -> Run:
+    return Run(f"make the folder {path}", make_folder(path, mode), has_folder(path, mode))
 
 
 def _upload(file: File, target: PurePosixPath) -> Upload:
@@ -78,7 +82,7 @@ def bootstrap(s: Situation) -> list[Step]:
         *_images(s),
         *_cis(s),
         *_config(s),
-        Run(f"enable {commands.unit_of(s.node)}", commands.enable_unit(s.node), commands.is_enabled(s.node)),
+        _enable(s.node),
     ]
 
 
@@ -111,7 +115,7 @@ def _script_hashes(s: Situation) -> dict[str, str]:
 
 def _prefix(s: Situation) -> PurePosixPath:
     """install.sh's own rule for where the bundle goes."""
-    return OTHER_PREFIX if s.facts and s.facts.usr_local != "writable" else USUAL_PREFIX
+    return OTHER_PREFIX if s.facts and not s.facts.usr_local_writable else USUAL_PREFIX
 
 
 def _images(s: Situation) -> list[Step]:
@@ -136,7 +140,7 @@ def _cis(s: Situation) -> list[Step]:
 def _config(s: Situation) -> list[Step]:
     content = render_config(s.cluster, s.node, s.token)
     return [
-        Run(f"make {CONFIG.parent}", commands.make_folders(0o755, CONFIG.parent)),
+        _folder(CONFIG.parent, 0o755),
         WriteFile(f"write {CONFIG}", CONFIG, content, mode=0o600, secret=True),
     ]
 
@@ -165,31 +169,38 @@ def verify(s: Situation) -> list[Step]:
 
 def stop_unit(s: Situation) -> list[Step]:
     """Take back a start. The next start enables the unit again."""
-    return [Run(f"stop and disable {commands.unit_of(s.node)}", commands.disable_unit(s.node))]
+    unit = unit_of(s.node)
+    return [
+        Run(f"disable {unit}", unit_disable(unit)),
+        Run(f"stop {unit}", unit_stop(unit)),
+    ]
 
 
 def has_joined(s: Situation) -> list[Question]:
     """The unit runs, a reboot will start it, and the cluster has the node in its role."""
     active = unit_is_active(_secrets(s), enabled=True)
     return [
-        Question(f"{commands.unit_of(s.node)} is active", commands.ask_unit(s.node), active),
+        Question(f"{unit_of(s.node)} is active", commands.ask_unit(s.node), active),
         _member(s, ready=False),
     ]
 
 
 def is_healthy(s: Situation) -> list[Question]:
     """Active, answering (servers), and a member in this version; Ready unless the user brings the network."""
-    unit = Question(
-        f"{commands.unit_of(s.node)} is active", commands.ask_unit(s.node), unit_is_active(_secrets(s))
-    )
+    unit = Question(f"{unit_of(s.node)} is active", commands.ask_unit(s.node), unit_is_active(_secrets(s)))
     member = _member(s, ready=_has_network(s.cluster), version=s.cluster.version)
     return [unit, *_endpoint_questions(s), member]
 
 
+def _enable(node: Node) -> Run:
+    unit = unit_of(node)
+    return Run(f"enable {unit}", unit_enable(unit), unit_is_enabled(unit))
+
+
 def _start_unit(s: Situation) -> list[Step]:
-    unit = commands.unit_of(s.node)
+    unit = unit_of(s.node)
     return [
-        Run(f"enable {unit}", commands.enable_unit(s.node), commands.is_enabled(s.node)),
+        _enable(s.node),
         Run(f"start {unit}", commands.start_unit(s.node)),
         _wait(f"{unit} is active", commands.ask_unit(s.node), unit_is_active(_secrets(s))),
     ]
@@ -227,7 +238,7 @@ def _member(s: Situation, *, ready: bool, version: str = "") -> Question:
     name = node_name(s)
     server = s.node if s.node.is_server else s.cluster.primary
     judge = node_is_member(name, _roles(s.node), ready=ready, version=version)
-    title = f"node {name} is {'Ready' if ready else 'registered'}"
+    title = f"the node is {'Ready' if ready else 'registered'}"
     return Question(title, commands.ask_node(server, name), judge, None if server is s.node else server.name)
 
 
@@ -250,8 +261,8 @@ def _has_network(cluster: Cluster) -> bool:
 
 
 def _secrets(s: Situation) -> list[str]:
-    """What must not be seen in a journal: every node's secrets, for they are the cluster's."""
-    configs: list[Mapping[str, object]] = [node.config for node in s.cluster.nodes]
+    """What must not be seen in a journal: this node's secrets and the cluster's."""
+    configs: list[Mapping[str, object]] = [node.config for node in (s.node, *servers_of(s.cluster))]
     tokens = [{"token": s.token}, {"token": join_token(s.cluster, s.node, s.token)}]
     found = {secret for config in [*configs, *tokens] for secret in secrets_in(config)}
     return sorted(found, key=lambda secret: (-len(secret), secret))
