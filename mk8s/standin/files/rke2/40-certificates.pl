@@ -1,0 +1,83 @@
+# ---- certificates: one authority for servers, one for clients, as in the real tree -----------------
+
+sub tls ($name) { return "$DATA/server/tls/$name" }
+
+sub openssl (@arguments) {
+    my $pid = fork // fatal("fork: " . lc $!);
+    if (!$pid) {
+        open STDERR, '>', "$RUN/openssl.err";
+        open STDOUT, '>', '/dev/null';
+        exec 'openssl', @arguments or POSIX::_exit(127);
+    }
+    waitpid $pid, 0;
+    fatal("openssl $arguments[0]: " . (slurp("$RUN/openssl.err") // 'failed')) if $?;
+}
+
+sub new_certificate ($path, $subject, $extensions, @signer) {
+    spew("$RUN/openssl.cnf", "[req]\ndistinguished_name=dn\nprompt=no\n[dn]\n[ext]\n$extensions\n");
+    openssl(
+        qw(req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -sha256 -days 3650),
+        '-config', "$RUN/openssl.cnf", '-extensions', 'ext', '-subj', $subject,
+        '-keyout', "$path.key", '-out', "$path.crt", @signer,
+    );
+    chmod 0600, "$path.key";
+    chmod 0644, "$path.crt";
+}
+
+sub signed_by ($authority) { return ('-CA', tls("$authority.crt"), '-CAkey', tls("$authority.key")) }
+
+sub make_authorities () {
+    make_folder(tls(''), 0700);
+    my $extensions = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash";
+    new_certificate(tls($_), "/CN=rke2-$_\@" . time, $extensions) for qw(server-ca client-ca);
+}
+
+sub client_certificate ($path, $subject) {
+    my $extensions = "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth";
+    new_certificate($path, $subject, $extensions, signed_by('client-ca'));
+}
+
+# Made at every start, so that new names in tls-san count.
+sub make_certificates ($config, $ip) {
+    my @names = grep { length } map { split /,/ } words($config->{'tls-san'});
+    my %san = map { ((/^[\d.]+$/ || /:/ ? 'IP:' : 'DNS:') . $_ => 1) }
+        '127.0.0.1', '::1', '10.43.0.1', $ip, $NODE, qw(localhost kubernetes kubernetes.default.svc), @names;
+    my $extensions = "extendedKeyUsage=serverAuth\nsubjectAltName=" . join ',', sort keys %san;
+    new_certificate(tls('serving-kube-apiserver'), '/CN=kube-apiserver', $extensions, signed_by('server-ca'));
+    client_certificate(tls('client-admin'), '/O=system:masters/CN=system:admin');
+    client_certificate(tls('client-kube-apiserver'), '/O=system:masters/CN=system:apiserver');
+}
+
+sub kubeconfig ($server, $authority, $certificate, $key) {
+    return <<"YAML";
+apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: @{[base64($authority)]}
+    server: $server
+  name: default
+contexts:
+- context:
+    cluster: default
+    user: default
+  name: default
+current-context: default
+kind: Config
+preferences: {}
+users:
+- name: default
+  user:
+    client-certificate-data: @{[base64($certificate)]}
+    client-key-data: @{[base64($key)]}
+YAML
+}
+
+sub write_kubeconfig ($config) {
+    my $path = word($config, 'write-kubeconfig', "$ETC/rke2/rke2.yaml");
+    my $mode = word($config, 'write-kubeconfig-mode', '0600');
+    $path =~ m|^(.*)/| and make_folder($1);
+    my $text = kubeconfig('https://127.0.0.1:6443', map { slurp(tls($_)) }
+        qw(server-ca.crt client-admin.crt client-admin.key));
+    spew($path, $text, $mode =~ /^0?[0-7]{3,4}$/ ? oct $mode : 0600);
+    info("Wrote kubeconfig $path");
+}

@@ -1,0 +1,182 @@
+# ---- cluster: the document that stands for etcd ----------------------------------------------------
+# Every server holds a copy of one document: members, nodes, node passwords, and a revision. It is not
+# Raft: the first living voter, in the order of joining, takes the writes; the others forward to it and
+# fetch its document when they hear of a higher revision. There is no quorum.
+
+our $STATE = {};        # the newest document that this process has seen
+our $STATE_SEEN = '';
+our $LEASE_FRESH = 8;   # seconds without a heartbeat after which a server counts as away
+
+sub state_file () { return "$DATA/server/db/etcd/state.json" }
+sub has_data () { return -e state_file() }
+
+sub state_now () {
+    my @stat = stat state_file() or return $STATE;
+    my $seen = join ':', @stat[1, 7, 9];
+    return $STATE if $seen eq $STATE_SEEN;
+    my $state = decode(slurp(state_file()) // '') // return $STATE;
+    ($STATE, $STATE_SEEN) = ($state, $seen);
+    return $STATE;
+}
+
+# Change the document under a lock. $change gets it and returns the answer; it dies with [status, words]
+# to change nothing.
+sub change_state ($change) {
+    make_folder("$DATA/server/db/etcd", 0700);
+    open my $lock, '>', "$DATA/server/db/etcd/lock" or fatal('open lock: ' . lc $!);
+    flock $lock, LOCK_EX;
+    $STATE_SEEN = '';
+    my $state = state_now();
+    my $before = encode($state);
+    my $answer = eval { $change->($state) };
+    if ($@) {
+        $STATE_SEEN = '';
+        return ref $@ ? @{$@} : (500, $@);
+    }
+    if (encode($state) ne $before) {
+        $state->{rev}++;
+        spew(state_file(), encode($state));
+        $STATE_SEEN = '';
+    }
+    close $lock;
+    return (200, ref $answer ? encode($answer) : $answer // 'ok');
+}
+
+sub adopt ($state) {
+    my ($status) = change_state(sub ($mine) {
+        die [200, 'older'] if ($mine->{rev} // -1) >= $state->{rev};
+        %$mine = (%$state, rev => $state->{rev} - 1);    # change_state adds one
+        return 'adopted';
+    });
+    return $status;
+}
+
+sub members () { my $state = state_now(); return sort { $a->{order} <=> $b->{order} } values %{$state->{members} // {}} }
+sub member ($name) { return (state_now()->{members} // {})->{$name} }
+sub servers_of ($state) { return [map { $_->{ip} } grep { !$_->{learner} } sort { $a->{order} <=> $b->{order} } values %{$state->{members}}] }
+
+# ---- leases: who was heard lately; a file each, so that request handlers see them
+sub touch_lease ($name) { open my $file, '>', "$RUN/leases/$name" or return; utime undef, undef, $file }
+sub lease_age ($name) { my @stat = stat "$RUN/leases/$name"; return @stat ? time - $stat[9] : undef }
+
+sub is_away ($name) {
+    my $age = lease_age($name);
+    return (defined $age and $age > $LEASE_FRESH);
+}
+
+sub leads () {
+    for my $member (members()) {
+        next if $member->{learner};
+        return 1 if $member->{name} eq $NODE;
+        return 0 unless is_away($member->{name});
+    }
+    return 0;
+}
+
+# A write goes to the first living voter; the answer is (status, body).
+sub cluster_write ($path, $body, $forwarded = 0) {
+    for my $member ($forwarded ? () : members()) {
+        last if $member->{name} eq $NODE;
+        next if $member->{learner} or is_away($member->{name});
+        my ($status, $answer) = ask_server($member->{ip}, POST => $path, body => $body, timeout => 3,
+            headers => ['X-Standin-Forwarded: 1']);
+        return ($status, $answer) if $status;
+    }
+    my ($status, $answer) = apply_write($path, decode($body));
+    heartbeat('rev');
+    return ($status, $answer);
+}
+
+sub ask_server ($ip, $method, $path, %more) {
+    return ask($method, $ip, 9345, $path, ca => tls('server-ca.crt'), auth => 'server:' . password(), timeout => 2, %more);
+}
+
+sub password ($file = 'token') {
+    my $token = slurp("$DATA/server/$file") // return '';
+    chomp $token;
+    return (split_token($token))[0];
+}
+
+# ---- the writes
+sub apply_write ($path, $input) {
+    return (400, 'no JSON') unless ref $input eq 'HASH' and ($input->{name} // '') =~ /^[a-z0-9][a-z0-9.-]*$/;
+    return change_state(sub ($state) { add_member($state, $input) }) if $path eq '/v1-standin/member';
+    return change_state(sub ($state) { add_node($state, $input) }) if $path eq '/v1-standin/node';
+    return change_state(sub ($state) { node_is_ready($state, $input) }) if $path eq '/v1-standin/node-ready';
+    return change_state(sub ($state) { delete_node($state, $input) }) if $path eq '/v1-standin/node-delete';
+    return (404, 'no such write');
+}
+
+sub add_member ($state, $input) {
+    my $members = $state->{members};
+    my $known = $members->{$input->{name}};
+    if ($known) {
+        die [409, 'duplicate node name found, please use a unique name for this node'] if $known->{id} ne $input->{id};
+        return $state;
+    }
+    die [409, 'etcdserver: too many learner members in cluster'] if grep { $_->{learner} } values %$members;
+    $members->{$input->{name}} = {
+        id => $input->{id}, name => $input->{name}, ip => $input->{ip}, learner => 1, order => ++$state->{joins}, since => time,
+    };
+    touch_lease($input->{name});
+    return $state;
+}
+
+sub check_password ($state, $input) {
+    my $hash = $state->{passwords}{$input->{name}} //= $input->{password};
+    die [403, "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match "
+        . 'server node-passwd entry, try enabling a unique node name with the --with-node-id flag'] if $hash ne $input->{password};
+}
+
+sub add_node ($state, $input) {
+    check_password($state, $input);
+    my $node = $state->{nodes}{$input->{name}} //= {
+        created => time, uid => random_hex(16), labels => $input->{labels}, taints => $input->{taints}, ready => '',
+    };
+    $node->{$_} = $input->{$_} for qw(name ip role version arch os kernel);
+    touch_lease($input->{name});
+    return {servers => servers_of($state), cluster => $state->{cluster}, rev => $state->{rev}, cni => $state->{cni}};
+}
+
+sub node_is_ready ($state, $input) {
+    check_password($state, $input);
+    my $node = $state->{nodes}{$input->{name}} or die [404, 'node not found'];
+    return 'ok' if $node->{ready};
+    $node->{ready} = time;
+    return 'ok';
+}
+
+# As in the real engine, a server's member leaves with its node.
+sub delete_node ($state, $input) {
+    my $name = $input->{name};
+    delete $state->{nodes}{$name} or die [404, 'node not found'];
+    delete $state->{passwords}{$name};
+    delete $state->{members}{$name};
+    return 'ok';
+}
+
+# The leader's look at learners, a few times a second. Progress is a fresh heartbeat.
+our %LEARNER_SINCE;
+sub tend_learners () {
+    my @learners = grep { $_->{learner} } members();
+    %LEARNER_SINCE = () unless @learners;
+    return unless @learners and leads();
+    for my $learner (@learners) {
+        my $name = $learner->{name};
+        my $age = lease_age($name) // 0;
+        if ($age > setting('LEARNER_TIMEOUT', 300)) {
+            change_state(sub ($state) { delete $state->{members}{$name} });
+            warning("Removing etcd learner $name: no progress for ${age}s");
+            event('learner-removed', learner => $name);
+        } elsif ($age <= 3) {
+            $LEARNER_SINCE{$name} //= uptime();
+            next if uptime() - $LEARNER_SINCE{$name} < setting('PROMOTE_SECONDS', 1.5);
+            change_state(sub ($state) { $state->{members}{$name}{learner} = '' if $state->{members}{$name} });
+            info("Promoted learner $name to voting member");
+            event('promote', learner => $name);
+        } else {
+            next;
+        }
+        heartbeat('rev');
+    }
+}

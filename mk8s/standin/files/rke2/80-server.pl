@@ -1,0 +1,256 @@
+# ---- rke2 server ------------------------------------------------------------------------------------
+
+sub server (@arguments) {
+    my ($config, $me) = begin('server', @arguments);
+    my $pause = setting('START_SECONDS', 1.5) / 3;
+    load_images();
+    unpack_runtime();
+    pump($pause);
+    my $how = bring_up_etcd($config, $me);
+    make_certificates($config, $me->{ip});
+    listen_on('0.0.0.0', 9345, \&serve_tls, \&supervisor);
+    info('Running kube-apiserver (stand-in)');
+    pump($pause);
+    listen_on('0.0.0.0', 6443, \&serve_tls, \&api);
+    listen_on('127.0.0.1', 2381, \&serve_plain, sub ($request) { (200, '{"health":"true","reason":""}', 'application/json') });
+    pump($pause);
+    register_server($me);
+    write_kubeconfig($config);
+    spew("$RUN/ready", "ready\n");
+    info("rke2 is up and running");
+    notify_systemd("READY=1\nSTATUS=stand-in for RKE2 $VERSION: server is ready");
+    event('ready', how => $how, cluster => state_now()->{cluster});
+    live($me, sub { cluster_write('/v1-standin/node-ready', encode(who($me))) });
+}
+
+# What both roles do first. Returns the config and what others must know of this node.
+sub begin ($role, @arguments) {
+    fatal("must run as root: rke2 $role") if $>;
+    my $config = read_config(@arguments);
+    $ROLE = $role;
+    $DATA = word($config, 'data-dir', $DATA);
+    make_folder('/var/lib/rancher/rke2');
+    make_folder($DATA);
+    make_folder("$RUN/leases", 0700);
+    hold_lock();
+    unlink "$RUN/ready";
+    spew("$RUN/started", time);
+    $NODE = node_name($config);
+    info("Starting rke2 $VERSION (STAND-IN for tests and rehearsal of mk8s; this is not RKE2)");
+    warning('not running in CIS mode') unless word($config, 'profile');
+    event('start', boot => (slurp('/proc/sys/kernel/random/boot_id') // '') =~ s/\s//gr);
+    $SIG{TERM} = $SIG{INT} = sub { info('Shutting down'); event('stop'); stop_children(); POSIX::_exit(0) };
+    $SIG{PIPE} = 'IGNORE';
+    my $me = {name => $NODE, role => $role, ip => node_ip($config), version => $VERSION, password => sha256(node_password()),
+        arch => machine(), os => os_name(), kernel => (POSIX::uname())[2],
+        labels => [words($config->{'node-label'})], taints => [words($config->{'node-taint'})]};
+    listen_for_heartbeats();
+    return ($config, $me);
+}
+
+sub hold_lock () {
+    open our $lock, '>', "$RUN/lock" or fatal("open $RUN/lock: " . lc $!);
+    fcntl $lock, Fcntl::F_SETFD(), Fcntl::FD_CLOEXEC();
+    flock $lock, LOCK_EX | LOCK_NB or fatal('another rke2 (stand-in) runs on this host');
+}
+
+sub node_name ($config) {
+    my $name = lc word($config, 'node-name', (POSIX::uname())[1]);
+    $name .= '-' . substr sha256(node_password()), 0, 8 if is_true($config, 'with-node-id');
+    $name =~ /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/ or fatal("invalid node name $name");
+    return $name;
+}
+
+sub node_ip ($config) {
+    my ($given) = split /,/, word($config, 'node-ip');
+    return $given if defined $given and length $given;
+    my $socket = IO::Socket::INET->new(PeerHost => '192.0.2.1', PeerPort => 9, Proto => 'udp');
+    return $socket->sockhost if $socket;
+    my ($first) = split ' ', `hostname -I 2>/dev/null`;
+    return $first // fatal('failed to find a node IP: no default routes found');
+}
+
+sub node_password () {
+    my $path = "$ETC/node/password";
+    make_folder("$ETC/node");
+    spew($path, random_hex(16) . "\n") unless -e $path;
+    chomp(my $password = slurp($path));
+    return $password;
+}
+
+sub machine () {
+    my $machine = (POSIX::uname())[4];
+    return {x86_64 => 'amd64', aarch64 => 'arm64'}->{$machine} // $machine;
+}
+
+sub os_name () { return (slurp('/etc/os-release') // '') =~ /^PRETTY_NAME="?([^"\n]*)/m ? $1 : 'Linux' }
+
+sub who ($me) { return {name => $me->{name}, password => $me->{password}} }
+
+# ---- three ways to have an etcd: it is on the disk, another server has it, it is made
+sub bring_up_etcd ($config, $me) {
+    my $url = word($config, 'server');
+    return resume($config, $me) if has_data() and -e "$DATA/server/db/etcd/joined";
+    unlink state_file();
+    return join_cluster($config, $me, $url) if length $url;
+    return init_cluster($config, $me);
+}
+
+sub critical ($config) { return {map { $_ => word($config, $_) } @CRITICAL} }
+
+sub init_cluster ($config, $me) {
+    my $token = token_of($config);
+    fatal('starting kubernetes: preparing server: token CA hash does not match the Cluster CA certificate hash: '
+        . 'a first server takes the short form of a token') if $token =~ /^K10/;
+    make_authorities();
+    write_tokens(length $token ? $token : random_hex(16), token_of($config, 'agent-token'));
+    my $cluster = random_hex(8);
+    change_state(sub ($state) {
+        %$state = (
+            cluster => $cluster, rev => 0, joins => 1, nodes => {}, passwords => {}, critical => critical($config),
+            cni => word($config, 'cni', 'canal'),
+            members => {$NODE => {id => random_hex(8), name => $NODE, ip => $me->{ip}, learner => '', order => 1, since => time}},
+        );
+    });
+    spew("$DATA/server/db/etcd/joined", "$cluster\n");
+    info("Starting etcd for new cluster, cluster-reset=false");
+    event('cluster-init', cluster => $cluster);
+    return 'init';
+}
+
+sub write_tokens ($password, $agent_password) {
+    make_folder("$DATA/server", 0700);
+    my $hash = sha256(slurp(tls('server-ca.crt')));
+    spew("$DATA/server/token", "K10${hash}::server:$password\n");
+    unlink "$DATA/server/agent-token", "$DATA/server/node-token";
+    symlink "$DATA/server/token", "$DATA/server/node-token";
+    if (length $agent_password and $agent_password ne $password) {
+        spew("$DATA/server/agent-token", "K10${hash}::node:$agent_password\n");
+    } else {
+        symlink "$DATA/server/token", "$DATA/server/agent-token";
+    }
+}
+
+sub resume ($config, $me) {
+    my $token = token_of($config);
+    fatal('starting kubernetes: preparing server: bootstrap data already found and encrypted with different token')
+        if length $token and (split_token($token))[0] ne password();
+    info("Managed etcd cluster is already initialized; the server address in the config is not used") if word($config, 'server');
+    for my $other (grep { $_->{name} ne $NODE } members()) {
+        last if pull($other->{ip});
+    }
+    fatal('this server is not a member of the etcd cluster. Found [' . join(' ', map { "$_->{name}=https://$_->{ip}:2380" } members())
+        . "], expect: $NODE=https://$me->{ip}:2380") unless member($NODE);
+    return 'resume';
+}
+
+sub address_of ($url) {
+    my ($host, $port) = $url =~ m{^https://([^/:]+)(?::(\d+))?/?$};
+    fatal("invalid server url, need an https:// address: $url") unless $host;
+    return ($host, $port // 443);
+}
+
+# Returns the CA certificate of the cluster at $host, or dies with what the engine says.
+sub fetch_authority ($host, $port, $token) {
+    my ($status, $pem, $why) = ask(GET => $host, $port, '/cacerts');
+    die qq(failed to get CA certs: Get "https://$host:$port/cacerts": $why\n) unless $status;
+    die "failed to get CA certs: https://$host:$port/cacerts: $status $REASON{$status}\n" if $status != 200;
+    my ($password, $expected) = split_token($token);
+    my $hash = sha256($pem);
+    die "token CA hash does not match the Cluster CA certificate hash: $expected != $hash\n" if length $expected and $expected ne $hash;
+    return ($pem, $password);
+}
+
+sub join_cluster ($config, $me, $url) {
+    my $token = token_of($config);
+    fatal('--token is required to join a cluster') unless length $token;
+    my ($host, $port) = address_of($url);
+    event('join-begin', server => $url);
+    my ($pem, $password) = eval { fetch_authority($host, $port, $token) };
+    fatal('starting kubernetes: preparing server: ' . ($@ =~ s/\n//r)) if $@;
+    make_folder(tls(''), 0700);
+    spew(tls('server-ca.crt'), $pem, 0644);
+    my $bootstrap = fetch_bootstrap($host, $port, $password);
+    compare_critical($config, $bootstrap->{critical});
+    spew(tls($_), $bootstrap->{files}{$_}, /key$/ ? 0600 : 0644) for keys %{$bootstrap->{files}};
+    write_tokens($password, $bootstrap->{agent_token});
+    become_learner($me, $host, $port);
+    wait_for_promotion($host, $port);
+    spew("$DATA/server/db/etcd/joined", "$bootstrap->{cluster}\n");
+    event('join-promoted', cluster => $bootstrap->{cluster});
+    return 'join';
+}
+
+sub fetch_bootstrap ($host, $port, $password) {
+    my $path = '/v1-rke2/server-bootstrap';
+    my ($status, $body, $why) = ask(GET => $host, $port, $path, ca => tls('server-ca.crt'), auth => "server:$password");
+    fatal("starting kubernetes: preparing server: https://$host:$port$path: "
+        . ($status ? "$status $REASON{$status}" : $why)) if $status != 200;
+    my $bootstrap = decode($body) // fatal("starting kubernetes: preparing server: https://$host:$port$path: invalid JSON");
+    fatal("starting kubernetes: preparing server: https://$host:$port$path: 503 Service Unavailable") unless $bootstrap->{ready};
+    return $bootstrap;
+}
+
+sub compare_critical ($config, $theirs) {
+    my $mine = critical($config);
+    my @different = grep { $mine->{$_} ne ($theirs->{$_} // '') } @CRITICAL;
+    return unless @different;
+    fatal('starting kubernetes: preparing server: failed to validate server configuration: '
+        . "critical configuration value mismatch between servers: @different");
+}
+
+# Ask until the cluster takes this server as a learner: it takes one at a time.
+sub become_learner ($me, $host, $port) {
+    my $body = encode({name => $NODE, ip => $me->{ip}, id => substr $me->{password}, 0, 16});
+    my $refused = 0;
+    while (1) {
+        my ($status, $answer, $why) = ask(POST => $host, $port, '/v1-standin/member', ca => tls('server-ca.crt'),
+            auth => 'server:' . password(), body => $body);
+        if ($status == 200) {
+            adopt(decode($answer));
+            info("Adding member $NODE=https://$me->{ip}:2380 to etcd cluster as learner");
+            return event('join-learner');
+        }
+        my $reason = $status ? $answer : $why;
+        event('join-refused', reason => $reason) unless $refused++;
+        my $tries_again = $reason !~ /duplicate node name/ && setting('LEARNER_CONFLICT', 'retry') eq 'retry';
+        fatal("ETCD join failed: $reason") unless $tries_again;
+        info("Waiting for other members to finish joining etcd cluster: $reason");
+        pump(1);
+    }
+}
+
+sub wait_for_promotion ($host, $port) {
+    my $is_voter = sub { my $member = member($NODE); return $member && !$member->{learner} };
+    until (pump(3, $is_voter)) {    # the leader tells; this is for the case that nobody does
+        my $state = pull($host);
+        next unless $state;
+        fatal('etcdserver: the member has been removed from the cluster') unless $state->{members}{$NODE};
+        info('Waiting for this learner to be promoted to a voting member');
+    }
+}
+
+sub register_server ($me) {
+    while (1) {
+        my ($status, $answer) = cluster_write('/v1-standin/node', encode($me));
+        return info("Node $NODE registered") if $status == 200;
+        info("Waiting to retrieve agent configuration; server is not ready: $answer");
+        pump(2);
+    }
+}
+
+# From READY on: the node becomes Ready once its network is there, then only time passes.
+sub live ($me, $report) {
+    pump(setting('READY_SECONDS', 1));
+    my $cni = $ROLE eq 'server' ? state_now()->{cni} : $AGENT->{cni};
+    if (($cni // '') ne 'none') {
+        while (1) {
+            my ($status, $answer) = $report->();
+            last if $status == 200;
+            complain("Unable to update node status: $answer");
+            pump(2);
+        }
+        event('node-ready');
+    }
+    pump(3600) while 1;
+}
