@@ -1,0 +1,494 @@
+"""Steps on simulated hosts, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import anyio
+import pytest
+from trio.testing import MockClock
+
+from machines.errors import ActionError, Failure
+from mk8s.commands import read_mode
+from mk8s.executor import Executor, StepsReport
+from mk8s.modelled import model_os
+from mk8s.steps import Run, Step, Upload, Verdict, WaitFor, WriteFile
+from transports.base import Command, File, Outcome, argv
+from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
+
+pytestmark = pytest.mark.anyio
+
+MIB = 1 << 20
+CONFIG = PurePosixPath("/etc/app.yaml")
+IMAGES = PurePosixPath("/var/lib/images.tar")
+ARCHIVE = File(Path("/nowhere/images.tar"), 50 * MIB, "ab" * 32)
+WRITE = WriteFile("write the config", CONFIG, b"token: S3cret\n", mode=0o600, secret=True)
+UPLOAD = Upload("send the images", ARCHIVE, IMAGES, mode=0o640)
+INSTALL = argv("install", "install the app", "install-app")
+INSTALLED = argv("installed", "look for the app", "test", "-e", "/opt/app")
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+@dataclass(frozen=True)
+class Fault:
+    kind: str
+    fraction: float = 0.5
+
+
+class Plan:
+    """Faults by operation: the first so many attempts meet one."""
+
+    def __init__(self, faults: Mapping[str, tuple[str, int]]) -> None:
+        self.faults = faults
+
+    def decide(self, node: str, operation: str, attempt: int) -> Fault | None:
+        kind, attempts = self.faults.get(operation, ("", 0))
+        return Fault(kind) if attempt <= attempts else None
+
+
+@dataclass
+class Scene:
+    """Two hosts, an executor, and all that it said."""
+
+    hosts: dict[str, SimulatedHost]
+    executor: Executor
+    transcript: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+    @property
+    def host(self) -> SimulatedHost:
+        return self.hosts["a"]
+
+    async def run(self, *steps: Step, **options: Any) -> StepsReport:
+        return await self.executor.run_steps("a", steps, **options)
+
+    async def fail(self, *steps: Step, **options: Any) -> Failure:
+        with pytest.raises(ActionError) as caught:
+            await self.run(*steps, **options)
+        return caught.value.failure
+
+    def operations(self) -> list[tuple[str, bool]]:
+        return [(entry["operation"], entry["changed"]) for entry in self.transcript]
+
+    def answers(self, operation: str, answer: Callable[[SimulatedHost], Outcome], node: str = "a") -> None:
+        """Model one more operation, and remember what was asked."""
+
+        @self.hosts[node].handles(operation)
+        async def handler(host: SimulatedHost, command: Command) -> Outcome:
+            self.commands.append(command)
+            return answer(host)
+
+
+def scene(
+    faults: Mapping[str, tuple[str, int]] | None = None,
+    disk_free: int = 1 << 30,
+    redact: Callable[[str], str] | None = None,
+) -> Scene:
+    network = SimulatedNetwork()
+    hosts = {
+        name: network.add(SimulatedHost(name, f"10.0.0.{number}", disk_free=disk_free))
+        for number, name in enumerate(("a", "b"), 1)
+    }
+    for host in hosts.values():
+        model_os(host)
+    roads = {
+        name: SimulatedTransport(name, host, network, faults=Plan(faults or {}))
+        for name, host in hosts.items()
+    }
+    made = Scene(hosts, Executor({}))
+    made.executor = Executor(
+        roads,
+        transcript=made.transcript.append,
+        note=lambda node, text: made.notes.append((node, text)),
+        redact=redact,
+    )
+    made.answers("install", install)
+    made.answers("installed", lambda host: says(0 if host.disk.exists(PurePosixPath("/opt/app")) else 1))
+    return made
+
+
+def says(status: int = 0, stdout: str = "", stderr: str = "") -> Outcome:
+    return Outcome(status=status, stdout=stdout.encode(), stderr=stderr.encode())
+
+
+def install(host: SimulatedHost) -> Outcome:
+    host.disk.write(PurePosixPath("/opt/app"), b"app")
+    return says()
+
+
+MET = Verdict(met=True, reason="it is up")
+
+
+def after(looks: int, then: Verdict = MET) -> Callable[[Outcome], Verdict]:
+    """A judge that is content after so many looks."""
+    seen: list[Outcome] = []
+
+    def judge(outcome: Outcome) -> Verdict:
+        seen.append(outcome)
+        return then if len(seen) > looks else Verdict(met=False, reason=f"looked {min(len(seen), 2)} times")
+
+    return judge
+
+
+def wait(judge: Callable[[Outcome], Verdict], **options: Any) -> WaitFor:
+    return WaitFor("wait for the app", argv("ask", "ask the app", "ask"), judge, **options)
+
+
+# Repeating
+
+
+async def test_what_is_true_already_is_left_alone() -> None:
+    """A second pass over the same steps changes nothing and sends nothing."""
+    on = scene()
+    steps: Sequence[Step] = (UPLOAD, WRITE, Run("install", INSTALL, check=INSTALLED))
+
+    first = await on.run(*steps)
+    on.transcript.clear()
+    second = await on.run(*steps)
+
+    assert (first.changed, first.skipped, first.uploaded) == (3, 0, 50 * MIB + len(WRITE.content))
+    assert first.titles == ("send the images", "write the config", "install")
+    assert second == StepsReport(changed=0, skipped=3)
+    assert on.operations() == [("file.state", False), ("file.state", False), ("installed", False)]
+
+
+async def test_evidence_is_what_the_journal_can_hold() -> None:
+    """Plain values, and no content."""
+    report = await scene().run(WRITE)
+    assert report.evidence() == {
+        "changed": 1, "skipped": 0, "uploaded": 14, "did": ["write the config"], "seen": [],
+    }  # fmt: skip
+
+
+# Uploads
+
+
+async def test_an_upload_asks_for_room_sends_and_looks_again() -> None:
+    """In this order, and the last look is at the file in its place."""
+    on = scene()
+    await on.run(UPLOAD)
+
+    assert on.operations() == [
+        ("file.state", False),
+        ("disk.free", False),
+        ("file.put", True),
+        ("file.state", False),
+    ]
+    assert (on.host.files[IMAGES].mode, on.host.files[IMAGES].owner) == (0o640, "root")
+
+
+async def test_an_upload_without_room_sends_nothing() -> None:
+    """The path, what it needs and what is free; the table sets the node aside."""
+    on = scene(disk_free=30 * MIB)
+    failure = await on.fail(UPLOAD)
+
+    assert failure.lineage == ("disk.full", "disk")
+    assert failure.message == "/var/lib/images.tar needs 50.0 MiB, and 30.0 MiB are free there"
+    assert "on a" in failure.remedy
+    assert "file.put" not in dict(on.operations())
+
+
+async def test_a_wrong_mode_costs_no_second_upload() -> None:
+    """Fifty megabytes are there; three digits are not."""
+    on = scene()
+    await on.run(UPLOAD)
+    on.host.files[IMAGES].mode = 0o600
+    report = await on.run(UPLOAD)
+
+    assert (report.changed, report.uploaded, on.host.files[IMAGES].mode) == (1, 0, 0o640)
+
+
+async def test_a_file_that_changes_after_its_upload_is_noticed() -> None:
+    """Verified in its place, not only on its way."""
+    on = scene()
+    looks: list[Command] = []
+
+    @on.host.handles("file.state")
+    async def other(_host: SimulatedHost, command: Command) -> Outcome:
+        looks.append(command)
+        return says(stdout="absent\n" if len(looks) == 1 else f"{'cd' * 32} 640 root\n")
+
+    failure = await on.fail(UPLOAD)
+
+    assert failure.lineage == ("integrity",)
+    assert "its sha256 is cdcdcdcdcdcd…, not abababababab…" in failure.message
+
+
+async def test_progress_is_told_in_tenths() -> None:
+    """Not in packets."""
+    on = scene()
+    await on.run(UPLOAD)
+
+    assert on.notes[0] == ("a", "send the images")
+    assert on.notes[-1] == ("a", "send the images: 50.0 MiB of 50.0 MiB")
+    assert len(on.notes) <= 11
+
+
+# Files
+
+
+async def test_a_file_with_other_content_is_written_again() -> None:
+    """The whole file, in one move."""
+    on = scene()
+    on.host.disk.write(CONFIG, b"old", mode=0o600)
+    report = await on.run(WRITE)
+
+    assert (report.changed, on.host.disk.read(CONFIG)) == (1, WRITE.content)
+
+
+@pytest.mark.parametrize(("mode", "owner"), [(0o644, "root"), (0o600, "dev")])
+async def test_a_file_that_others_may_read_is_written_again(mode: int, owner: str) -> None:
+    """Mode and owner are part of what a secret file is."""
+    on = scene()
+    on.host.disk.write(CONFIG, WRITE.content, mode=mode, owner=owner)
+    await on.run(WRITE)
+
+    assert (on.host.files[CONFIG].mode, on.host.files[CONFIG].owner) == (0o600, "root")
+
+
+async def test_a_missing_folder_fails_with_the_nodes_words() -> None:
+    """The driver makes folders; the executor guesses nothing."""
+    failure = await scene().fail(WriteFile("write", PurePosixPath("/srv/none/a"), b""))
+
+    assert failure.lineage[-1] == "exit"
+    assert "/srv/none/a: No such file or directory" in failure.message
+
+
+# Commands
+
+
+async def test_commands_run_as_root_in_one_language() -> None:
+    """So that words on stderr are the ones that the catalogue knows."""
+    on = scene()
+    await on.run(Run("install", Command(operation="install", description="install", env={"A": "1"})))
+
+    assert [(command.sudo, command.env) for command in on.commands] == [(True, {"LC_ALL": "C", "A": "1"})]
+
+
+async def test_a_failed_command_says_what_it_was_and_why() -> None:
+    """Its description and its last words, with a class for its status."""
+    on = scene()
+    on.answers("install", lambda _host: says(17, stderr="reading\nno such release\n"))
+
+    assert await on.fail(Run("install", INSTALL)) == Failure(
+        ("exit.17", "exit"), "install the app: no such release"
+    )
+
+
+async def test_a_known_problem_is_the_drivers_to_name() -> None:
+    """The classifier sees the outcome and the command, and its word is taken."""
+    on = scene()
+    on.answers("install", lambda _host: says(1, stderr="too many learner members\n"))
+
+    def classify(outcome: Outcome, command: Command) -> ActionError | None:
+        assert (command.operation, outcome.status) == ("install", 1)
+        return ActionError("etcd.learner", "etcd", message="another server is joining")
+
+    assert (await on.fail(Run("install", INSTALL), classify=classify)).lineage == ("etcd.learner", "etcd")
+
+
+async def test_a_full_disk_is_known_everywhere() -> None:
+    """The kernel's own words, whatever the program."""
+    on = scene()
+    on.answers("install", lambda _host: says(1, stderr="cp: /opt/app: No space left on device\n"))
+
+    assert (await on.fail(Run("install", INSTALL))).lineage == ("disk.full", "disk")
+
+
+async def test_the_first_failure_ends_the_steps() -> None:
+    """What comes after it may stand on it."""
+    on = scene()
+    on.answers("install", lambda _host: says(1))
+    await on.fail(Run("install", INSTALL), WRITE)
+
+    assert CONFIG not in on.host.files
+
+
+# Transport errors
+
+
+@pytest.mark.parametrize(
+    ("faults", "failure"),
+    [
+        (
+            {"install": ("drop", 1)},
+            Failure(
+                ("connection.lost", "connection"),
+                "a: install the app: the connection was lost before an answer came",
+                "it is asked again once the host answers",
+                ambiguous=True,
+            ),
+        ),
+        (
+            {"install": ("hang", 1)},
+            Failure(
+                ("timeout",),
+                "a: install the app: no answer within 60 s",
+                "look at the load of the host",
+                ambiguous=True,
+            ),
+        ),
+    ],
+)
+async def test_a_transport_error_is_translated_whole(
+    faults: dict[str, tuple[str, int]], failure: Failure
+) -> None:
+    """Lineage, words, remedy, and whether the effect may have come."""
+    assert await scene(faults).fail(Run("install", INSTALL)) == failure
+
+
+async def test_an_answer_that_comes_cut_is_asked_for_again() -> None:
+    """A question changes nothing, so asking twice is free; guessing is not."""
+    on = scene({"file.state": ("truncated", 2)})
+    on.host.disk.write(CONFIG, WRITE.content, mode=0o600)
+
+    assert (await on.run(WRITE)).skipped == 1
+
+
+async def test_an_answer_that_always_comes_cut_is_a_failure() -> None:
+    """Three times is enough to know."""
+    on = scene({"file.mode": ("truncated", 9)})
+    with pytest.raises(ActionError, match="came cut 3 times") as caught:
+        await on.executor.ask("a", read_mode(CONFIG))
+
+    assert caught.value.failure.lineage == ("integrity",)
+
+
+async def test_an_answer_that_cannot_be_read_is_a_failure_and_no_bug() -> None:
+    """A chatty shell is a problem of the host."""
+    on = scene()
+    on.answers("file.state", lambda _host: says(stdout="Welcome to a!\n"))
+    failure = await on.fail(WRITE)
+
+    assert failure.lineage == ("integrity",)
+    assert "the answer cannot be read" in failure.message
+
+
+# Waits
+
+
+async def test_a_wait_looks_until_it_is_met() -> None:
+    """Every interval; each reason is told once; it counts neither as changed nor as skipped."""
+    on = scene()
+    on.answers("ask", lambda _host: says())
+    began = anyio.current_time()
+    report = await on.run(wait(after(3), interval=5.0))
+
+    assert report == StepsReport(seen=("wait for the app: it is up",))
+    assert anyio.current_time() - began == pytest.approx(15.0, abs=0.1)
+    assert on.notes == [
+        ("a", "wait for the app: looked 1 times"),
+        ("a", "wait for the app: looked 2 times"),
+    ]
+
+
+async def test_a_hopeless_wait_gives_up_with_the_judges_words() -> None:
+    """Lineage and remedy are the judge's."""
+    on = scene()
+    on.answers("ask", lambda _host: says())
+    never = Verdict(
+        met=False, reason="token rejected", lineage=("join.rejected", "join"), remedy="use the token"
+    )
+
+    assert await on.fail(wait(after(1, never))) == Failure(
+        ("join.rejected", "join"), "wait for the app: token rejected", "use the token"
+    )
+
+
+async def test_a_wait_may_ask_another_node() -> None:
+    """A server that knows the answer."""
+    on = scene()
+    on.answers("ask", lambda host: says(stdout=host.name), node="b")
+    await on.run(wait(lambda outcome: Verdict(met=outcome.text == "b"), on="b"))
+
+    assert [entry["node"] for entry in on.transcript] == ["b"]
+
+
+async def test_a_wait_that_is_not_answered_ends() -> None:
+    """Whether to go on is the table's to say."""
+    on = scene({"ask": ("drop", 1)})
+    on.answers("ask", lambda _host: says())
+
+    assert (await on.fail(wait(after(0)))).kind == "connection.lost"
+
+
+async def test_a_cut_answer_is_not_judged() -> None:
+    """Half a list of members looks like another list."""
+    on = scene({"ask": ("truncated", 1)})
+    on.answers("ask", lambda _host: says(stdout="whole"))
+    judged: list[str] = []
+
+    def judge(outcome: Outcome) -> Verdict:
+        judged.append(outcome.text)
+        return Verdict(met=True)
+
+    await on.run(wait(judge))
+
+    assert judged == ["whole"]
+
+
+# What is said
+
+
+async def test_the_transcript_tells_each_command_and_nothing_of_its_content() -> None:
+    """Node, operation, words, status, time, size and whether it changes the host; no stdin, no output."""
+    on = scene()
+    on.answers("install", lambda _host: says(stdout="S3cret\n"))
+    secret = Command(operation="install", description="install the app", stdin=b"S3cret")
+    await on.run(Run("install", secret), WRITE)
+
+    assert on.transcript[0] == {
+        "node": "a", "operation": "install", "description": "install the app", "status": 0,
+        "seconds": pytest.approx(0.045), "bytes": 7, "changed": True,
+    }  # fmt: skip
+    assert "S3cret" not in repr(on.transcript)
+    assert [entry["status"] for entry in on.transcript] == [0, 0, 0]
+
+
+async def test_the_transcript_names_a_failure_by_its_class() -> None:
+    """A lost answer has no status."""
+    on = scene({"install": ("drop", 1)})
+    await on.fail(Run("install", INSTALL))
+
+    assert [entry["status"] for entry in on.transcript] == ["connection.lost"]
+
+
+async def test_a_command_that_is_cut_off_stands_in_the_transcript() -> None:
+    """An edge's timeout must be explainable."""
+    on = scene({"install": ("hang", 1)})
+    with anyio.move_on_after(7.0):
+        await on.run(Run("install", INSTALL))
+
+    assert [(entry["status"], entry["seconds"]) for entry in on.transcript] == [("cancelled", 7.0)]
+
+
+async def test_secrets_are_hidden_in_all_that_is_said() -> None:
+    """Notes, transcript, failures and reports pass through `redact`."""
+    on = scene(redact=lambda text: text.replace("S3cret", "***"))
+    on.answers("install", lambda _host: says(1, stderr="bad token S3cret\n"))
+    ok = Run("S3cret step", argv("installed", "look for S3cret", "x"))
+    on.host.disk.write(PurePosixPath("/opt/app"), b"")
+
+    report = await on.run(ok)
+    failure = await on.fail(Run("install", INSTALL))
+
+    assert report.titles == ("*** step",)
+    assert failure.message == "install the app: bad token ***"
+    assert "S3cret" not in repr((on.transcript, on.notes))
+
+
+async def test_a_note_of_ones_own_takes_the_place_of_the_common_one() -> None:
+    """The engine hears of its own edge alone."""
+    on = scene()
+    own: list[str] = []
+    await on.run(WRITE, note=own.append)
+
+    assert (own, on.notes) == (["write the config"], [])
