@@ -1,8 +1,8 @@
 """Records as lines of bytes: ``crc32hex SP json LF``. Pure; knows no file and no clock.
 
-A line that was torn by a crash can only be the last one, and it lacks its LF or holds NUL bytes (a
-page that never reached the disk). Anything else that does not fit its checksum is damage, and is
-refused with its byte offset: cutting it off could lose an intent whose effect has happened.
+A line that was torn by a crash is the last one and lacks its LF: a line is written in one piece, its
+LF last. Any whole line that does not fit its checksum is damage, and is refused with its byte offset:
+cutting it off could lose an intent whose effect has happened.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ def parse(data: bytes, file: str = "journal") -> Parsed:
     start = 0
     while start < len(data):
         end = data.find(b"\n", start)
-        line = data[start:end] if end >= 0 else data[start:]
-        if end < 0 or not _is_sound(line):
-            if _is_torn(data, line, end):
-                break
+        if end < 0:
+            break
+        line = data[start:end]
+        if not _is_sound(line):
             raise JournalDamaged(file, start, "the line does not fit its checksum")
         try:
             schema = schema_of(line[CHECKSUM + 1 :], schema)
@@ -73,12 +73,6 @@ def _is_sound(line: bytes) -> bool:
         line[:CHECKSUM] == b"%08x" % zlib.crc32(line[CHECKSUM + 1 :])
         and line[CHECKSUM : CHECKSUM + 1] == b" "
     )
-
-
-def _is_torn(data: bytes, line: bytes, end: int) -> bool:
-    """Whether a bad line looks like one that was being written when the lights went out."""
-    is_last = end < 0 or end == len(data) - 1
-    return is_last and (end < 0 or b"\0" in line)
 
 
 def _refuse_gap(record: Record, before: int, file: str, offset: int) -> None:

@@ -1,0 +1,73 @@
+"""machines.framing: a torn tail is cut off, damage anywhere else is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from machines.framing import JournalDamaged, frame, parse
+from machines.records import Record
+
+RECORDS = [
+    Record(seq=seq, at=float(seq), kind="done", node=f"n{seq}", evidence={"words": "ä\n{}" * seq})
+    for seq in range(1, 7)
+]
+LINES = [frame(record) for record in RECORDS]
+DATA = b"".join(LINES)
+LAST = len(DATA) - len(LINES[-1])  # where the last record begins
+
+
+@given(st.integers(0, len(DATA)))
+def test_a_journal_cut_at_any_byte_keeps_every_whole_record_before_it(cut: int) -> None:
+    """What kill -9 or a power loss leaves: a prefix."""
+    parsed = parse(DATA[:cut])
+    assert parsed.records == RECORDS[: len(parsed.records)]
+    assert DATA[: parsed.length] == b"".join(LINES[: len(parsed.records)])
+    assert cut - parsed.length < max(map(len, LINES))
+
+
+@given(st.integers(LAST, len(DATA)), st.integers(1, 5000))
+def test_zeros_after_a_cut_are_a_torn_tail_too(cut: int, zeros: int) -> None:
+    """A file system may make a file longer before its bytes arrive."""
+    parsed = parse(DATA[:cut] + b"\0" * zeros)
+    assert parsed.records == RECORDS[:5] or cut == len(DATA)
+
+
+@given(st.integers(0, LAST - 1), st.integers(1, 255))
+def test_damage_at_any_byte_before_the_last_record_is_refused_with_its_offset(at: int, flip: int) -> None:
+    """No crash explains it, and cutting there could lose an intent whose effect has happened."""
+    damaged = bytearray(DATA)
+    damaged[at] ^= flip
+    with pytest.raises(JournalDamaged, match="damaged at byte") as caught:
+        parse(bytes(damaged), "run/journal.jsonl")
+    assert caught.value.offset <= at < caught.value.offset + max(map(len, LINES))
+    assert "truncate -s" in str(caught.value)
+
+
+@given(st.integers(LAST, len(DATA) - 2), st.integers(1, 255))
+def test_damage_within_a_complete_last_record_is_refused(at: int, flip: int) -> None:
+    """It was whole once: a torn record lacks its end."""
+    damaged = bytearray(DATA)
+    damaged[at] ^= flip
+    with pytest.raises(JournalDamaged):
+        parse(bytes(damaged))
+
+
+@pytest.mark.parametrize("without", range(5))
+def test_a_missing_record_in_the_middle_is_refused(without: int) -> None:
+    """Numbers have no gap."""
+    lines = LINES[:without] + LINES[without + 1 :]
+    with pytest.raises(JournalDamaged, match=f"record {without + 2} follows record {without}"):
+        parse(b"".join(lines))
+
+
+def test_a_repeated_record_is_refused() -> None:
+    """Neither do they repeat."""
+    with pytest.raises(JournalDamaged, match="record 1 follows record 1"):
+        parse(LINES[0] + LINES[0])
+
+
+def test_an_empty_journal_has_no_records() -> None:
+    """The run that was killed before its first word."""
+    assert parse(b"").records == []
