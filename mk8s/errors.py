@@ -5,7 +5,12 @@ Never for bugs: a promise broken inside mk8s stays an AssertionError and keeps i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from machines.errors import Fault
 
 __all__ = ["ExitCode", "ManifestError", "Mk8sError", "UsageError"]
 
@@ -42,9 +47,18 @@ class Mk8sError(Exception):
 
 
 class ManifestError(Mk8sError):
-    """The manifest asks for the impossible. Carries every fault; no node was touched."""
+    """The manifest asks for the impossible. Carries every fault; no node was touched.
+
+    `faults` holds those that have a place in the file, in its order; `problem` tells them already.
+    """
 
     exit_code = ExitCode.MANIFEST_NEEDS_YOU
+
+    def __init__(
+        self, problem: str, *, cause: str = "", remedy: str = "", faults: Sequence[Fault] = ()
+    ) -> None:
+        super().__init__(problem, cause=cause, remedy=remedy)
+        self.faults = tuple(faults)
 
 
 class UsageError(Mk8sError):

@@ -1,0 +1,187 @@
+"""From a manifest's path to a cluster: the one place of this package that touches files.
+
+It reads the manifest and looks whether the key files that it names can be read; it writes nothing,
+asks no node, and does not look for the release. Every mistake is reported at once.
+
+Begin reading at `load_cluster`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from machines.documents import parse_document
+from machines.errors import DocumentError, Fault
+from mk8s.cluster import Cluster
+from mk8s.distros.base import distro_names
+from mk8s.errors import ManifestError
+from mk8s.manifest.checking import read_manifest
+from mk8s.manifest.resolving import Place, resolve
+from mk8s.manifest.source import EACH, Source
+from mk8s.manifest.values import Wrong, path_text
+
+__all__ = ["MAX_BYTES", "LoadedCluster", "load_cluster", "load_cluster_text"]
+
+MAX_BYTES = 4 << 20
+"""The most that is read of a manifest, enough for 20 000 nodes: a wrong file must not fill the memory."""
+
+TOLD_AT_MOST = 50
+KEY_FILES = (("ssh", "key_path"), ("nodes", EACH, "ssh_key_path"))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedCluster:
+    """A manifest read: the cluster, what mk8s decided in the user's place, and the text itself."""
+
+    cluster: Cluster
+    notices: tuple[str, ...]
+    text: str
+
+
+def load_cluster(
+    path: Path,
+    *,
+    home: Path | None = None,
+    operator: str | None = None,
+    distros: Sequence[str] | None = None,
+) -> LoadedCluster:
+    """Read the manifest at `path`. Raises ManifestError with every fault; no node is touched.
+
+    `home` and `operator` (the login name for nodes that give none) are those of the process unless
+    given; `distros` are the names that a driver is installed for.
+    """
+    return _load(_read(path), _place(path, home, operator), distros, look_for_keys=True)
+
+
+def load_cluster_text(
+    text: str,
+    path: Path,
+    *,
+    home: Path | None = None,
+    operator: str | None = None,
+    distros: Sequence[str] | None = None,
+) -> LoadedCluster:
+    """The same for a text that stood, or could stand, at `path`. Looks at no file, key files included."""
+    return _load(text.encode("utf-8", "surrogatepass"), _place(path, home, operator), distros)
+
+
+def _place(path: Path, home: Path | None, operator: str | None) -> Place:
+    return Place(
+        source=path,
+        folder=path.absolute().parent,
+        home=home or Path(os.path.expanduser("~")),  # noqa: PTH111  never raises, unlike Path.home
+        operator=operator or _login_name(),
+    )
+
+
+def _login_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run under a number that has no name
+        return "root"
+
+
+def _load(
+    data: bytes, place: Place, distros: Sequence[str] | None, *, look_for_keys: bool = False
+) -> LoadedCluster:
+    name = str(place.source)
+    try:
+        document = parse_document(data, name, max_bytes=MAX_BYTES)
+    except DocumentError as error:
+        raise _refused(name, error.faults) from error
+    text = data.decode("utf-8")
+    source = Source(document, text)
+    form, faults = read_manifest(source, distro_names() if distros is None else distros)
+    if look_for_keys:
+        faults += _key_faults(source, place)
+    if form is None or faults:
+        raise _refused(name, sorted(faults, key=lambda fault: (fault.line, fault.column)))
+    cluster, notices = resolve(form, place, hashlib.sha256(data).hexdigest())
+    return LoadedCluster(cluster, notices, text)
+
+
+def _refused(name: str, faults: Sequence[Fault]) -> ManifestError:
+    told = [str(fault) for fault in faults[:TOLD_AT_MOST]]
+    if len(faults) > len(told):
+        told.append(f"... and {len(faults) - len(told)} more")
+    count = "1 mistake" if len(faults) == 1 else f"{len(faults)} mistakes"
+    return ManifestError("\n".join([f"{name}: {count}; no node was touched", *told]), faults=faults)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of an ordinary file that is not too large. Raises ManifestError."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ManifestError(f"{path} is not an ordinary file", remedy=_remedy(path))
+            if found.st_size > MAX_BYTES:
+                raise _refused(str(path), [_too_large(str(path), found.st_size)])
+            return file.read(MAX_BYTES + 1)  # it may have grown just now
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open without waiting for a writer, should the path be a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _too_large(name: str, size: int) -> Fault:
+    message = f"the file has {size} bytes, and {MAX_BYTES} are the most that a manifest can have"
+    return Fault(name, 1, 1, "", message, "is this the right file?")
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> ManifestError:
+    return ManifestError(f"{str(path)!a} cannot be read: {_why(error)}", remedy=_remedy(path))
+
+
+def _why(error: OSError | ValueError) -> str:
+    """The system's words; a ValueError is a path with a NUL in it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _remedy(path: Path) -> str:
+    if _is_folder(path):
+        return f"it is a folder; name the manifest in it, such as {path / 'cluster.yaml'}"
+    return "name the manifest's file; docs/manifest.md shows how to write one"
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _key_faults(source: Source, place: Place) -> Iterator[Fault]:
+    """Key files that cannot be used, each told once, where it is named first."""
+    told: set[Path] = set()
+    local = {path for path, node in source.nodes() if node.get("local") is True}
+    for pattern in KEY_FILES:
+        for path, text in source.words(*pattern):
+            if path[:-1] in local or path_text(text) is not None:
+                continue
+            file = place.locate(text)
+            wrong = None if file in told else _key_problem(file)
+            told.add(file)
+            if wrong:
+                yield source.fault(path, wrong)
+
+
+def _key_problem(file: Path) -> Wrong | None:
+    hint = "name the private key that logs you in, or leave the key out to use your agent and the usual files"
+    if file.suffix == ".pub":
+        return Wrong(f"{file} is the public half of a key", f"name the private one: {file.with_suffix('')}")
+    try:
+        with open(file, "rb", opener=_without_waiting) as key:
+            usual = stat.S_ISREG(os.fstat(key.fileno()).st_mode)
+            return None if usual else Wrong(f"the key file {file} is not an ordinary file", hint)
+    except (OSError, ValueError) as error:
+        return Wrong(f"the key file {file} cannot be read: {_why(error)}", hint)

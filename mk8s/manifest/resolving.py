@@ -1,0 +1,203 @@
+"""A sound manifest with everything filled in: names, roles, logins, configs, order. Pure.
+
+It is given a form without faults and says what mk8s makes of it. Whatever it decides in the user's
+place and the user may not expect, it tells as a notice: one sentence each, for stderr.
+
+Begin reading at `resolve`.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from machines.forms import duration
+from mk8s.cluster import ArtifactSource, Cluster, Login, Node, Role
+from mk8s.manifest.configs import combine
+from mk8s.manifest.schema import (
+    ArtifactForm,
+    BudgetsForm,
+    ConfigForm,
+    GatesForm,
+    LimitsForm,
+    ManifestForm,
+    NodeForm,
+    PolicyForm,
+    SshForm,
+)
+from mk8s.manifest.values import ip_of, make_label
+
+__all__ = ["Place", "resolve"]
+
+ORDER: Mapping[Role, int] = {"primary": 0, "server": 1, "agent": 2}
+LABEL_AT_MOST = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a manifest stands and who reads it: all that resolving needs to know of this machine."""
+
+    source: Path  # the manifest, as the user named it
+    folder: Path  # its folder, absolute; relative paths in it are seen from there
+    home: Path
+    operator: str  # login name of whoever runs mk8s
+
+    def locate(self, text: str) -> Path:
+        """A path of the manifest on this machine: ``~`` is home, the rest is seen from the manifest."""
+        if text == "~" or text.startswith("~/"):
+            return self.home / text[2:]
+        return self.folder / os.path.expanduser(text)  # noqa: PTH111  never raises, unlike Path's
+
+
+def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tuple[str, ...]]:
+    """The cluster that a manifest without faults describes, and what was decided in the user's place.
+
+    `digest`: sha256 of the manifest's bytes, in hex.
+    """
+    ssh = form.ssh or SshForm()
+    nodes = _nodes(form, ssh, place)
+    cluster = Cluster(
+        name=form.name or make_label(place.source.stem) or "cluster",
+        distro=form.distro,
+        version=form.version,
+        airgap=form.airgap,
+        nodes=nodes,
+        artifacts={key: _artifact(artifact) for key, artifact in (form.artifacts or {}).items()},
+        artifacts_dir=place.locate(form.artifacts_dir),
+        endpoint=form.endpoint,
+        install_method=form.install_method,
+        known_hosts=place.locate(ssh.known_hosts) if ssh.known_hosts else None,
+        host_keys=ssh.host_keys,
+        limits=_limits(form.limits or LimitsForm()),
+        budgets=_budgets(form.budgets or BudgetsForm()),
+        agents_wait_for=(form.gates or GatesForm()).agents,
+        policy=_policy(form.policy or PolicyForm()),
+        source=place.source,
+        digest=digest,
+    )
+    return cluster, tuple(_notices(form, cluster))
+
+
+def _nodes(form: ManifestForm, ssh: SshForm, place: Place) -> tuple[Node, ...]:
+    primary = _primary(form.nodes)
+    names = _names(form.nodes)
+    nodes = [
+        _node(node, names[index], "primary" if index == primary else node.role, form, ssh, place)
+        for index, node in enumerate(form.nodes)
+    ]
+    return tuple(sorted(nodes, key=lambda node: ORDER[node.role]))
+
+
+def _primary(nodes: Sequence[NodeForm]) -> int:
+    """The index of the marked server, or else of the first one."""
+    marked = [index for index, node in enumerate(nodes) if node.primary]
+    return (marked or [index for index, node in enumerate(nodes) if node.role == "server"])[0]
+
+
+def _node(node: NodeForm, name: str, role: Role, form: ManifestForm, ssh: SshForm, place: Place) -> Node:
+    shared = form.config or ConfigForm()
+    config, text = combine(node.config, shared.agents if role == "agent" else shared.servers, shared.all)
+    return Node(
+        name=name,
+        role=role,
+        address=_spelt(node.address),
+        arch=node.arch or form.arch,
+        login=_login(node, ssh, place),
+        config=config,
+        config_text=text,
+    )
+
+
+def _spelt(address: str) -> str:
+    """An IP address in its one short spelling, a host name as it is."""
+    found = ip_of(address)
+    return str(found) if found else address
+
+
+def _login(node: NodeForm, ssh: SshForm, place: Place) -> Login:
+    key = node.ssh_key_path or ssh.key_path
+    return Login(
+        user=node.user or ssh.user or place.operator,
+        port=node.port or ssh.port,
+        key_path=place.locate(key) if key else None,
+        local=bool(node.local),
+        password_env=node.password_env or ssh.password_env,
+        passphrase_env=node.passphrase_env or ssh.passphrase_env,
+        sudo_password_env=node.sudo_password_env or ssh.sudo_password_env,
+    )
+
+
+def _names(nodes: Sequence[NodeForm]) -> list[str]:
+    """A unique name for each node: the given one, or one made from the address.
+
+    Given names come first, so that no made name takes one away; made names depend on the nodes
+    above alone, so that adding nodes at the end renames none.
+    """
+    taken = {node.name for node in nodes if node.name}
+    names = []
+    for node in nodes:
+        name = node.name or _free(_name_of(node.address), taken)
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def _name_of(address: str) -> str:
+    """``10.0.0.1`` is 10-0-0-1; ``node-1.example.org`` is node-1."""
+    found = ip_of(address)
+    return make_label(str(found) if found else address.split(".")[0]) or "node"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, candidate = 1, name
+    while candidate in taken:
+        number += 1
+        ending = f"-{number}"
+        candidate = name[: LABEL_AT_MOST - len(ending)].rstrip("-") + ending
+    return candidate
+
+
+def _artifact(form: ArtifactForm | None) -> ArtifactSource:
+    if form is None:
+        return ArtifactSource()
+    return ArtifactSource(form.name or "", form.url or "", form.checksum or "")
+
+
+def _limits(form: LimitsForm) -> dict[str, int]:
+    given = {
+        "uploads": form.uploads,
+        "etcd-joins": form.etcd_joins,
+        "agent-joins": form.agent_joins,
+        "connections": form.connections,
+    }
+    return {name: limit for name, limit in given.items() if limit is not None}
+
+
+def _budgets(form: BudgetsForm) -> dict[str, str]:
+    given = {"server": form.server, "agent": form.agent}
+    return {role: str(budget) for role, budget in given.items() if budget is not None}
+
+
+def _policy(form: PolicyForm) -> dict[str, dict[str, float]]:
+    """Edge to ``timeout`` and ``deadline`` in seconds, where they are given."""
+    return {
+        edge: {
+            name: duration(value)
+            for name, value in (("timeout", times.timeout), ("deadline", times.deadline))
+            if value is not None
+        }
+        for edge, times in (form.edges or {}).items()
+        if times is not None
+    }
+
+
+def _notices(form: ManifestForm, cluster: Cluster) -> Iterator[str]:
+    if not any(node.primary for node in form.nodes):
+        yield f"no node has `primary: true`: {cluster.primary.name}, the first server, becomes the primary"
+    servers = len(cluster.servers)
+    if servers % 2 == 0:
+        yield f"{servers} servers survive no more failures than {servers - 1}: an odd number is better"
+    if cluster.limits.get("etcd-joins", 1) > 1:
+        yield "limits.etcd-joins is more than 1: etcd takes one new member at a time and refuses the others"

@@ -1,0 +1,247 @@
+"""The structs of a manifest: what the YAML becomes once its form is sound. Pure data.
+
+Every key that exists stands here, with the words that explain it; `specs/manifest.schema.json` is
+made from these structs, and docs/manifest.md is compared with them. What a value must look like is
+said in `values`, how the parts must fit together in `checking`, what is left out in `resolving`.
+
+After a change here, write the schema anew: ``python -m mk8s.manifest.schema``.
+Begin reading at `ManifestForm`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "ArtifactForm",
+    "BudgetsForm",
+    "ConfigForm",
+    "EdgeForm",
+    "GatesForm",
+    "LimitsForm",
+    "ManifestForm",
+    "NodeForm",
+    "PolicyForm",
+    "SshForm",
+    "json_schema",
+    "key_paths",
+]
+
+Config: TypeAlias = str | dict[str, Any] | None
+Duration: TypeAlias = str | int
+Arch: TypeAlias = Literal["amd64", "arm64"]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+LOGIN_ENV = "Name of the environment variable that holds the login password."
+KEY_ENV = "Name of the environment variable that holds the passphrase of the key."
+SUDO_ENV = "Name of the environment variable that holds the password for sudo."
+EDGE_NAMES: tuple[str, ...] = (
+    "stage",
+    "bootstrap",
+    "start-primary",
+    "join-server",
+    "join-agent",
+    "verify",
+)
+"""The edges that do something, in order; a test compares with specs/machines/node.yaml."""
+
+
+def says(words: str, **more: Any) -> Meta:
+    """The words that explain a key. Not a `description`: that one would say what a value must look like."""
+    return Meta(title=words, **more)
+
+
+class _Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Common ground: immutable, by keyword, and no unknown key is ever ignored."""
+
+
+class ArtifactForm(_Form, frozen=True, kw_only=True):
+    """One file of the release, where it differs from the distro's own name and place."""
+
+    name: Annotated[str | None, says("File name in the artifacts folder.")] = None
+    url: Annotated[str | None, says("Where to download it from: https, http or file.")] = None
+    checksum: Annotated[str | None, says("Its sha256, 64 hexadecimal digits.")] = None
+
+
+class NodeForm(_Form, frozen=True, kw_only=True):
+    """One machine of the cluster."""
+
+    address: Annotated[str, says("IPv4, IPv6 or host name; mk8s connects to it and others join by it.")]
+    role: Annotated[Literal["server", "agent"], says("server: control plane and etcd; agent: worker.")]
+    name: Annotated[str | None, says("Short unique name; by default made from the address.")] = None
+    user: Annotated[str | None, says("Login name: root, or one that may use sudo.")] = None
+    primary: Annotated[bool | None, says("The server that starts the cluster; exactly one.")] = None
+    local: Annotated[bool | None, says("This node is the machine that mk8s runs on: no SSH.")] = None
+    arch: Annotated[Arch | None, says("The processor, where it differs from the cluster's.")] = None
+    port: Annotated[Port | None, says("Port of sshd.")] = None
+    ssh_key_path: Annotated[str | None, says("Private key file, seen from the manifest; ~ is your home.")] = (
+        None
+    )
+    password_env: Annotated[str | None, says(LOGIN_ENV)] = None
+    passphrase_env: Annotated[str | None, says(KEY_ENV)] = None
+    sudo_password_env: Annotated[str | None, says(SUDO_ENV)] = None
+    config: Annotated[Config, says("The distro's own config of this node, as text or as a mapping.")] = None
+
+
+class SshForm(_Form, frozen=True, kw_only=True):
+    """How to get onto the nodes, where a node does not say otherwise."""
+
+    user: Annotated[str | None, says("Login name of nodes that give none; by default your own.")] = None
+    port: Annotated[Port, says("Port of sshd.")] = 22
+    key_path: Annotated[str | None, says("Private key file; by default the agent's and the usual ones.")] = (
+        None
+    )
+    known_hosts: Annotated[str | None, says("File of host keys; by default ~/.ssh/known_hosts.")] = None
+    host_keys: Annotated[
+        Literal["verify", "accept-new"],
+        says("verify: refuse an unknown host; accept-new: keep its key at the first contact."),
+    ] = "verify"
+    password_env: Annotated[str | None, says(LOGIN_ENV)] = None
+    passphrase_env: Annotated[str | None, says(KEY_ENV)] = None
+    sudo_password_env: Annotated[str | None, says(SUDO_ENV)] = None
+
+
+class ConfigForm(_Form, frozen=True, kw_only=True):
+    """Distro config that nodes share. A key of the node's own config wins, then its role's, then all's."""
+
+    all: Annotated[Config, says("For every node.")] = None
+    servers: Annotated[Config, says("For every server, the primary too.")] = None
+    agents: Annotated[Config, says("For every agent.")] = None
+
+
+class LimitsForm(_Form, frozen=True, kw_only=True, rename="kebab"):
+    """How many nodes may do the same thing at the same time."""
+
+    uploads: Annotated[Count | None, says("Nodes that receive files at the same time.")] = None
+    etcd_joins: Annotated[Count | None, says("Servers that join at the same time.")] = None
+    agent_joins: Annotated[Count | None, says("Agents that join at the same time.")] = None
+    connections: Annotated[Count | None, says("SSH connections being opened at the same time.")] = None
+
+
+class BudgetsForm(_Form, frozen=True, kw_only=True):
+    """How many nodes of a role may fail before no more of that role are begun."""
+
+    server: Annotated[str | int | None, says("A number such as 0, or a share such as 20%.")] = None
+    agent: Annotated[str | int | None, says("A number such as 0, or a share such as 20%.")] = None
+
+
+class GatesForm(_Form, frozen=True, kw_only=True):
+    """What nodes wait for."""
+
+    agents: Annotated[Literal["servers-healthy", "primary-ready"], says("When agents may join.")] = (
+        "servers-healthy"
+    )
+
+
+class EdgeForm(_Form, frozen=True, kw_only=True):
+    """Times of one edge of the node machine."""
+
+    timeout: Annotated[Duration | None, says("Longest time of one attempt, such as 30m.")] = None
+    deadline: Annotated[Duration | None, says("Longest time of all attempts and the waits between.")] = None
+
+
+class PolicyForm(_Form, frozen=True, kw_only=True):
+    """Changes to the node machine."""
+
+    edges: Annotated[
+        dict[str, EdgeForm | None] | None,
+        says("Edge to times.", extra_json_schema={"propertyNames": {"enum": list(EDGE_NAMES)}}),
+    ] = None
+
+
+class ManifestForm(_Form, frozen=True, kw_only=True):
+    """A cluster, as a person describes it to mk8s."""
+
+    distro: Annotated[str, says("The Kubernetes distribution: rke2.")]
+    version: Annotated[str, says("The whole release, such as v1.28.3+rke2r2.")]
+    nodes: Annotated[list[NodeForm], says("The machines.", extra_json_schema={"minItems": 1})]
+    name: Annotated[str | None, says("The cluster's name; by default made from the file's name.")] = None
+    arch: Annotated[Arch, says("Processor of every node that does not give its own.")] = "amd64"
+    airgap: Annotated[bool, says("true: the nodes reach no network but each other.")] = True
+    artifacts: Annotated[
+        dict[str, ArtifactForm | None] | None,
+        says("Id (checksums, binary, images, installScript) to the file that replaces it."),
+    ] = None
+    artifacts_dir: Annotated[str, says("Folder of the release files, seen from the manifest.")] = (
+        "./artifacts"
+    )
+    install_method: Annotated[
+        Literal["tar", "script"], says("tar: unpack the release; script: run the distro's install script.")
+    ] = "tar"
+    endpoint: Annotated[str | None, says("Address that nodes register at; by default the primary's.")] = None
+    ssh: SshForm | None = None
+    config: ConfigForm | None = None
+    limits: LimitsForm | None = None
+    budgets: BudgetsForm | None = None
+    gates: GatesForm | None = None
+    policy: PolicyForm | None = None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a manifest, for editors. Same keys, same words."""
+    schema: dict[str, Any] = _described(msgspec.json.schema(ManifestForm))
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mk8s manifest", **schema}
+
+
+def _described(part: Any) -> Any:
+    """The words of each key as its description, which is what editors show; structs keep their title."""
+    if isinstance(part, list):
+        return [_described(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    is_struct = "properties" in part
+    return {
+        "description" if key == "title" and not is_struct else key: _described(value)
+        for key, value in part.items()
+    }
+
+
+def schema_text() -> str:
+    """The schema as it stands in specs/manifest.schema.json."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def key_paths() -> list[str]:
+    """Every key of a manifest, in order: ``nodes[].address``, ``artifacts.<id>.name``, ``ssh.port`` ..."""
+    return list(_paths(msgspec.inspect.type_info(ManifestForm), ""))
+
+
+def _paths(kind: msgspec.inspect.Type, above: str) -> Iterator[str]:
+    """The paths below a type; `above` is the path that leads to it."""
+    match kind:
+        case msgspec.inspect.Metadata(type=inner):
+            yield from _paths(inner, above)
+        case msgspec.inspect.UnionType(types=types):
+            for part in types:
+                yield from _paths(part, above)
+        case msgspec.inspect.ListType(item_type=item):
+            yield from _paths(item, f"{above}[]")
+        case msgspec.inspect.DictType(value_type=value):
+            yield from _paths_in_dict(value, above)
+        case msgspec.inspect.StructType(fields=fields):
+            for field in fields:
+                path = f"{above}.{field.encode_name}" if above else field.encode_name
+                yield path
+                yield from _paths(field.type, path)
+
+
+def _paths_in_dict(value: msgspec.inspect.Type, above: str) -> Iterator[str]:
+    """Keys that the user chooses stand in angle brackets; a dict of anything has no keys of ours."""
+    names = {"artifacts": "<id>", "policy.edges": "<edge>"}
+    if above in names:
+        yield from _paths(value, f"{above}.{names[above]}")
+
+
+def _write_schema() -> None:
+    target = Path(__file__).resolve().parents[2] / "specs" / "manifest.schema.json"
+    target.write_text(schema_text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _write_schema()
