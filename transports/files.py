@@ -9,12 +9,24 @@ This module is pure: it makes commands and judges outcomes; it runs nothing and 
 
 from __future__ import annotations
 
+import io
 import secrets
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
-from transports.base import ArgumentError, Command, Outcome, Source, TransportError
+from transports.base import ArgumentError, Bytes, Command, Outcome, Source, TransportError
 
-__all__ = ["get_command", "judge_get", "judge_put", "part_of", "put_command", "seal_patience"]
+__all__ = [
+    "disk_full",
+    "get_command",
+    "judge_get",
+    "judge_put",
+    "not_whole",
+    "open_source",
+    "part_of",
+    "put_command",
+    "seal_patience",
+]
 
 NO_SPACE = (b"No space left on device", b"Disk quota exceeded", b"File too large")
 CANNOT_WRITE, NOT_WHOLE, NO_HASH, CANNOT_FINISH = 80, 81, 82, 83
@@ -44,10 +56,29 @@ head -c "$2" -- "$1"
 """
 
 
+def open_source(source: Source) -> BinaryIO:
+    """The content as a stream. Raises TransportError ``integrity`` where it is gone."""
+    if isinstance(source, Bytes):
+        return io.BytesIO(source.content)
+    try:
+        return source.path.open("rb", buffering=0)
+    except OSError as error:
+        raise unreadable(source.path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> TransportError:
+    """The file that was to be sent cannot be read here."""
+    return TransportError(
+        "integrity",
+        message=f"cannot read {path} here: {error.strerror}",
+        remedy="fetch the file again, or correct its path",
+    )
+
+
 def part_of(target: PurePosixPath) -> PurePosixPath:
     """The name beside the target that the content is written to first."""
-    if not target.name:
-        raise ArgumentError(f"{target} is not the name of a file")
+    if not target.name or "\0" in str(target):
+        raise ArgumentError(f"{target} is not the name of a file".replace("\0", "?"))
     stem = target.name.encode()[:200].decode("utf-8", "ignore")  # a name has at most 255 bytes
     return target.with_name(f".{stem}.{secrets.token_hex(6)}.part")
 
@@ -90,17 +121,22 @@ def judge_put(name: str, source: Source, target: PurePosixPath, outcome: Outcome
     if outcome.status == CANNOT_WRITE and any(words in outcome.stderr for words in NO_SPACE):
         raise disk_full(name, source.size, target, free_bytes(outcome.text))
     if outcome.status == NOT_WHOLE:
-        raise TransportError(
-            "integrity",
-            message=f"{name}: what arrived as {target} is not what was sent "
-            f"({outcome.text or '?'} of {source.size} bytes, or another content)",
-            remedy="the file here may have changed while it was read; hash it again and repeat",
-        )
+        raise not_whole(name, source, target, outcome.text)
     raise TransportError(
         f"exit.{outcome.status}",
         "exit",
         message=f"{name}: cannot write {target}: {outcome.complaint}",
         remedy="check that the folder exists and that the user may write there",
+    )
+
+
+def not_whole(name: str, source: Source, target: PurePosixPath, arrived: str) -> TransportError:
+    """`arrived`: how many bytes are there."""
+    return TransportError(
+        "integrity",
+        message=f"{name}: what arrived as {target} is not what was sent "
+        f"({arrived or '?'} of {source.size} bytes, or another content)",
+        remedy="the file here may have changed while it was read; hash it again and repeat",
     )
 
 

@@ -82,7 +82,7 @@ class Remote:
 
     async def finish(self, stdin: bytes | None) -> int:
         """Feed and read to the end. The status as it came over the wire: 0 means that none came."""
-        if not stdin:
+        if stdin is None:
             await self.drain()
         else:
             await self._feed_and_drain(stdin)

@@ -21,14 +21,13 @@ import anyio.to_thread
 from transports.base import (
     ArgumentError,
     Command,
-    File,
     OnOutput,
     OnProgress,
     Outcome,
     Source,
     TransportError,
 )
-from transports.files import get_command, judge_get, judge_put, put_command
+from transports.files import get_command, judge_get, judge_put, open_source, put_command
 from transports.shell import Conversation, Output, kill_script, quote, wrap
 from transports.ssh.channels import CannotOpen, Exchange, Remote
 from transports.ssh.commands import Job, Supply, converse
@@ -286,4 +285,5 @@ def silently(_: str) -> None:
 
 
 def read_whole(source: Source) -> bytes:
-    return source.path.read_bytes() if isinstance(source, File) else source.content
+    with open_source(source) as stream:
+        return stream.read()

@@ -12,7 +12,6 @@ This module knows no nodes, no shell and no hashes. Begin reading at `feed_from_
 
 from __future__ import annotations
 
-import io
 import os
 import select
 from typing import Any, BinaryIO
@@ -21,7 +20,8 @@ import anyio
 import anyio.to_thread
 from ssh2.exceptions import SSH2Error
 
-from transports.base import Bytes, OnProgress, Source
+from transports.base import File, OnProgress, Source
+from transports.files import open_source, unreadable
 from transports.ssh.driver import EAGAIN, OUTBOUND, Driver, Lost, describe
 
 __all__ = ["STALL", "Pump", "feed_from_thread"]
@@ -34,10 +34,6 @@ POLL = 1000  # milliseconds
 
 class Stopped(Exception):  # noqa: N818 - an order that was followed, not an error
     """The pump was told to stop."""
-
-
-def open_source(source: Source) -> BinaryIO:
-    return io.BytesIO(source.content) if isinstance(source, Bytes) else source.path.open("rb", buffering=0)
 
 
 class Pump:
@@ -98,7 +94,7 @@ class Pump:
 async def feed_from_thread(
     driver: Driver, channel: Any, source: Source, on_progress: OnProgress | None, *, stall: float = STALL
 ) -> None:
-    """Feed a source to a channel in a worker thread. Raises Lost, or OSError from reading the source.
+    """Feed a source to a channel in a worker thread. Raises Lost, or TransportError ``integrity``.
 
     Cancelled or stalled, the session is poisoned: what it has queued cannot be taken back.
     """
@@ -109,7 +105,9 @@ async def feed_from_thread(
         try:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(pump.run, limiter=anyio.CapacityLimiter(1))
-        except (Lost, OSError, Stopped) as problem:
+        except OSError as error:
+            problems.append(unreadable(source.path, error) if isinstance(source, File) else error)
+        except (Lost, Stopped) as problem:
             problems.append(problem)
         tasks.cancel_scope.cancel()
 

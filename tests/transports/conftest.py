@@ -1,0 +1,96 @@
+"""The roads that the contract suite walks, and the server that real ones lead to.
+
+A transport joins the suite by one more `Road` in ROADS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from tests.transports import sshd
+from transports.base import Transport
+from transports.local import LocalTransport
+from transports.ssh import SSHTransport
+
+MakeServer = Callable[..., sshd.Server]
+
+
+@dataclass(frozen=True)
+class Rig:
+    """An open transport, and a folder on its node that exists and is empty."""
+
+    transport: Transport
+    folder: PurePosixPath
+    is_real: bool = True  # scripts really run, so that their text may be tested too
+
+
+@dataclass(frozen=True)
+class Road:
+    """One kind of transport on one event loop. `open` may ask pytest for fixtures."""
+
+    kind: str
+    backend: Any
+    open: Callable[[pytest.FixtureRequest, Path], AbstractAsyncContextManager[Rig]]
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.backend if isinstance(self.backend, str) else self.backend[0]}"
+
+
+@asynccontextmanager
+async def over_ssh(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Rig]:
+    server: sshd.Server = request.getfixturevalue("server")
+    transport = SSHTransport("node-1", server.options())
+    yield Rig(transport, PurePosixPath(folder))
+    await transport.close()
+
+
+@asynccontextmanager
+async def on_this_machine(_: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Rig]:
+    transport = LocalTransport("node-1")
+    yield Rig(transport, PurePosixPath(folder))
+    await transport.close()
+
+
+ROADS = [
+    Road("ssh", "trio", over_ssh),
+    Road("ssh", "asyncio", over_ssh),
+    Road("local", "trio", on_this_machine),
+    Road("local", "asyncio", on_this_machine),
+]
+
+
+@pytest.fixture(scope="session")
+def can_serve() -> None:
+    """Skip, saying why, where no sshd can be started."""
+    reason = sshd.missing()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def server(can_serve: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
+    """One server for all tests that leave it as it is."""
+    with sshd.running(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+@pytest.fixture
+def make_server(can_serve: None, tmp_path: Path) -> Iterator[MakeServer]:
+    """Servers of a test's own, to be stopped, frozen or configured."""
+    made: list[sshd.Server] = []
+
+    def make(**options: Any) -> sshd.Server:
+        one = sshd.Server(tmp_path / f"sshd{len(made)}", **options)
+        made.append(one)
+        one.start()
+        return one
+
+    yield make
+    for one in made:
+        one.stop()
