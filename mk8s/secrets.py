@@ -1,0 +1,149 @@
+"""What must never be shown: the cluster's join token, kept; and every other secret, known to be hidden.
+
+Laws:
+
+1. A token that mk8s makes is on the disk, durably, before anyone is given it, and is never made anew
+   while its file is there: nodes that have joined know the old one.
+2. Of secrets that users bring (tokens in a config, passwords) nothing is stored; they are remembered
+   while the process lives, to be taken out of everything that is shown or written.
+3. A secrets file that others can read is refused: the secret in it is not one any more.
+
+Begin reading at `Secrets`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+from urllib.parse import quote, quote_plus
+
+from mk8s.errors import Mk8sError
+from mk8s.state import write_private
+
+__all__ = ["HIDDEN", "Secrets"]
+
+FILE = "secrets.json"
+HIDDEN = "***"
+TOKEN_BYTES = 32
+TOKEN = re.compile(r"[0-9a-f]{64}")
+READ_AT_MOST = 1 << 16
+SHORTEST = 4
+"""Shorter secrets are not hidden: taking every "a" out of a log hides nothing and ruins the log."""
+
+
+class Secrets:
+    """The secrets of one cluster. `folder` is its state folder, which exists."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._known: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def token(self) -> str:
+        """The cluster's join token: 64 hex digits, made at the first call ever and kept.
+
+        Raises Mk8sError when its file is damaged, readable by others, or cannot be written.
+        """
+        token = self._stored()
+        if token is None:
+            token = token_hex(TOKEN_BYTES)
+            write_private(self._path, json.dumps({"version": 1, "token": token}).encode() + b"\n")
+        self.remember(token)
+        return token
+
+    def remember(self, value: str) -> None:
+        """Take this value out of everything from now on, in each form in which it may be written."""
+        if len(value.strip()) >= SHORTEST:
+            self._known.update(_forms(value))
+            self._pattern = None
+
+    def redact(self, text: str) -> str:
+        """The text with ``***`` in place of every secret that is known. Longer secrets first."""
+        if self._pattern is None:
+            if not self._known:
+                return text
+            longest_first = sorted(self._known, key=lambda form: (-len(form), form))
+            self._pattern = re.compile("|".join(re.escape(form) for form in longest_first))
+        return self._pattern.sub(HIDDEN, text)
+
+    def _stored(self) -> str | None:
+        try:
+            with open(self._path, "rb", opener=_open_file_itself) as file:
+                _refuse_open_file(self._path, os.fstat(file.fileno()))
+                return self._token_in(file.read(READ_AT_MOST))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Mk8sError(
+                f"{self._path} cannot be read: {error.strerror}",
+                remedy="it must be a file that belongs to you, and no link",
+            ) from error
+
+    def _token_in(self, content: bytes) -> str:
+        """Raises Mk8sError rather than making another token: the nodes may have joined with this one."""
+        try:
+            token = json.loads(content)["token"]
+            if TOKEN.fullmatch(token):
+                return str(token)
+        except (ValueError, TypeError, KeyError):
+            pass
+        raise Mk8sError(
+            f"{self._path} is damaged",
+            cause="the cluster's join token cannot be read from it",
+            remedy="restore it from a backup; only if no node has joined yet, remove it and run again",
+        )
+
+
+def _open_file_itself(path: str, flags: int) -> int:
+    """Open no link, and do not wait for a writer should this be a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _refuse_open_file(path: Path, found: os.stat_result) -> None:
+    """Raises Mk8sError when the file is not an ordinary one that its owner alone can read."""
+    if not stat.S_ISREG(found.st_mode):
+        raise Mk8sError(f"{path} is not an ordinary file", remedy="move it away, then run again")
+    if found.st_uid != os.geteuid():
+        raise Mk8sError(
+            f"{path} belongs to user {found.st_uid}, and mk8s runs as {os.geteuid()}",
+            remedy="run as the owner of the state folder",
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077:
+        raise Mk8sError(
+            f"{path} is open to others than you (mode {mode:04o})",
+            cause="it holds the cluster's join token, with which any machine can become a member",
+            remedy=f"if nobody has read it: chmod 600 {path}; otherwise give the cluster another token",
+        )
+
+
+def _forms(value: str) -> Iterator[str]:
+    """A secret as it may stand in a text: plain, escaped for JSON, URL or shell, or in base64."""
+    for text in {value, value.strip()}:
+        yield text
+        yield json.dumps(text)[1:-1]
+        yield json.dumps(text, ensure_ascii=False)[1:-1]
+        yield quote(text, safe="")
+        yield quote_plus(text)
+        yield text.replace("'", "'\\''")
+        yield from _in_base64(text)
+
+
+def _in_base64(text: str) -> Iterator[str]:
+    """Its base64, whatever stands before it in the same encoded text (a ``user:password`` header)."""
+    data = text.encode("utf-8", "surrogatepass")
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + data).decode()
+        # the first and the last characters also depend on the neighbours: only the sure middle is kept
+        start = (before * 8 + 5) // 6
+        end = (before + len(data)) * 8 // 6
+        middle = encoded[start:end]
+        if len(middle) >= SHORTEST * 2:
+            yield middle
+            yield middle.translate(str.maketrans("+/", "-_"))
