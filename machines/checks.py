@@ -161,7 +161,9 @@ def _registered(edge: EdgeSpec, path: Path, registry: Registry | None) -> Iterat
     if edge.probe is not None:
         yield from _unknown("probe", edge.probe, registry.probes, (*path, "probe"))
     for index, guard in enumerate(edge.guard):
-        yield from _unknown("guard", guard.removeprefix("!"), registry.guards, (*path, "guard", index))
+        name = guard.removeprefix("!")
+        if _NAME.fullmatch(name):  # else that is told already
+            yield from _unknown("guard", name, registry.guards, (*path, "guard", index))
     for index, undo in enumerate(edge.undo):
         yield from _unknown("undo", undo, registry.undos, (*path, "undo", index))
 

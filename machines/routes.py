@@ -27,17 +27,24 @@ class Problem:
 
 
 def check_routes(spec: MachineSpec) -> list[Problem]:
-    """What is wrong with the machine as a whole. States that do not exist are ignored here."""
-    return [
-        *_outcomes(spec),
-        *_unreachable(spec),
-        *_dead_ends(spec),
-        *_shadowed(spec),
-        *_circles(spec),
-        *_signals_that_never_come(spec),
-        *_rollbacks_without_undo(spec),
-        *_unused(spec),
-    ]
+    """What is wrong with the machine as a whole.
+
+    Where an edge names a state that does not exist, `checks` tells that, and nothing is told here
+    that may only follow from it.
+    """
+    problems = [*_outcomes(spec), *_shadowed(spec), *_circles(spec), *_rollbacks_without_undo(spec)]
+    problems += _unused(spec)
+    if _is_closed(spec):
+        problems += [*_unreachable(spec), *_dead_ends(spec), *_signals_that_never_come(spec)]
+    return problems
+
+
+def _is_closed(spec: MachineSpec) -> bool:
+    """Whether every state that is named exists."""
+    named = [spec.initial, *(signal.state for signal in spec.signals.values())]
+    for edge in spec.edges:
+        named += [*edge.sources, *_targets(edge)]
+    return all(name in spec.states for name in named)
 
 
 def _targets(edge: EdgeSpec) -> list[str]:
@@ -67,8 +74,6 @@ def _outcomes(spec: MachineSpec) -> Iterator[Problem]:
 
 
 def _unreachable(spec: MachineSpec) -> Iterator[Problem]:
-    if spec.initial not in spec.states:
-        return  # then nothing is reachable, and that is not what is wrong
     reached = _reach(spec.initial, spec.edges)
     for name in spec.states:
         if name not in reached:
@@ -80,7 +85,7 @@ def _dead_ends(spec: MachineSpec) -> Iterator[Problem]:
     left = {source for edge in spec.edges for source in edge.sources}
     ends = {name for name, state in spec.states.items() if state.outcome}
     dead = {name for name in spec.states if name not in left | ends}
-    for name in spec.states:
+    for name in sorted(_reach(spec.initial, spec.edges)):
         if name in dead:
             hint = "let an edge leave it, or say {outcome: success} or {outcome: failure}"
             yield Problem(("states", name), f"the state {name!r} is a dead end without an outcome", hint)
@@ -143,8 +148,6 @@ def _signals_that_never_come(spec: MachineSpec) -> Iterator[Problem]:
     Signals are granted one after the other as the states they count come into reach; those that
     are never granted wait for each other, whatever the guards say.
     """
-    if spec.initial not in spec.states:
-        return
     granted: set[str] = set()
     while True:
         open_edges = [edge for edge in spec.edges if edge.signal is None or edge.signal in granted]
@@ -175,12 +178,12 @@ def _rollbacks_without_undo(spec: MachineSpec) -> Iterator[Problem]:
 
 
 def _unused(spec: MachineSpec) -> Iterator[Problem]:
-    """What nobody refers to is a misspelling, or a rest of something that was removed."""
+    """What nobody refers to is a rest of something that was removed, if no edge misspells it."""
     signals = {edge.signal for edge in spec.edges}
     limits = {edge.limit for edge in spec.edges}
-    for name in spec.signals:
+    for name in spec.signals if signals <= {None, *spec.signals} else ():
         if name not in signals:
             yield Problem(("signals", name), f"no edge waits for the signal {name!r}", "use it, or remove it")
-    for name in spec.limits:
+    for name in spec.limits if limits <= {None, *spec.limits} else ():
         if name not in limits:
             yield Problem(("limits", name), f"no edge uses the limit {name!r}", "use it, or remove it")
