@@ -1,7 +1,8 @@
 """The commands that only RKE2 needs, as values. Commands of the operating system are in `mk8s.commands`.
 
 Every operation here begins with ``rke2.`` and has its model in `rke2.model`; a test compares the two.
-All of them run as root. Scripts are POSIX sh; what varies goes in as arguments, never into the text. None carries a secret.
+All of them run as root. Scripts are POSIX sh; what varies goes in as arguments, never into the text, and
+none carries a secret.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ __all__ = [
     "ADMIN_KUBECONFIG",
     "ANSWER",
     "JOURNAL",
+    "USUAL_PREFIX",
     "ask_node",
     "ask_nodes",
     "ask_ping",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 ADMIN_KUBECONFIG = PurePosixPath("/etc/rancher/rke2/rke2.yaml")
+USUAL_PREFIX = PurePosixPath("/usr/local")
 RECORDS = PurePosixPath("/var/lib/mk8s/installed")
 JOURNAL = "--- journal"
 ANSWER = "--- answer"
@@ -55,50 +58,48 @@ verify() {
 # release put over this one, and a changed prefix.
 RECORD = """\
 record() {
-  mkdir -p "$(dirname "$2")"
-  units=/etc/systemd/system
-  [ "$1" != /usr/local ] || units=$1/lib/systemd/system
+  mkdir -p "$(dirname "$3")"
   sha256sum "$1/bin/rke2" "$1/bin/rke2-killall.sh" "$1/bin/rke2-uninstall.sh" \\
-    "$units/rke2-server.service" "$units/rke2-agent.service" > "$2.new"
-  mv -f "$2.new" "$2"
+    "$2/rke2-server.service" "$2/rke2-agent.service" > "$3.new"
+  mv -f "$3.new" "$3"
 }
 """
 
 UNPACK = f"""\
 set -eu
 {VERIFY}{RECORD}
-bundle=$1 hash=$2 prefix=$3 record=$4
+bundle=$1 hash=$2 prefix=$3 units=$4 record=$5
 verify "$bundle" "$hash"
 mkdir -p "$prefix"
 tar xzof "$bundle" -C "$prefix"
-if [ "$prefix" != /usr/local ]; then
-  mkdir -p /etc/systemd/system
+if [ "$units" != "$prefix/lib/systemd/system" ]; then
+  mkdir -p "$units"
   for role in server agent; do
-    unit=lib/systemd/system/rke2-$role.service
-    sed "s|/usr/local|$prefix|g" "$prefix/$unit" > "/etc/systemd/system/rke2-$role.service"
-    rm -f "$prefix/$unit"
+    unit=$prefix/lib/systemd/system/rke2-$role.service
+    sed "s|/usr/local|$prefix|g" "$unit" > "$units/rke2-$role.service"
+    rm -f "$unit"
   done
   sed -i "s|/usr/local|$prefix|g" "$prefix/bin/rke2-uninstall.sh"
 fi
 if command -v restorecon >/dev/null 2>&1 && rpm -q rke2-selinux >/dev/null 2>&1; then
-  restorecon -R "$prefix/bin" "$prefix/lib/systemd/system" /etc/systemd/system
+  restorecon -R "$prefix/bin" "$prefix/lib/systemd/system" "$units"
 fi
 systemctl daemon-reload
-record "$prefix" "$record"
+record "$prefix" "$units" "$record"
 """
 
 INSTALL = f"""\
 set -eu
 {VERIFY}{RECORD}
-folder=$1 type=$2 prefix=$3 record=$4
-shift 4
+folder=$1 type=$2 prefix=$3 units=$4 record=$5
+shift 5
 while [ $# -gt 1 ]; do
   verify "$folder/$1" "$2"
   shift 2
 done
 INSTALL_RKE2_ARTIFACT_PATH="$folder" INSTALL_RKE2_TYPE="$type" INSTALL_RKE2_METHOD=tar \\
   INSTALL_RKE2_TAR_PREFIX="$prefix" sh "$folder/install.sh"
-record "$prefix" "$record"
+record "$prefix" "$units" "$record"
 """
 
 # A link costs no space and no time; where the two folders are not on one file system, a copy is made and
@@ -180,6 +181,11 @@ def record_of(bundle: File) -> PurePosixPath:
     return RECORDS / f"rke2-{bundle.sha256[:16]}.sha256"
 
 
+def _units(prefix: PurePosixPath) -> PurePosixPath:
+    """install.sh's rule: under any prefix but the usual one, systemd would not find the units."""
+    return prefix / "lib/systemd/system" if prefix == USUAL_PREFIX else PurePosixPath("/etc/systemd/system")
+
+
 def has_install(bundle: File) -> Command:
     """Whether everything that this bundle installs is there, unchanged."""
     return Command(
@@ -196,7 +202,7 @@ def unpack_bundle(bundle: File, staged: PurePosixPath, prefix: PurePosixPath) ->
         operation="rke2.unpack",
         description=f"verify {staged.name} and unpack it into {prefix}",
         script=UNPACK,
-        args=(str(staged), bundle.sha256, str(prefix), str(record_of(bundle))),
+        args=(str(staged), bundle.sha256, str(prefix), str(_units(prefix)), str(record_of(bundle))),
         timeout=SECONDS_TO_INSTALL,
     )
 
@@ -211,7 +217,7 @@ def install_by_script(
         operation="rke2.install-script",
         description=f"verify the files and run install.sh for an RKE2 {kind}",
         script=INSTALL,
-        args=(str(folder), kind, str(prefix), str(record_of(bundle)), *verified),
+        args=(str(folder), kind, str(prefix), str(_units(prefix)), str(record_of(bundle)), *verified),
         timeout=SECONDS_TO_INSTALL,
     )
 

@@ -112,29 +112,28 @@ def _not_what_was_sent(path: PurePosixPath) -> Outcome:
 
 
 async def _unpack(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    bundle, digest, prefix, record = command.args
+    bundle, digest, prefix, units, record = command.args
     if not await _hash_is(host, PurePosixPath(bundle), digest):
         return _not_what_was_sent(PurePosixPath(bundle))
     await anyio.sleep(UNPACKING)
-    _install(host, PurePosixPath(prefix), PurePosixPath(record), digest)
+    _install(host, digest, *map(PurePosixPath, (prefix, units, record)))
     return YES
 
 
 async def _install_script(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    folder, _kind, prefix, record, *hashes = command.args
+    folder, _kind, prefix, units, record, *hashes = command.args
     digests = dict(zip(hashes[::2], hashes[1::2], strict=True))
     for name, digest in digests.items():
         if not await _hash_is(host, PurePosixPath(folder) / name, digest):
             return _not_what_was_sent(PurePosixPath(folder) / name)
     await anyio.sleep(UNPACKING)
-    _install(host, PurePosixPath(prefix), PurePosixPath(record), " ".join(digests.values()))
+    _install(host, " ".join(digests.values()), *map(PurePosixPath, (prefix, units, record)))
     return YES
 
 
-def _install(host: SimulatedHost, prefix: PurePosixPath, record: PurePosixPath, release: str) -> None:
-    units = PurePosixPath("/etc/systemd/system")
-    if str(prefix) == "/usr/local":
-        units = prefix / "lib/systemd/system"
+def _install(
+    host: SimulatedHost, release: str, prefix: PurePosixPath, units: PurePosixPath, record: PurePosixPath
+) -> None:
     files = [prefix / "bin" / name for name in PROGRAMS] + [units / SERVER_UNIT, units / AGENT_UNIT]
     for path in [*files, prefix / "share/rke2/rke2-cis-sysctl.conf"]:
         host.disk.make_folder(path.parent)

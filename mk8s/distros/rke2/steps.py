@@ -45,7 +45,6 @@ __all__ = [
 ]
 
 CONFIG = PurePosixPath("/etc/rancher/rke2/config.yaml")
-USUAL_PREFIX = PurePosixPath("/usr/local")
 OTHER_PREFIX = PurePosixPath("/opt/rke2")  # where /usr/local is read-only or a mount of its own
 ROOT_ONLY = 0o700
 SECONDS_BETWEEN_LOOKS = 3.0
@@ -115,7 +114,7 @@ def _script_hashes(s: Situation) -> dict[str, str]:
 
 def _prefix(s: Situation) -> PurePosixPath:
     """install.sh's own rule for where the bundle goes."""
-    return OTHER_PREFIX if s.facts and not s.facts.usr_local_writable else USUAL_PREFIX
+    return OTHER_PREFIX if s.facts and not s.facts.usr_local_writable else commands.USUAL_PREFIX
 
 
 def _images(s: Situation) -> list[Step]:
