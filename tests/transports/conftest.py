@@ -12,8 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from trio.testing import MockClock
 
 from tests.transports import sshd
+from tests.transports.simulated.contract_model import modelled_node
 from transports.base import Transport
 from transports.local import LocalTransport
 from transports.ssh import SSHTransport
@@ -57,11 +59,22 @@ async def on_this_machine(_: pytest.FixtureRequest, folder: Path) -> AsyncIterat
     await transport.close()
 
 
+@asynccontextmanager
+async def to_a_model(_: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Rig]:
+    transport = modelled_node("node-1", PurePosixPath(folder))
+    yield Rig(transport, PurePosixPath(folder), is_real=False)
+    await transport.close()
+
+
+VIRTUAL_TIME = {"clock": MockClock(autojump_threshold=0)}
+
 ROADS = [
     Road("ssh", "trio", over_ssh),
     Road("ssh", "asyncio", over_ssh),
     Road("local", "trio", on_this_machine),
     Road("local", "asyncio", on_this_machine),
+    Road("simulated", ("trio", VIRTUAL_TIME), to_a_model),
+    Road("simulated", "asyncio", to_a_model),
 ]
 
 

@@ -15,7 +15,7 @@ import errno
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import anyio
 
@@ -29,6 +29,8 @@ from transports.base import (
     Source,
     TransportError,
 )
+from transports.files import disk_full, not_whole
+from transports.shell import OUTPUT_LIMIT, check
 from transports.simulated.disk import SimulatedFile
 from transports.simulated.faults import FAULT_KINDS, FaultLike, FaultSource
 from transports.simulated.host import SimulatedHost
@@ -37,12 +39,14 @@ from transports.simulated.network import SimulatedNetwork
 __all__ = ["SimulatedTransport"]
 
 T = TypeVar("T")
+Told: TypeAlias = OnProgress | None
 
 CONNECT_TIMEOUT = 10.0  # seconds until a host that does not answer is given up
 SILENCE = 15.0  # seconds until a connection whose other end is silent is given up
 HANDSHAKES = 8  # round trips from the first packet to the first command
 STALL = 60.0  # seconds without progress until a transfer is given up
 SLOWNESS = 20
+SIMULATED = "a simulated fault"
 
 
 class SimulatedTransport:
@@ -75,11 +79,11 @@ class SimulatedTransport:
 
     async def run(self, command: Command, *, on_output: OnOutput | None = None) -> Outcome:
         """See the contract. Raises UnknownCommand when nobody modelled the command."""
-        _refuse_nul(command.operation, command.script, *command.args, *command.env, *command.env.values())
+        check(command)
         fault = self._fault(command.operation)
         await self._connect()
         outcome = await self._guarded(command.description, command.timeout, lambda: self._run(command, fault))
-        return _hand_on(outcome, on_output) if on_output is not None else outcome
+        return _hand_on(outcome, on_output) if on_output is not None else _kept(outcome)
 
     async def put(
         self,
@@ -92,22 +96,22 @@ class SimulatedTransport:
         on_progress: OnProgress | None = None,
     ) -> None:
         """See the contract."""
-        _refuse_nul(str(target))
+        _refuse_nul(target)
         fault = self._fault("file.put")
         await self._connect()
         content = source.content if isinstance(source, Bytes) else None
         file = SimulatedFile(source.sha256, source.size, mode, owner or "root", content)
         await self._guarded(
-            f"writing {target}", _patience(fault), lambda: self._put(file, target, fault, on_progress)
+            f"write {target}", _patience(fault), lambda: self._put(source, target, file, fault, on_progress)
         )
 
     async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:  # noqa: ARG002
         """See the contract."""
-        _refuse_nul(str(source))
+        _refuse_nul(source)
         fault = self._fault("file.get")
         await self._connect()
         return await self._guarded(
-            f"reading {source}", _patience(fault), lambda: self._get(source, limit, fault)
+            f"read {source}", _patience(fault), lambda: self._get(source, limit, fault)
         )
 
     async def close(self) -> None:
@@ -126,7 +130,9 @@ class SimulatedTransport:
     async def _connect(self) -> None:
         """Make sure that the host answers. Raises connection.{closed,timeout,refused}."""
         if self._closed:
-            raise self._error("connection.closed", "connection", message="the transport is closed")
+            raise self._error(
+                "connection.closed", "connection", message="this transport was closed", final=True
+            )
         if not self._host.powered or self._host.cut:
             self._connected = None
             await anyio.sleep(CONNECT_TIMEOUT)
@@ -184,52 +190,65 @@ class SimulatedTransport:
         await anyio.sleep(self._latency)
         kind = fault.kind if fault else ""
         if kind == "exit":
-            return Outcome(status=1, stderr=b"a simulated fault\n")
+            return Outcome(status=1, stderr=f"{SIMULATED}\n".encode())
         if kind == "disk-full":
             return Outcome(status=1, stderr=f"{os.strerror(errno.ENOSPC)}\n".encode())
         outcome = await self._with(fault, command.description, lambda: self._host.perform(command))
         return _cut(outcome, fault.fraction) if fault and kind == "truncated" else outcome
 
     async def _put(
-        self,
-        file: SimulatedFile,
-        target: PurePosixPath,
-        fault: FaultLike | None,
-        on_progress: OnProgress | None,
+        self, source: Source, target: PurePosixPath, file: SimulatedFile, fault: FaultLike | None, told: Told
     ) -> None:
         kind = fault.kind if fault else ""
-        doing = f"writing {target}"
         if kind == "exit":
-            raise self._refused(doing, "a simulated fault")
+            raise self._refused("write", target, SIMULATED)
         if kind == "disk-full" or file.size > self._host.free:
-            raise self._refused(doing, os.strerror(errno.ENOSPC), full=True)
+            raise disk_full(self._name, file.size, target, 0 if kind else self._host.free)
         if fault and kind in ("drop", "reboot", "truncated"):
-            await self._carry(int(file.size * fault.fraction), None)
-            self._strike_upload(kind, doing)
+            arrived = int(file.size * fault.fraction)
+            await self._carry(arrived, None)
+            if kind == "truncated":
+                raise not_whole(self._name, source, target, str(arrived))
+            self._strike(kind, f"write {target}")
 
         async def place() -> None:
-            await self._carry(file.size, on_progress)
-            self._on_disk(doing, lambda: self._host.disk.place(target, file))
+            await self._carry(file.size, told)
+            self._place(target, file)
 
-        await self._with(fault, doing, place)
+        await self._with(fault, f"write {target}", place)
+
+    def _place(self, target: PurePosixPath, file: SimulatedFile) -> None:
+        try:
+            self._host.disk.place(target, file)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:  # something else took the room meanwhile
+                raise disk_full(self._name, file.size, target, self._host.free) from None
+            raise self._refused("write", target, str(error.strerror)) from None
 
     async def _get(self, source: PurePosixPath, limit: int, fault: FaultLike | None) -> bytes:
-        doing = f"reading {source}"
         kind = fault.kind if fault else ""
         if kind in ("exit", "disk-full"):
-            raise self._refused(doing, "a simulated fault")
+            raise self._refused("read", source, SIMULATED)
 
         async def read() -> bytes:
-            content = self._on_disk(doing, lambda: self._host.disk.read(source))
+            content = self._read(source)
             if len(content) > limit:
-                raise self._refused(doing, f"it is larger than {limit} bytes")
+                raise self._error(
+                    "exit.too-large", "exit", message=f"{source} is larger than {limit} bytes", final=True
+                )
             await self._carry(len(content), None)
             return content
 
-        content = await self._with(fault, doing, read)
+        content = await self._with(fault, f"read {source}", read)
         if kind == "truncated":
-            raise self._cut_short(doing)
+            raise self._error("integrity", message=f"{source} arrived cut")
         return content
+
+    def _read(self, source: PurePosixPath) -> bytes:
+        try:
+            return self._host.disk.read(source)
+        except OSError as error:
+            raise self._refused("read", source, str(error.strerror)) from None
 
     async def _carry(self, size: int, on_progress: OnProgress | None) -> None:
         await anyio.sleep(self._latency)
@@ -261,26 +280,13 @@ class SimulatedTransport:
         self._connected = None
         raise self._lost(doing)
 
-    def _strike_upload(self, kind: str, doing: str) -> None:
-        if kind == "truncated":
-            raise self._cut_short(doing)
-        self._strike(kind, doing)
-
     # Errors
 
-    def _on_disk(self, doing: str, act: Callable[[], T]) -> T:
-        try:
-            return act()
-        except OSError as error:
-            raise self._refused(
-                doing, error.strerror or str(error), full=error.errno == errno.ENOSPC
-            ) from None
-
     def _error(
-        self, *lineage: str, message: str, remedy: str = "", ambiguous: bool = False
+        self, *lineage: str, message: str, remedy: str = "", ambiguous: bool = False, final: bool = False
     ) -> TransportError:
         return TransportError(
-            *lineage, message=f"{self._name}: {message}", remedy=remedy, ambiguous=ambiguous
+            *lineage, message=f"{self._name}: {message}", remedy=remedy, ambiguous=ambiguous, final=final
         )
 
     def _lost(self, doing: str) -> TransportError:
@@ -292,21 +298,18 @@ class SimulatedTransport:
             ambiguous=True,
         )
 
-    def _refused(self, doing: str, words: str, *, full: bool = False) -> TransportError:
-        if full:
-            return self._error(
-                "disk.full", "disk", message=f"{doing}: {words}", remedy="free some space on the host"
-            )
-        return self._error("exit.1", "exit", message=f"{doing}: {words}")
-
-    def _cut_short(self, doing: str) -> TransportError:
-        return self._error("integrity", message=f"{doing}: what arrived is not what was sent")
+    def _refused(self, doing: str, path: PurePosixPath, words: str) -> TransportError:
+        return self._error(
+            "exit.1",
+            "exit",
+            message=f"cannot {doing} {path}: {words}",
+            remedy="check that the folder or file exists",
+        )
 
 
-def _refuse_nul(*words: str) -> None:
-    for word in words:
-        if "\0" in word:
-            raise ArgumentError(f"a command or path cannot hold NUL: {word!r}")
+def _refuse_nul(path: PurePosixPath) -> None:
+    if "\0" in str(path):
+        raise ArgumentError(f"a path cannot hold NUL: {str(path)!r}")
 
 
 def _patience(fault: FaultLike | None) -> float | None:
@@ -317,6 +320,15 @@ def _patience(fault: FaultLike | None) -> float | None:
 def _cut(outcome: Outcome, fraction: float) -> Outcome:
     keep = int(len(outcome.stdout) * fraction)
     return Outcome(status=outcome.status, stdout=outcome.stdout[:keep], stderr=outcome.stderr, truncated=True)
+
+
+def _kept(outcome: Outcome) -> Outcome:
+    """As much output as a transport keeps."""
+    if len(outcome.stdout) + len(outcome.stderr) <= OUTPUT_LIMIT:
+        return outcome
+    stdout = outcome.stdout[:OUTPUT_LIMIT]
+    stderr = outcome.stderr[: OUTPUT_LIMIT - len(stdout)]
+    return Outcome(status=outcome.status, stdout=stdout, stderr=stderr, truncated=True)
 
 
 def _hand_on(outcome: Outcome, on_output: OnOutput) -> Outcome:
