@@ -11,6 +11,7 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, cast
@@ -51,19 +52,19 @@ def build_release(
     if arch not in ARCHITECTURES:
         raise ValueError(f"arch {arch!r}: RKE2 has {' and '.join(ARCHITECTURES)}")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"rke2.linux-{arch}.tar.gz").write_bytes(_bundle(version, arch))
-    names = [f"rke2.linux-{arch}.tar.gz"]
+    bundle = f"rke2.linux-{arch}.tar.gz"
+    _write(folder / bundle, _bundle(version, arch))
+    names = [bundle]
     for word in ("", *(f"-{word}" for word in more_images)):
         name = f"rke2-images{word}.linux-{arch}.tar.zst"
-        with (folder / name).open("wb") as target:
+        with _replacing(folder / name) as target:
             _write_images(target, name, _image_names(word, version), images_size, seed)
         names.append(name)
-    (folder / f"sha256sum-{arch}.txt").write_text(
-        "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
-    )
-    _write_script(folder / "install.sh", _text("scripts/install.sh"))
+    sums = "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
+    _write(folder / f"sha256sum-{arch}.txt", sums.encode())
+    _write(folder / "install.sh", _text("scripts/install.sh").encode(), PROGRAM_MODE)
     readme = _text("README.txt").replace("@VERSION@", version).replace("@ARCH@", arch)
-    (folder / "README.txt").write_text(readme)
+    _write(folder / "README.txt", readme.encode())
     return folder
 
 
@@ -152,6 +153,16 @@ def _text(name: str) -> str:
     return files(__package__).joinpath("files", name).read_text(encoding="utf-8")
 
 
-def _write_script(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(PROGRAM_MODE)
+def _write(path: Path, content: bytes, mode: int = TEXT_MODE) -> None:
+    with _replacing(path, mode) as target:
+        target.write(content)
+
+
+@contextmanager
+def _replacing(path: Path, mode: int = TEXT_MODE) -> Iterator[IO[bytes]]:
+    """Whoever reads the file meanwhile sees the old one or the new one, never a part."""
+    new = path.with_name(f".{path.name}.new")
+    with new.open("wb") as target:
+        yield target
+    new.chmod(mode)
+    new.replace(path)

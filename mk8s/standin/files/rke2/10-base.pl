@@ -90,7 +90,6 @@ sub complain ($message) { say_line('error', $message) }
 sub fatal ($message) {
     say_line('fatal', $message);
     event('fatal', message => $message) if $ROLE;
-    stop_children();
     exit 1;
 }
 

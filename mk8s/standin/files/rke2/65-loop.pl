@@ -123,7 +123,3 @@ sub pull ($ip) {
     return $state;
 }
 
-sub stop_children () {
-    close $_->[0] for values %LISTEN;
-    local $SIG{TERM} = 'IGNORE';
-}

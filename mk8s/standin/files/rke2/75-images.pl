@@ -12,7 +12,7 @@ sub load_images () {
         my $fault = archive_fault($path);
         complain("Unable to import $path: $fault") if $fault;
         next if $fault or index(beginning_of($path), substr $image, length 'index.docker.io/') < 0;
-        info("Imported images from $path in " . setting('START_SECONDS', 1.5) . 's');
+        info("Imported images from $path");
         return;
     }
     warning("Failed to load runtime image $image from tarball: no local image available for $image: $why: image not found");

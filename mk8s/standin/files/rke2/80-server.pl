@@ -17,7 +17,7 @@ sub server (@arguments) {
     register_server($me);
     write_kubeconfig($config);
     spew("$RUN/ready", "ready\n");
-    info("rke2 is up and running");
+    info('rke2 is up and running');
     notify_systemd("READY=1\nSTATUS=stand-in for RKE2 $VERSION: server is ready");
     event('ready', how => $how, cluster => state_now()->{cluster});
     live($me, sub { cluster_write('/v1-standin/node-ready', encode(who($me))) });
@@ -39,7 +39,7 @@ sub begin ($role, @arguments) {
     info("Starting rke2 $VERSION (STAND-IN for tests and rehearsal of mk8s; this is not RKE2)");
     warning('not running in CIS mode') unless word($config, 'profile');
     event('start', boot => (slurp('/proc/sys/kernel/random/boot_id') // '') =~ s/\s//gr);
-    $SIG{TERM} = $SIG{INT} = sub { info('Shutting down'); event('stop'); stop_children(); POSIX::_exit(0) };
+    $SIG{TERM} = $SIG{INT} = sub { info('Shutting down'); event('stop'); POSIX::_exit(0) };
     $SIG{PIPE} = 'IGNORE';
     my $me = {name => $NODE, role => $role, ip => node_ip($config), version => $VERSION, password => sha256(node_password()),
         arch => machine(), os => os_name(), kernel => (POSIX::uname())[2],
@@ -113,7 +113,7 @@ sub init_cluster ($config, $me) {
         );
     });
     spew("$DATA/server/db/etcd/joined", "$cluster\n");
-    info("Starting etcd for new cluster, cluster-reset=false");
+    info('Starting etcd for new cluster, cluster-reset=false');
     event('cluster-init', cluster => $cluster);
     return 'init';
 }
@@ -135,7 +135,7 @@ sub resume ($config, $me) {
     my $token = token_of($config);
     fatal('starting kubernetes: preparing server: bootstrap data already found and encrypted with different token')
         if length $token and (split_token($token))[0] ne password();
-    info("Managed etcd cluster is already initialized; the server address in the config is not used") if word($config, 'server');
+    info('Managed etcd cluster is already initialized; the server address in the config is not used') if word($config, 'server');
     for my $other (grep { $_->{name} ne $NODE } members()) {
         last if pull($other->{ip});
     }
@@ -152,7 +152,7 @@ sub address_of ($url) {
 
 # Returns the CA certificate of the cluster at $host, or dies with what the engine says.
 sub fetch_authority ($host, $port, $token) {
-    my ($status, $pem, $why) = ask(GET => $host, $port, '/cacerts');
+    my ($status, $pem, $why) = ask(GET => $host, $port, '/cacerts', timeout => 3);
     die qq(failed to get CA certs: Get "https://$host:$port/cacerts": $why\n) unless $status;
     die "failed to get CA certs: https://$host:$port/cacerts: $status $REASON{$status}\n" if $status != 200;
     my ($password, $expected) = split_token($token);

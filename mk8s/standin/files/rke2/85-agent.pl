@@ -13,7 +13,8 @@ sub agent (@arguments) {
     my $token = token_of($config);
     fatal('--token is required') unless length $token;
     make_folder("$DATA/agent/etc", 0700);
-    @ADDRESSES = ([address_of($url)], map { [$_, 9345] } known_servers());
+    my ($host, $port) = address_of($url);
+    @ADDRESSES = ([$host, $port], map { [$_, 9345] } grep { $_ ne $host } known_servers());
     find_cluster($token);
     load_images();
     unpack_runtime();
@@ -37,7 +38,7 @@ sub find_cluster ($token) {
     while (1) {
         for my $address (@ADDRESSES) {
             my ($host, $port) = @$address;
-            eval { validate($host, $port, $token); 1 } and return;
+            eval { validate($host, $port, $token); 1 } and return prefer($address);
             complain("Failed to validate connection to cluster at https://$host:$port: " . ($@ =~ s/\n//r));
         }
         pump(2);
@@ -52,15 +53,23 @@ sub validate ($host, $port, $token) {
     $PASSWORD = $password;
 }
 
+# Whoever answered last is asked first.
+sub prefer ($address) {
+    @ADDRESSES = ($address, grep { $_->[0] ne $address->[0] } @ADDRESSES);
+}
+
 # The first server that answers. (status, body)
 sub ask_any ($method, $path, $body = undef) {
     my $why = 'no server known';
     my %asked;
-    for my $address ((map { [$_, 9345] } @{$AGENT->{servers}}), @ADDRESSES) {
+    for my $address (@ADDRESSES, map { [$_, 9345] } @{$AGENT->{servers}}) {
         next if $asked{$address->[0]}++;
         my ($status, $answer, $reason) = ask($method, @$address, $path, ca => agent_ca(), auth => "node:$PASSWORD", body => $body,
             timeout => 4);
-        return ($status, $answer) if $status and $status != 503;
+        if ($status and $status != 503) {
+            prefer($address);
+            return ($status, $answer);
+        }
         $why = $status ? $answer : $reason;
     }
     return (0, $why);
