@@ -1,0 +1,80 @@
+"""What a lab asks of the machine it runs on: Linux, root, a few Debian packages, a mirror.
+
+Missing packages are installed where apt-get is; elsewhere the message says what to install.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+
+from .errors import UnfitError
+from .processes import run
+
+__all__ = ["choose_mirror", "debian_mirror", "missing_packages", "require_packages", "require_root"]
+
+# program or file -> the Debian package that has it
+NEEDED = {
+    "ip": "iproute2",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "mmdebstrap": "mmdebstrap",
+    "depmod": "kmod",
+    "nsenter": "util-linux",
+}
+Finder = Callable[[str], str | None]
+
+
+def require_root() -> None:
+    """Raises UnfitError unless this is Linux and we are root."""
+    if sys.platform != "linux":
+        raise UnfitError(
+            f"a lab needs Linux; this is {sys.platform}", remedy="`mk8s simulate` works anywhere"
+        )
+    if os.geteuid() != 0:
+        raise UnfitError(
+            "a lab needs root",
+            cause="its hosts are made of namespaces, mounts and a network bridge",
+            remedy="repeat the command with sudo; without root, `mk8s simulate` rehearses a manifest",
+        )
+
+
+def missing_packages(find: Finder = shutil.which) -> list[str]:
+    """The Debian packages whose programs are not on this machine."""
+    return sorted({package for program, package in NEEDED.items() if not find(program)})
+
+
+def require_packages(say: Callable[[str], None]) -> None:
+    """Install what is missing. Raises UnfitError where there is no apt-get, LabError if it fails."""
+    missing = missing_packages()
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        raise UnfitError(
+            f"programs are missing that Debian has in: {' '.join(missing)}",
+            remedy="install them by the means of this system, then repeat the command",
+        )
+    say(f"installing {' '.join(missing)} on this machine")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120"]
+    run([*apt, "update"], env=environment)
+    run([*apt, "install", "-y", "--no-install-recommends", *missing], env=environment)
+
+
+def debian_mirror(suite: str, environment: Mapping[str, str]) -> str | None:
+    """Where the hosts' packages come from: MK8S_LAB_MIRROR, else what this machine's apt uses, else None."""
+    given = environment.get("MK8S_LAB_MIRROR")
+    if given:
+        return given
+    if not shutil.which("apt-get"):
+        return None
+    words = ["apt-get", "indextargets", "--format", "$(SITE) $(CODENAME) $(COMPONENT)"]
+    return choose_mirror(run(words, check=False).stdout, suite)
+
+
+def choose_mirror(targets: str, suite: str) -> str | None:
+    """The first site that has the suite's main component; None if apt knows none."""
+    sites = (line.split() for line in targets.splitlines())
+    return next((words[0] for words in sites if words[1:] == [suite, "main"]), None)

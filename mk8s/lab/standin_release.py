@@ -1,0 +1,32 @@
+"""The release that a lab's manifest names: a stand-in, built here, unless the user has a folder of his own.
+
+It is called a stand-in wherever it is spoken of: it behaves like RKE2 where mk8s can see it, and is
+not Rancher's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .locks import locked
+
+__all__ = ["Build", "standin_release"]
+
+Build = Callable[[Path, str, str], Path]
+"""(folder, version, arch) -> the folder that holds the release files."""
+
+
+def standin_release(cache: Path, version: str, arch: str, say: Callable[[str], None], build: Build) -> Path:
+    """The stand-in of that version; builds it, or brings it up to date, in the cache."""
+    folder = cache / "standin" / f"{version}-{arch}"
+    with locked(folder, lambda: say("waiting: another mk8s is building the stand-in release")):
+        release = build(folder, version, arch)
+    say(f"release files: {release}\n  a stand-in for RKE2 {version}, not Rancher's: it runs no pods")
+    return release
+
+
+def default_build(folder: Path, version: str, arch: str) -> Path:
+    from mk8s.standin import build_release
+
+    return build_release(folder, version, arch)
