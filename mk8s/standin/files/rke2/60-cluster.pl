@@ -156,6 +156,7 @@ sub delete_node ($state, $input) {
 }
 
 # The leader's look at learners, a few times a second. Progress is a fresh heartbeat.
+our %HEARD;             # node -> when this process heard it last, by uptime()
 our %LEARNER_SINCE;
 sub tend_learners () {
     my @learners = grep { $_->{learner} } members();
@@ -168,7 +169,7 @@ sub tend_learners () {
             change_state(sub ($state) { delete $state->{members}{$name} });
             warning("Removing etcd learner $name: no progress for ${age}s");
             event('learner-removed', learner => $name);
-        } elsif ($age <= 3) {
+        } elsif (defined $HEARD{$name} and uptime() - $HEARD{$name} < 1.2) {
             $LEARNER_SINCE{$name} //= uptime();
             next if uptime() - $LEARNER_SINCE{$name} < setting('PROMOTE_SECONDS', 1.5);
             change_state(sub ($state) { $state->{members}{$name}{learner} = '' if $state->{members}{$name} });

@@ -96,7 +96,10 @@ sub hear () {
     my $state = $ROLE eq 'server' ? state_now() : $AGENT;
     return if $cluster ne ($state->{cluster} // '') or $node eq $NODE;
     my $ip = inet_ntoa((unpack_sockaddr_in($from))[1]);
-    touch_lease($node) if $kind eq 'hb' and $ROLE eq 'server';
+    if ($kind eq 'hb' and $ROLE eq 'server') {
+        touch_lease($node);
+        $HEARD{$node} = uptime();
+    }
     if ($revision > $state->{rev} and $role eq 'server') {
         catch_up($ip);
     } elsif ($revision < $state->{rev} and $ROLE eq 'server' and $kind eq 'hb') {
