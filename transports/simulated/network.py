@@ -18,7 +18,7 @@ from transports.simulated.timeline import Timeline
 __all__ = ["SimulatedNetwork"]
 
 GIGABIT = 125_000_000.0  # bytes per second
-SLICES = 8  # at most; few, because each one is a wake-up
+SLICES = 4  # at most; few, because each one is a wake-up
 SMALLEST_SLICE = 1 << 20  # bytes
 
 
@@ -66,17 +66,27 @@ class SimulatedNetwork:
         return target
 
     async def carry(
-        self, host: SimulatedHost, size: int, on_progress: Callable[[int, int], None] | None = None
+        self,
+        host: SimulatedHost,
+        size: int,
+        on_progress: Callable[[int, int], None] | None = None,
+        *,
+        latency: float = 0.0,
     ) -> None:
-        """Let the time pass that `size` bytes take between the operator and `host`, either way."""
+        """Let the time pass that `size` bytes take between the operator and `host`, either way.
+
+        `latency`: seconds before the first byte.
+        """
         slice_size = max(SMALLEST_SLICE, -(-size // SLICES))
-        done = 0
-        while done < size:
+        done, before = 0, latency
+        while True:
             part = min(slice_size, size - done)
-            await anyio.sleep(self._reserve(host, part))
-            done += part
+            await anyio.sleep(before + self._reserve(host, part))
+            done, before = done + part, 0.0
             if on_progress is not None:
                 on_progress(done, size)
+            if done >= size:
+                return
 
     def _reserve(self, host: SimulatedHost, size: int) -> float:
         """Take both links for the next slice; how many seconds from now it has arrived."""

@@ -250,9 +250,8 @@ class SimulatedTransport:
         except OSError as error:
             raise self._refused("read", source, str(error.strerror)) from None
 
-    async def _carry(self, size: int, on_progress: OnProgress | None) -> None:
-        await anyio.sleep(self._latency)
-        await self._network.carry(self._host, size, on_progress)
+    async def _carry(self, size: int, told: Told) -> None:
+        await self._network.carry(self._host, size, told, latency=self._latency)
 
     # Faults
 

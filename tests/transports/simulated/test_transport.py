@@ -324,8 +324,7 @@ async def test_an_upload_takes_the_time_of_the_slowest_link() -> None:
     await transport.put(source, TARGET, on_progress=lambda done, total: told.append((done, total)))
 
     assert anyio.current_time() - began == pytest.approx(10.0, abs=0.1)
-    assert told[-1] == (100_000_000, 100_000_000)
-    assert len(told) == 8
+    assert told == [(part * 25_000_000, 100_000_000) for part in (1, 2, 3, 4)]
 
 
 async def test_uploads_share_the_operators_link() -> None:
@@ -345,7 +344,7 @@ async def test_uploads_share_the_operators_link() -> None:
         for transport in roads:
             tasks.start_soon(send, transport)
 
-    assert ends == pytest.approx([18.8, 20.0], abs=0.2)
+    assert ends == pytest.approx([17.5, 20.0], abs=0.2)
 
 
 async def test_an_upload_without_room_is_refused() -> None:
