@@ -80,17 +80,25 @@ class EdgeRun:
         return True
 
     async def _attempt(self) -> float | None:
-        """One attempt. Returns the seconds to wait before the next one; None when the edge is settled."""
-        if self._life.undecided and self._life.failure is not None:
-            return await self._decide(self._life.failure)  # the run was cut off between the two
+        """One attempt. Returns the seconds to wait before the next one; None when the edge is settled.
+
+        A run that was cut off between an end and what follows from it makes no attempt: it goes on there.
+        """
+        failure = self._life.failure
+        if not self._life.achieved and not (self._life.undecided and failure):
+            failure = await self._try_anew()
+        if self._life.achieved or failure is None:
+            self._succeed()
+            return None
+        return await self._decide(failure)
+
+    async def _try_anew(self) -> Failure | None:
+        """Try, with the clock running from here, and write down how it failed. None: the effect is there."""
         self._life.settle(self._crew.logbook.now())
         self._started, self._used_before = trio.current_time(), self._life.used
         context = self._context(self._life.attempt + 1)
         failure = await self._try(context)
-        if failure is None:
-            self._succeed()
-            return None
-        return await self._decide(self._write_error(failure, context.attempt))
+        return self._write_error(failure, context.attempt) if failure is not None else None
 
     async def _try(self, context: Context) -> Failure | None:
         """Ask where there is doubt, then act. None: the effect is there."""

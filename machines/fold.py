@@ -54,6 +54,7 @@ class Life:
     intent: Record | None = None  # an attempt that began and has no known end
     waiting: Record | None = None  # the `retry` record of a wait that is not known to be over
     doubt: str = ""  # the edge whose effect may have happened unseen: ask its probe before repeating
+    achieved: bool = False  # the effect is there, and the state that follows from it is not written
     failure: Failure | None = None  # the last one, of this edge or of the one it failed at
     undecided: bool = False  # the failure is written and what follows from it is not
     failed_at: Finished | None = None  # the edge that led to a failure outcome
@@ -249,7 +250,8 @@ def _leave_without_action(life: Life, record: Record) -> None:
 def _reset_counters(life: Life) -> None:
     life.attempt, life.used = 0, 0.0
     life.tries.clear()
-    life.intent, life.waiting, life.failure, life.undecided = None, None, None, False
+    life.intent, life.waiting, life.failure = None, None, None
+    life.undecided = life.achieved = False
 
 
 def _on_intent(life: Life, record: Record) -> None:
@@ -259,12 +261,13 @@ def _on_intent(life: Life, record: Record) -> None:
 
 
 def _on_done(life: Life, _record: Record) -> None:
-    life.intent, life.doubt = None, ""
+    life.intent, life.doubt, life.achieved = None, "", True
 
 
 def _on_probed(life: Life, record: Record) -> None:
     life.attempt, life.used = record.attempt, record.used
     life.intent, life.waiting, life.doubt = None, None, ""
+    life.achieved = record.found
 
 
 def _on_error(life: Life, record: Record) -> None:
