@@ -12,7 +12,7 @@ from mk8s.cluster import Cluster, Node
 __all__ = ["needs_token", "redact", "secrets_in", "token_faults", "user_token"]
 
 SECRET_KEYS = ("token", "agent-token", "datastore-endpoint", "etcd-s3-access-key", "etcd-s3-secret-key")
-PASSWORD_IN_URL = re.compile(r"(?:^|//)[^/@\s:]*:(?P<password>[^@\s]+)@")
+PASSWORD_IN_URL = re.compile(r"^(?:[a-z0-9+]+://)?[^/@\s:]*:(?P<password>\S+)@")
 FULL_TOKEN = re.compile(r"K10[0-9a-f]{64}::\S+")
 SHORTEST_SECRET = 4  # redacting a shorter word would blot out ordinary text
 HIDDEN = "[redacted]"
@@ -98,7 +98,8 @@ def secrets_in(config: Mapping[str, Any]) -> list[str]:
 
 
 def _passwords_in(url: str) -> Iterator[str]:
-    for match in PASSWORD_IN_URL.finditer(url):
+    match = PASSWORD_IN_URL.match(url)
+    if match:
         yield match["password"]
         yield unquote(match["password"])
 

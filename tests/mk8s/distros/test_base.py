@@ -1,0 +1,24 @@
+"""Finding a distro by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from mk8s.distros.base import distro_names, load_distro
+from mk8s.errors import ManifestError
+
+
+def test_a_built_in_distro_is_found_by_its_name() -> None:
+    assert load_distro("rke2").name == "rke2"
+
+
+def test_a_misspelt_distro_gets_the_name_that_was_meant() -> None:
+    """The operator reads what is known and what comes close."""
+    with pytest.raises(ManifestError) as caught:
+        load_distro("RKE")
+
+    assert str(caught.value) == "distro: 'RKE' is not known\nhint: did you mean 'rke2'? known: rke2"
+
+
+def test_every_name_that_is_offered_can_be_loaded() -> None:
+    assert [load_distro(name).name for name in distro_names()] == distro_names()

@@ -1,0 +1,93 @@
+"""The error catalogue: strict data, and every entry recognises what its program really says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mk8s.problems import CatalogueError, Problem, load_catalogue, read_catalogue
+from mk8s.resources import spec_path
+
+RKE2 = load_catalogue("rke2")
+FILE = Path("test.yaml")
+ENTRY = """\
+problems:
+  - {id: a, pattern: 'no (space|room)', lineage: [disk.full, disk], final: true,
+     cause: c, remedy: r, source: s, example: no space}
+"""
+
+
+@pytest.mark.parametrize("problem", RKE2.problems, ids=lambda problem: problem.id)
+def test_every_entry_recognises_its_own_example(problem: Problem) -> None:
+    """A pattern that does not match what the program writes, or that an earlier one hides, is no use."""
+    finding = RKE2.find(f"level=info msg=starting\n{problem.example}\nlevel=info msg=waiting")
+
+    assert finding is not None
+    assert finding.problem.id == problem.id
+
+
+@pytest.mark.parametrize("problem", RKE2.problems, ids=lambda problem: problem.id)
+def test_every_lineage_is_most_specific_first(problem: Problem) -> None:
+    """`etcd.learner` before `etcd`, so that tables can match either."""
+    assert problem.lineage[0].split(".")[0] in problem.lineage
+
+
+def test_what_was_said_last_counts() -> None:
+    """An old complaint higher up in a journal is not today's."""
+    finding = RKE2.find("no space left on device\ncritical configuration value mismatch\nstill alive")
+
+    assert finding is not None
+    assert finding.problem.id == "configuration-mismatch"
+    assert finding.line == "critical configuration value mismatch"
+
+
+def test_an_unknown_text_finds_nothing() -> None:
+    assert RKE2.find("all is well") is None
+
+
+def test_a_finding_becomes_an_error_with_cause_line_and_remedy() -> None:
+    """What the operator reads: what it means, what was said, what to do."""
+    finding = RKE2.find("write /var: no space left on device")
+
+    assert finding is not None
+    failure = finding.as_error().failure
+    assert failure.lineage == ("disk.full", "disk")
+    assert failure.message == "a disk of this host is full: write /var: no space left on device"
+    assert "df -h" in failure.remedy
+    assert failure.final
+
+
+def test_capital_letters_make_no_difference() -> None:
+    finding = read_catalogue(ENTRY.encode(), FILE).find("No Room")
+
+    assert finding is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("id: a", "id: a, colour: red"), "colour"),
+        (("final: true", "final: 1"), "final"),
+        (("cause: c", "cause: ''"), "must say something"),
+        (("lineage: [disk.full, disk]", "lineage: []"), "must say something"),
+        (("(space|room)", "(space"), "pattern"),
+        (("source: s, ", ""), "source"),
+    ],
+)
+def test_a_wrong_catalogue_is_refused_in_words(change: tuple[str, str], words: str) -> None:
+    """Data that ships with mk8s is read as strictly as a user's."""
+    with pytest.raises(CatalogueError, match=words):
+        read_catalogue(ENTRY.replace(*change).encode(), FILE)
+
+
+def test_an_entry_may_not_be_there_twice() -> None:
+    lines = ENTRY.splitlines(keepends=True)
+
+    with pytest.raises(CatalogueError, match="twice"):
+        read_catalogue("".join([*lines, *lines[1:]]).encode(), FILE)
+
+
+def test_a_missing_data_file_says_where_it_was_looked_for() -> None:
+    with pytest.raises(FileNotFoundError, match=r"problems/nothing\.yaml is missing; looked in .*specs"):
+        spec_path("problems", "nothing.yaml")
