@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from machines import ActionError, Context, Evidence, Registry
+from machines import ActionError, Context, Registry
+from machines.registry import Evidence
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Distro, Question, Situation
 from mk8s.executor import Executor

@@ -9,18 +9,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from machines import MemoryJournal, Observer, Record, Result
-from machines.simulation import run_simulated
+from machines import MemoryJournal, Observer, Record, Result, Table
+from machines.simulation import CheckedJournal, run_simulated, standard_checkers
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.modelled import model_os
 from mk8s.rollout import Rollout, Surroundings
+from mk8s.tables import node_machine
 from transports.base import File, Transport
 from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 __all__ = ["NOMINAL_SIZES", "Rehearsal", "nominal_release", "rehearse"]
 
-TOKEN = "simulated"  # noqa: S105 - no host outside the model ever sees it
+TOKEN = "simulated-join-token"  # noqa: S105 - no host outside the model ever sees it
 MIB = 1 << 20
 NOMINAL_SIZES: Mapping[str, int] = {"images": 850 * MIB, "binary": 45 * MIB}
 """Sizes of files that are not here, in bytes: orders of magnitude, for the time that links take."""
@@ -51,15 +52,18 @@ def rehearse(
 ) -> Rehearsal:
     """Run the whole manifest in virtual time. `uplink`: the operator's, in bytes per second.
 
-    Raises SimulationStuck when it does not end, and what the observer's checkers raise.
+    Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
     """
     network = SimulatedNetwork(uplink=uplink) if uplink else SimulatedNetwork()
     journal = MemoryJournal()
+    spec = node_machine(cluster)
+    guards = {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard}
+    checkers = standard_checkers(Table(spec, guards), limits={}, budgets={}, secrets=[TOKEN])
 
     async def main() -> Result:
         around = Surroundings(
             transports=_roads(cluster, distro, network, seed, faults),
-            journal=journal,
+            journal=CheckedJournal(journal, checkers),
             release=release or nominal_release(cluster, distro),
             token=TOKEN,
             keep_kubeconfig=_forget,
@@ -69,6 +73,8 @@ def rehearse(
         return await rollout.supervisor(observer).run()
 
     result = run_simulated(main, seed=seed)
+    for checker in checkers:
+        checker.end()
     return Rehearsal(seed, result, journal.records(), journal.data, journal.digest(), network)
 
 

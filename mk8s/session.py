@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from machines import FileJournal, HistoryError, JournalDamaged, JournalError, JournalLocked
 from mk8s.connect import make_transports
@@ -15,6 +14,7 @@ from mk8s.project import Project
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.secrets import Secrets
 from mk8s.state import StateFolder
+from mk8s.version import version
 from transports.base import File
 
 __all__ = ["LockedError", "open_journal", "real_rollout"]
@@ -66,7 +66,7 @@ def real_rollout(
         keep_kubeconfig=lambda text: state.write_private(state.kubeconfig, text.encode()),
         transcript=state.transcript_writer(secrets.redact),
         redact=secrets.redact,
-        program=version("mk8s"),
+        program=version(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         grace=grace,
     )

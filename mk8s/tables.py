@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from machines import EdgeSpec, MachineSpec, Registry, load_machine
+from machines import EdgeSpec, MachineSpec, Registry
+from machines.loading import load_machine
 from mk8s.cluster import Cluster
 from mk8s.resources import spec_path
 

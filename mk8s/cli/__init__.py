@@ -43,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code; see mk8s.errors.ExitCode."""
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] in ("--version", "-V"):
+        from mk8s.version import version
+
         print(f"mk8s {version()}")
         return 0
     if not words or words[0] in ("--help", "-h", "help"):
@@ -51,17 +53,6 @@ def main(argv: list[str] | None = None) -> int:
     if words[0] not in VERBS:
         return _unknown(words[0])
     return _run_verb(words[0], words[1:])
-
-
-def version() -> str:
-    """The installed version, or that of the source tree."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("mk8s")
-    except PackageNotFoundError:
-        return "0 (source tree)"
 
 
 def overview() -> str:
@@ -113,9 +104,13 @@ def _parsed(parser: ArgumentParser, name: str, words: list[str]) -> object:
 
 def _report(error: Exception) -> int:
     """A user's mistake is a message; a mistake of ours keeps its traceback."""
-    from mk8s.errors import Mk8sError
+    from traceback import print_exception
 
-    if not isinstance(error, Mk8sError):
-        raise error
-    print(f"error: {error}", file=sys.stderr)
-    return int(error.exit_code)
+    from mk8s.errors import ExitCode, Mk8sError
+
+    if isinstance(error, Mk8sError):
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    print_exception(error)
+    print("error: a mistake in mk8s, not yours; please report the lines above", file=sys.stderr)
+    return int(ExitCode.INTERNAL)

@@ -21,7 +21,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> int:
-    from machines import Table, dot, load_machine, mermaid
+    from machines import Table
+    from machines.diagram import dot, mermaid
+    from machines.loading import load_machine
     from mk8s.project import load_project
     from mk8s.resources import spec_path
     from mk8s.tables import node_machine

@@ -42,17 +42,20 @@ def rate(text: str) -> float:
 
 
 def main(args: Namespace) -> int:
-    from machines.simulation import FaultPlan
+    from machines.simulation import FAULT_KINDS, FaultPlan
     from mk8s.project import load_project
     from mk8s.rehearsal import rehearse
     from mk8s.rollout import edge_titles
     from mk8s.screen import EventScreen, PlainScreen
     from mk8s.summary import summary
-    from transports.simulated import FAULT_KINDS
 
     project = load_project(args.manifest)
     cluster = project.cluster
-    faults = FaultPlan(args.seed, dict.fromkeys(FAULT_KINDS, args.faults)) if args.faults else None
+    faults = (
+        FaultPlan(args.seed, dict.fromkeys(FAULT_KINDS, args.faults / len(FAULT_KINDS)))
+        if args.faults
+        else None
+    )
     titles = edge_titles(cluster)
     states = {node.name: "pending" for node in cluster.nodes}
     screen = (

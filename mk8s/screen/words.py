@@ -54,9 +54,9 @@ def retry_in_words(record: Record) -> str:
 
 
 def done_in_words(evidence: Mapping[str, Any]) -> str:
-    """What an edge changed, as its evidence says it."""
+    """What an edge changed or saw, as its evidence says it."""
     if not evidence.get("changed"):
-        return "nothing to change"
+        return str(evidence["seen"][-1]) if evidence.get("seen") else "nothing to change"
     parts = [f"{evidence['changed']} changed"]
     if evidence.get("uploaded"):
         parts.append(f"{bytes_in_words(evidence['uploaded'])} sent")

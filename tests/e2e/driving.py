@@ -1,0 +1,137 @@
+"""mk8s as a user drives it: the real program in a process of its own, on the lab's real hosts.
+
+What happened is read where it happened: the journal of the run, and the logs and files of the hosts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from machines import Record, read_journal
+from mk8s.lab.lab import Lab
+
+__all__ = ["Driver", "Finished", "intervals", "states_of", "wait_until"]
+
+MK8S = [sys.executable, "-m", "mk8s"]
+EVIDENCE = "/var/lib/rancher/rke2/standin-log.jsonl"
+PATIENCE = 300.0  # seconds for one whole run
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of mk8s that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def refuse_traceback(self) -> None:
+        assert "Traceback" not in self.err, self.err
+
+
+@dataclass
+class Driver:
+    """One lab, one manifest, and mk8s runs on it."""
+
+    lab: Lab
+    manifest: Path
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+
+    def mk8s(self, *words: str, env: Mapping[str, str] | None = None) -> Finished:
+        """Run a verb to its end."""
+        done = subprocess.run(
+            [*MK8S, *words], capture_output=True, text=True, timeout=PATIENCE, env=self._env(env), check=False
+        )
+        finished = Finished(done.returncode, done.stdout, done.stderr)
+        finished.refuse_traceback()
+        return finished
+
+    def run(self, *words: str, env: Mapping[str, str] | None = None) -> Finished:
+        return self.mk8s("run", str(self.manifest), *words, env=env)
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[str]]:
+        """`mk8s run` in the background; killed at the end of the block if it still runs."""
+        process = subprocess.Popen(
+            [*MK8S, "run", str(self.manifest)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._env(None),
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def kill_after(self, seconds: float) -> bool:
+        """Start a run and kill -9 it after a while. Whether it was still running."""
+        with self.running() as process:
+            try:
+                process.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                return True
+            return False
+
+    @property
+    def state(self) -> Path:
+        (folder,) = [path for path in (self.manifest.parent / ".mk8s").iterdir() if path.is_dir()]
+        return folder
+
+    def records(self) -> Sequence[Record]:
+        """The run's journal, readable at any moment."""
+        return read_journal(self.state) if (self.manifest.parent / ".mk8s").exists() else ()
+
+    def on_host(self, i: int, script: str, user: str = "root") -> str:
+        """Run a script on a host, over the lab's own ssh; what it printed."""
+        done = subprocess.run(
+            self.lab.ssh_command(i, [script], user), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"host {i}: {script}: {done.stderr}"
+        return done.stdout
+
+    def evidence(self, i: int) -> list[dict[str, object]]:
+        """What the stand-in on a host says that it did, oldest first."""
+        text = self.on_host(i, f"cat {EVIDENCE} 2>/dev/null || true")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def edit(self, pattern: str, replacement: str) -> None:
+        """Change the manifest as a user with an editor would."""
+        text = self.manifest.read_text()
+        changed = re.sub(pattern, replacement, text, flags=re.MULTILINE)
+        assert changed != text, f"{pattern!r} is not in the manifest"
+        self.manifest.write_text(changed)
+
+    def _env(self, extra: Mapping[str, str] | None) -> dict[str, str]:
+        return {**os.environ, **self.extra_env, **(extra or {}), "TERM": "dumb"}
+
+
+def wait_until(met: Callable[[], bool], what: str, patience: float = 60.0) -> None:
+    """Look until something of the real world is the case. Only for e2e: elsewhere time is virtual."""
+    end = time.monotonic() + patience
+    while not met():
+        assert time.monotonic() < end, f"not within {patience:g} s: {what}"
+        time.sleep(0.05)
+
+
+def states_of(records: Sequence[Record]) -> dict[str, str]:
+    """Where each node is by the journal."""
+    return {record.node: record.to for record in records if record.kind in ("state", "resumed") and record.to}
+
+
+def intervals(records: Sequence[Record], edge: str) -> dict[str, tuple[float, float]]:
+    """When each node's work on an edge began and ended, in seconds of the run."""
+    began = {r.node: r.at for r in records if r.kind == "state" and r.to.endswith(f"~{edge}")}
+    ended = {r.node: r.at for r in records if r.kind == "state" and r.source.endswith(f"~{edge}")}
+    return {node: (at, ended[node]) for node, at in began.items() if node in ended}
