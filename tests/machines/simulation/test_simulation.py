@@ -31,7 +31,6 @@ def test_one_seed_is_one_journal_and_another_seed_another() -> None:
     assert digests[0] == digests[1] != digests[2]
 
 
-@pytest.mark.slow
 def test_processes_with_other_hash_seeds_write_the_same_journal() -> None:
     """Nothing in a journal depends on the order of a set or a dict of a process."""
     code = (
