@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeAlias
 
 from mk8s.errors import Mk8sError
 
@@ -29,6 +29,9 @@ HOLDER = ".mk8s"
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+Write: TypeAlias = Callable[[int, memoryview], int]
+"""os.write, or what a test puts in its place to bring a bad day."""
 
 REMEDIES = {
     errno.ENOSPC: "free some space on that disk, then run again: what was kept so far is whole",
@@ -121,8 +124,9 @@ class TranscriptWriter:
     A crash tears at most the last line; the next writer begins on a line of its own.
     """
 
-    def __init__(self, path: Path, redact: Callable[[str], str]) -> None:
+    def __init__(self, path: Path, redact: Callable[[str], str], *, write: Write = os.write) -> None:
         self._path = path
+        self._write = write
         self._redact = redact
         self._descriptor = -1
 
@@ -133,7 +137,7 @@ class TranscriptWriter:
         with _explained(self._path, "written"):
             if self._descriptor < 0:
                 self._descriptor = _open_for_append(self._path)
-            _write_all(self._descriptor, data)
+            _write_all(self._descriptor, data, self._write)
 
     def close(self) -> None:
         """Let go of the file. Closing twice is fine; a later entry opens it again."""
@@ -148,7 +152,7 @@ class TranscriptWriter:
         self.close()
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes, *, write: Write = os.write) -> None:
     """Put a file there for its owner alone (0600), in one move, durable when this returns.
 
     Whoever reads sees the old content or the new; a link at `path` is replaced, not followed.
@@ -157,7 +161,7 @@ def write_private(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name[:200]}.{token_hex(8)}.tmp")
     with _explained(path, "written"):
         try:
-            _write_new(temporary, content)
+            _write_new(temporary, content, write)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -165,22 +169,22 @@ def write_private(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def _write_new(path: Path, content: bytes, write: Write) -> None:
     descriptor = os.open(
         path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE
     )
     try:
         os.fchmod(descriptor, PRIVATE_FILE)  # whatever the umask
-        _write_all(descriptor, content)
+        _write_all(descriptor, content, write)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
+def _write_all(descriptor: int, content: bytes, write: Write) -> None:
     rest = memoryview(content)
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        rest = rest[write(descriptor, rest) :]
 
 
 def _sync_folder(folder: Path) -> None:
@@ -199,7 +203,7 @@ def _open_for_append(path: Path) -> int:
         os.fchmod(descriptor, PRIVATE_FILE)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            _write_all(descriptor, b"\n")  # the last line was torn
+            _write_all(descriptor, b"\n", os.write)  # the last line was torn
     except BaseException:
         os.close(descriptor)
         raise

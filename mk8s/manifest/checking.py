@@ -122,7 +122,7 @@ def times_in_order(source: Source) -> Iterator[Fault]:
         if not isinstance(edge, dict):
             continue
         timeout, deadline = _seconds(edge.get("timeout")), _seconds(edge.get("deadline"))
-        if timeout and deadline and timeout > deadline:
+        if timeout is not None and deadline is not None and timeout > deadline:
             hint = "the deadline is for all attempts together, with the waits between them"
             yield source.fault((*path, "timeout"), Wrong("is longer than the edge's deadline", hint))
 

@@ -28,6 +28,7 @@ __all__ = ["combine", "parse_config"]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "y", "n", "null"])  # not text to every reader
+_MAX_BYTES = 8 << 20  # never the first bound: the manifest around it has a smaller one
 _NOTE = "# from `config` of the manifest"
 _NOT_SETTINGS = "expected settings such as `cni: cilium`, found {}"
 
@@ -38,11 +39,12 @@ def parse_config(value: str | Mapping[str, Any] | None) -> dict[str, Any]:
         return {}
     if not isinstance(value, str):
         return dict(value)
-    found = parse_document(value, "").value
+    document = parse_document(value, "", max_bytes=_MAX_BYTES)
+    found = document.value
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise DocumentError([Fault("", 1, 1, "", _NOT_SETTINGS.format(shown(found)))])
+        raise DocumentError([Fault("", *document.mark(()), "", _NOT_SETTINGS.format(shown(found)))])
     return found
 
 

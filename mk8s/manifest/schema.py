@@ -4,7 +4,7 @@ Every key that exists stands here, with the words that explain it; `specs/manife
 made from these structs, and docs/manifest.md is compared with them. What a value must look like is
 said in `values`, how the parts must fit together in `checking`, what is left out in `resolving`.
 
-After a change here, write the schema anew: ``python -m mk8s.manifest.schema``.
+After a change here: ``python -c 'from mk8s.manifest.schema import write_schema; write_schema()'``.
 Begin reading at `ManifestForm`.
 """
 
@@ -31,10 +31,11 @@ __all__ = [
     "SshForm",
     "json_schema",
     "key_paths",
+    "schema_text",
+    "write_schema",
 ]
 
 Config: TypeAlias = str | dict[str, Any] | None
-Duration: TypeAlias = str | int
 Arch: TypeAlias = Literal["amd64", "arm64"]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
@@ -142,8 +143,8 @@ class GatesForm(_Form, frozen=True, kw_only=True):
 class EdgeForm(_Form, frozen=True, kw_only=True):
     """Times of one edge of the node machine."""
 
-    timeout: Annotated[Duration | None, says("Longest time of one attempt, such as 30m.")] = None
-    deadline: Annotated[Duration | None, says("Longest time of all attempts and the waits between.")] = None
+    timeout: Annotated[str | None, says("Longest time of one attempt, such as 30m.")] = None
+    deadline: Annotated[str | None, says("Longest time of all attempts and the waits between.")] = None
 
 
 class PolicyForm(_Form, frozen=True, kw_only=True):
@@ -238,10 +239,7 @@ def _paths_in_dict(value: msgspec.inspect.Type, above: str) -> Iterator[str]:
         yield from _paths(value, f"{above}.{names[above]}")
 
 
-def _write_schema() -> None:
+def write_schema() -> None:
+    """Write specs/manifest.schema.json of this source tree."""
     target = Path(__file__).resolve().parents[2] / "specs" / "manifest.schema.json"
     target.write_text(schema_text(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    _write_schema()

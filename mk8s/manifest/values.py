@@ -275,8 +275,8 @@ def budget(text: str) -> Wrong | None:
     return Wrong(f"{shown(text)} is not an amount of nodes", "a number such as 0, or a share such as 20%")
 
 
-def duration(text: str | int) -> Wrong | None:
-    """A length of time that somebody can mean."""
+def duration(text: str) -> Wrong | None:
+    """A length of time that somebody can mean, with its unit: of a bare 5 nobody can tell."""
     try:
         found = forms.duration(text)
     except ValueError:
