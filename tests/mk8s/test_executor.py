@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +18,7 @@ from mk8s.executor import Executor, StepsReport
 from mk8s.modelled import model_os
 from mk8s.steps import Run, Step, Upload, Verdict, WaitFor, WriteFile
 from transports.base import Command, File, Outcome, argv
-from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
+from transports.simulated import FAULT_KINDS, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -166,6 +167,27 @@ async def test_evidence_is_what_the_journal_can_hold() -> None:
     assert report.evidence() == {
         "changed": 1, "skipped": 0, "uploaded": 14, "did": ["write the config"], "seen": [],
     }  # fmt: skip
+
+
+OPERATIONS = ("file.state", "disk.free", "file.put", "installed", "install", "ask")
+KINDS = sorted(FAULT_KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_whatever_strikes_once_running_again_ends_the_same(operation: str, kind: str) -> None:
+    """Every step is checked and may be repeated, so an interrupted list is simply run again."""
+    steps = (UPLOAD, WRITE, Run("install", INSTALL, check=INSTALLED), wait(lambda _: MET))
+    whole, struck = scene(), scene({operation: (kind, 1)})
+    for on in (whole, struck):
+        on.answers("ask", lambda _host: says(stdout="yes"))
+        for _ in range(2):
+            with suppress(ActionError):
+                await on.run(*steps)
+            await anyio.sleep(on.host.profile.boot_seconds)
+
+    assert struck.host.files == whole.host.files
+    assert (await struck.run(*steps)).changed == 0
 
 
 # Uploads

@@ -88,7 +88,7 @@ class SimulatedHost:
         self.archives: dict[str, Unpack] = {}
         self.cut = False  # the network cable is out; the host itself goes on
         self.timeline = Timeline()
-        self.running: set[CancelScope] = set()  # commands in flight; a power loss cancels them
+        self.running: dict[CancelScope, None] = {}  # commands in flight, in order; a power loss cancels them
         self.lifetime = 1
         self._power: Literal["on", "off", "booting"] = "on"
         self._own: dict[str, Handler] = {}

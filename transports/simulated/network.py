@@ -72,21 +72,23 @@ class SimulatedNetwork:
         on_progress: Callable[[int, int], None] | None = None,
         *,
         latency: float = 0.0,
-    ) -> None:
+    ) -> bool:
         """Let the time pass that `size` bytes take between the operator and `host`, either way.
 
-        `latency`: seconds before the first byte.
+        `latency`: seconds before the first byte. False when the cable was pulled on the way.
         """
         slice_size = max(SMALLEST_SLICE, -(-size // SLICES))
         done, before = 0, latency
         while True:
             part = min(slice_size, size - done)
             await anyio.sleep(before + self._reserve(host, part))
+            if host.cut:
+                return False
             done, before = done + part, 0.0
             if on_progress is not None:
                 on_progress(done, size)
             if done >= size:
-                return
+                return True
 
     def _reserve(self, host: SimulatedHost, size: int) -> float:
         """Take both links for the next slice; how many seconds from now it has arrived."""

@@ -162,11 +162,11 @@ class SimulatedTransport:
         with anyio.CancelScope() as scope:
             if timeout is not None:
                 scope.deadline = anyio.current_time() + timeout
-            host.running.add(scope)
+            host.running[scope] = None
             try:
                 result = await work()
             finally:
-                host.running.discard(scope)
+                del host.running[scope]
         if host.reachable and host.lifetime == lifetime and not scope.cancelled_caught:
             return result
         raise await self._broken(doing, timeout, lost=host.lifetime != lifetime or host.cut)
@@ -199,6 +199,7 @@ class SimulatedTransport:
     async def _put(
         self, source: Source, target: PurePosixPath, file: SimulatedFile, fault: FaultLike | None, told: Told
     ) -> None:
+        doing = f"write {target}"
         kind = fault.kind if fault else ""
         if kind == "exit":
             raise self._refused("write", target, SIMULATED)
@@ -206,16 +207,16 @@ class SimulatedTransport:
             raise disk_full(self._name, file.size, target, 0 if kind else self._host.free)
         if fault and kind in ("drop", "reboot", "truncated"):
             arrived = int(file.size * fault.fraction)
-            await self._carry(arrived, None)
+            await self._carry(doing, arrived, None)
             if kind == "truncated":
                 raise not_whole(self._name, source, target, str(arrived))
-            self._strike(kind, f"write {target}")
+            self._strike(kind, doing)
 
         async def place() -> None:
-            await self._carry(file.size, told)
+            await self._carry(doing, file.size, told)
             self._place(target, file)
 
-        await self._with(fault, f"write {target}", place)
+        await self._with(fault, doing, place)
 
     def _place(self, target: PurePosixPath, file: SimulatedFile) -> None:
         try:
@@ -226,6 +227,7 @@ class SimulatedTransport:
             raise self._refused("write", target, str(error.strerror)) from None
 
     async def _get(self, source: PurePosixPath, limit: int, fault: FaultLike | None) -> bytes:
+        doing = f"read {source}"
         kind = fault.kind if fault else ""
         if kind in ("exit", "disk-full"):
             raise self._refused("read", source, SIMULATED)
@@ -236,10 +238,10 @@ class SimulatedTransport:
                 raise self._error(
                     "exit.too-large", "exit", message=f"{source} is larger than {limit} bytes", final=True
                 )
-            await self._carry(len(content), None)
+            await self._carry(doing, len(content), None)
             return content
 
-        content = await self._with(fault, f"read {source}", read)
+        content = await self._with(fault, doing, read)
         if kind == "truncated":
             raise self._error("integrity", message=f"{source} arrived cut")
         return content
@@ -250,8 +252,10 @@ class SimulatedTransport:
         except OSError as error:
             raise self._refused("read", source, str(error.strerror)) from None
 
-    async def _carry(self, size: int, told: Told) -> None:
-        await self._network.carry(self._host, size, told, latency=self._latency)
+    async def _carry(self, doing: str, size: int, told: Told) -> None:
+        if not await self._network.carry(self._host, size, told, latency=self._latency):
+            await anyio.sleep(SILENCE)
+            raise self._lost(doing)
 
     # Faults
 

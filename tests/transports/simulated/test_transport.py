@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -58,6 +58,10 @@ def road(
     host.handles("touch")(touch)
     plan = Plan({(operation, 1): fault for operation, fault in faults})
     return host, SimulatedTransport("a", host, network, faults=plan)
+
+
+def pull_the_cable(host: SimulatedHost) -> None:
+    host.cut = True
 
 
 async def failure(transport: SimulatedTransport, command: Command = TOUCH) -> TransportError:
@@ -200,6 +204,28 @@ async def test_a_cut_cable_loses_the_answer_but_not_the_effect() -> None:
 
     assert (error.lineage[0], error.ambiguous) == ("connection.lost", True)
     assert TOUCHED in host.files
+
+
+@pytest.mark.parametrize("strike", [SimulatedHost.power_off, SimulatedHost.reboot, pull_the_cable])
+async def test_an_upload_that_is_struck_on_the_way_never_arrives(
+    strike: Callable[[SimulatedHost], None],
+) -> None:
+    """Bytes stop where the cable, the power or the system does; the old file stays."""
+    host, transport = road(rate=1e7)
+    host.disk.write(TARGET, b"old")
+
+    async with anyio.create_task_group() as tasks:
+
+        async def later() -> None:
+            await anyio.sleep(5.0)
+            strike(host)
+
+        tasks.start_soon(later)
+        with pytest.raises(TransportError) as caught:
+            await transport.put(File(Path("/nowhere"), 100_000_000, "ab" * 32), TARGET)
+
+    assert (caught.value.lineage[0], caught.value.ambiguous) == ("connection.lost", True)
+    assert host.disk.read(TARGET) == b"old"
 
 
 async def test_after_close_nothing_is_sent() -> None:
