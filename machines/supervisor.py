@@ -23,7 +23,7 @@ from machines.crew import Node, StopRequested
 from machines.errors import Failure
 from machines.fold import Life, resumption
 from machines.gate import Gate
-from machines.journal import Journal, JournalError
+from machines.journal import Journal
 from machines.limiter import Limiter
 from machines.logbook import Logbook, Observer, Silent
 from machines.node import NodeTask
@@ -201,7 +201,7 @@ class Supervisor:
 
     async def _end(self) -> None:
         """The last record, and the last sync, even while everything is being cancelled."""
-        if isinstance(self._crash, JournalError):
+        if self._crash is not None:  # the journal failed, or nothing may be trusted any more
             return
         with trio.CancelScope(shield=True):
             ended = all(self._has_ended(node.life) for node in self._nodes)
