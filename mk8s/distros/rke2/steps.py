@@ -61,7 +61,7 @@ def stage(s: Situation) -> list[Step]:
     return steps + [_upload(archive.file, archive.staged) for archive in archives(s)]
 
 
-def _folder(path: PurePosixPath, mode: int) -> Run:
+def _folder(path: PurePosixPath, mode: int | None = None) -> Run:
     return Run(f"make the folder {path}", make_folder(path, mode), has_folder(path, mode))
 
 
@@ -139,7 +139,7 @@ def _cis(s: Situation) -> list[Step]:
 def _config(s: Situation) -> list[Step]:
     content = render_config(s.cluster, s.node, s.token)
     return [
-        _folder(CONFIG.parent, 0o755),
+        _folder(CONFIG.parent),
         WriteFile(f"write {CONFIG}", CONFIG, content, mode=0o600, secret=True),
     ]
 
