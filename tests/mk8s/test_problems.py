@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from mk8s.problems import CatalogueError, Problem, load_catalogue, read_catalogue
-from mk8s.resources import spec_path
 
 RKE2 = load_catalogue("rke2")
 FILE = Path("test.yaml")
@@ -86,8 +85,3 @@ def test_an_entry_may_not_be_there_twice() -> None:
 
     with pytest.raises(CatalogueError, match="twice"):
         read_catalogue("".join([*lines, *lines[1:]]).encode(), FILE)
-
-
-def test_a_missing_data_file_says_where_it_was_looked_for() -> None:
-    with pytest.raises(FileNotFoundError, match=r"problems/nothing\.yaml is missing; looked in .*specs"):
-        spec_path("problems", "nothing.yaml")
