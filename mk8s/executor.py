@@ -303,7 +303,9 @@ class _Work:
             words = f"{step.title}: {verdict.reason}" if verdict.reason else step.title
             if verdict.lineage:
                 message = self.executor.redact(words)
-                raise ActionError(*verdict.lineage, message=message, remedy=verdict.remedy)
+                raise ActionError(
+                    *verdict.lineage, message=message, remedy=verdict.remedy, final=verdict.final
+                )
             if words != said:
                 self.note(words)
                 said = words
