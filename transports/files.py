@@ -28,7 +28,7 @@ __all__ = [
     "seal_patience",
 ]
 
-NO_SPACE = (b"No space left on device", b"Disk quota exceeded", b"File too large")
+NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
 CANNOT_WRITE, NOT_WHOLE, NO_HASH, CANNOT_FINISH = 80, 81, 82, 83
 
 # openssl hashes five times as fast as sha256sum on Debian 12 (it uses the processor's SHA instructions).

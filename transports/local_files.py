@@ -29,7 +29,7 @@ from transports.files import disk_full, not_whole, open_source, part_of
 __all__ = ["write_file"]
 
 CHUNK = 1 << 20  # bytes
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 Told = Callable[[int], None]
 

@@ -27,7 +27,7 @@ __all__ = ["CannotOpen", "Exchange", "Kill", "Remote", "remote"]
 Kill: TypeAlias = Callable[[tuple[int, ...]], Awaitable[None]]
 
 READ = 1 << 16  # bytes a read
-FEED = 1 << 18  # bytes a write
+FEED = 32_500  # bytes a write, which is one packet: others may go in between
 PID_PATIENCE = 1.0  # seconds to learn a cancelled command's process group
 KILL_PATIENCE = 3.0  # seconds for the kill, the rest of the output and the close, together
 STATUS_LOOK = 0.05  # seconds between looks for a status that is late
@@ -56,16 +56,21 @@ class Remote:
         self.driver = driver
         self.channel = channel
         self.exchange = exchange
+        self._unread = [b"", b""]
 
     async def start(self) -> None:
         """Hand the command line to the user's login shell."""
-        self.exchange.started = True
-        await self.driver.call_held(self.channel.execute, self.exchange.line)
+        await self.driver.call_held(self._execute)
+
+    def _execute(self) -> Any:
+        self.exchange.started = True  # not before: a cancel may come while the lock is waited for
+        return self.channel.execute(self.exchange.line)
 
     async def read(self) -> bool:
         """Read what is there, or wait for it. False at the end of both streams."""
         await anyio.lowlevel.checkpoint()  # a call that never blocks never yields: deadlines, other nodes
-        more, out, err = await self.driver.call(self._read, ready=self._has_input)
+        more = await self.driver.call(self._read, ready=self._has_input)
+        out, err = self._take()
         self.exchange.output.add("stdout", out)
         self.exchange.output.add("stderr", self.exchange.talk.hear(err))
         return bool(more)
@@ -78,7 +83,7 @@ class Remote:
                 await self.driver.write(self.channel, bytes(view[start : start + FEED]))
                 await anyio.lowlevel.checkpoint()
             if end and not self.channel.eof():
-                await self.driver.call(self.channel.send_eof, ready=lambda: False)
+                await self.driver.call_held(self.channel.send_eof)
 
     async def finish(self, stdin: bytes | None) -> int:
         """Feed and read to the end. The status as it came over the wire: 0 means that none came."""
@@ -124,20 +129,30 @@ class Remote:
             )
         return not look.cancelled_caught
 
-    def _read(self) -> tuple[int, bytes, bytes]:
-        """Both streams, one try each: (1, out, err); (0, ...) at the end; EAGAIN where nothing is there."""
+    def _read(self) -> int:
+        """Both streams, one try each: 1 for something, 0 at the end, EAGAIN where nothing is there.
+
+        What was read is kept here until `_take`: a try may read one stream and leave a window adjustment
+        half sent in the other, and must then be repeated.
+        """
         channel, session = self.channel, self.driver.session
+        again: int = EAGAIN
         while True:
-            code, out = channel.read_ex(READ, 0)
-            if code == EAGAIN and session.block_directions() & OUTBOUND:
-                return EAGAIN, b"", b""  # a window adjustment is half sent: this very call again
-            _, err = channel.read_ex(READ, 1)
-            if out or err:
-                return 1, out, err
+            for number in (0, 1):
+                code, data = channel.read_ex(READ, number)
+                self._unread[number] += data
+                if code == again and session.block_directions() & OUTBOUND:
+                    return again
+            if any(self._unread):
+                return 1
             if channel.eof():
-                return 0, b"", b""
+                return 0
             if not channel.poll_channel_read(1):  # else the second read drained input for the first
-                return EAGAIN, b"", b""
+                return again
+
+    def _take(self) -> list[bytes]:
+        taken, self._unread = self._unread, [b"", b""]
+        return taken
 
     def _has_input(self) -> bool:
         return bool(self.channel.poll_channel_read(1) or self.channel.eof())
@@ -163,7 +178,8 @@ class Remote:
 
     async def read_quietly(self) -> bool:
         """Read on for the process group and the end; nobody wants the output any more."""
-        more, _, err = await self.driver.call(self._read, ready=self._has_input)
+        more = await self.driver.call(self._read, ready=self._has_input)
+        _, err = self._take()
         self.exchange.talk.hear(err)
         return bool(more)
 

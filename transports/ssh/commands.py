@@ -10,19 +10,23 @@ This module knows no connections and no files. Begin reading at `converse`.
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import anyio
 
-from transports.base import Command, TransportError
-from transports.shell import status_of
-from transports.ssh.channels import Exchange, Remote, remote
+from transports.base import ArgumentError, Command, TransportError
+from transports.shell import Conversation, Output, quote, status_of, wrap
+from transports.ssh.channels import Exchange, Kill, Remote, remote
 from transports.ssh.driver import Driver
 from transports.sudo import refusal, wrong_password
 
-__all__ = ["Job", "Supply", "converse"]
+__all__ = ["Job", "Supply", "converse", "exchange_for"]
+
+LINE_LIMIT = 30_000  # bytes of a command line; libssh2 sends it in one packet
+OPEN_PATIENCE = 15.0  # seconds for the server to give a channel
 
 Supply: TypeAlias = Callable[[Remote], Awaitable[None]]
 
@@ -37,6 +41,23 @@ class Job:
     sudo: bool
     password: str | None  # sudo's
     supply: Supply | None = None  # feeds stdin instead of command.stdin, in its own time
+
+
+def exchange_for(
+    job: Job, output: Output, *, kill: Kill | None = None, open_patience: float = OPEN_PATIENCE
+) -> Exchange:
+    """A fresh attempt at a job. Raises ArgumentError for what cannot be sent."""
+    mark = "mk8s-" + secrets.token_hex(8)
+    stdin = job.command.stdin is not None or job.supply is not None
+    words = wrap(job.command, mark, sudo=job.sudo, password=job.password is not None, stdin=stdin)
+    line = "exec " + " ".join(quote(word) for word in words)
+    size = len(line.encode())
+    if size > LINE_LIMIT:
+        raise ArgumentError(
+            f"{job.command.operation}: {size} bytes of script and arguments; {LINE_LIMIT} can be sent; "
+            "put the bulk into stdin or a file"
+        )
+    return Exchange(line=line, talk=Conversation(mark), output=output, kill=kill, open_patience=open_patience)
 
 
 async def converse(driver: Driver, job: Job, exchange: Exchange) -> int:

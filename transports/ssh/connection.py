@@ -56,7 +56,7 @@ async def _greet(label: str, options: SSHOptions) -> Driver:
     try:
         with anyio.fail_after(options.connect_timeout):
             driver = Driver(await connect(options.host, options.port))
-            await _handshake(driver, options)
+            await handshake(driver, options)
         options.host_keys.verify(options.host, options.port, driver.session.hostkey()[0])
         return driver
     except TimeoutError:
@@ -74,7 +74,7 @@ async def _greet(label: str, options: SSHOptions) -> Driver:
     raise problem
 
 
-async def _handshake(driver: Driver, options: SSHOptions) -> None:
+async def handshake(driver: Driver, options: SSHOptions) -> None:
     session = driver.session
     known = options.host_keys.kinds_for(options.host, options.port)
     for method, names in (

@@ -163,19 +163,18 @@ class Driver:
             raise
 
     async def write(self, channel: Any, data: bytes) -> None:
-        """Write all of data to a channel. Others may go in between, except while a packet is half sent."""
-        while True:
-            async with self.lock:
-                while data:
-                    code, count = await self._try(channel.write, (data,))
-                    data = data[max(count, 0) :]
-                    if code == EAGAIN and data:
-                        break  # the peer's window is full
-            if not data:
-                return
-            await self._park(lambda: bool(channel.window_write() > 0 or channel.eof()))
-            if channel.eof():
-                return
+        """Write data to a channel: all, or what was taken until the peer ended its output.
+
+        Others may go in between, except while a packet is half sent.
+        """
+
+        def push_on() -> int:
+            nonlocal data  # a try may take a part and leave the next packet half sent: go on behind that
+            code, count = channel.write(data)
+            data = data[max(count, 0) :]
+            return EAGAIN if code == EAGAIN and data and not channel.eof() else 0
+
+        await self.call(push_on, ready=lambda: bool(channel.window_write() > 0 or channel.eof()))
 
     def attempt(self, function: Callable[..., Any], *args: Any) -> Any:
         """One try, without waiting. Wakes those whose input it drained. The lock must be held."""

@@ -9,7 +9,6 @@ This module knows no libssh2. Begin reading at `SSHTransport.run`.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,7 +18,6 @@ import anyio
 import anyio.to_thread
 
 from transports.base import (
-    ArgumentError,
     Command,
     OnOutput,
     OnProgress,
@@ -28,9 +26,9 @@ from transports.base import (
     TransportError,
 )
 from transports.files import get_command, judge_get, judge_put, open_source, put_command
-from transports.shell import Conversation, Output, kill_script, quote, wrap
+from transports.shell import Output, kill_script
 from transports.ssh.channels import CannotOpen, Exchange, Remote
-from transports.ssh.commands import Job, Supply, converse
+from transports.ssh.commands import Job, Supply, converse, exchange_for
 from transports.ssh.connection import open_driver
 from transports.ssh.driver import Driver, Lost
 from transports.ssh.login import asked
@@ -41,7 +39,6 @@ __all__ = ["SSHTransport"]
 
 SMALL = 1 << 18  # bytes; a source up to this travels as a command's stdin on the control connection
 CHANNELS = 8  # commands at once on one connection; sshd allows 10 (MaxSessions), two are left for kills
-LINE_LIMIT = 30_000  # bytes of a command line; libssh2 sends it in one packet
 KILL_TIMEOUT = 3.0  # seconds
 
 
@@ -173,27 +170,11 @@ class SSHTransport:
             supply=supply,
         )
 
-    def _exchange(self, job: Job, output: Output, *, killable: bool = True) -> Exchange:
-        mark = "mk8s-" + secrets.token_hex(8)
-        stdin = job.command.stdin is not None or job.supply is not None
-        words = wrap(job.command, mark, sudo=job.sudo, password=job.password is not None, stdin=stdin)
-        line = "exec " + " ".join(quote(word) for word in words)
-        if len(line.encode()) > LINE_LIMIT:
-            raise ArgumentError(
-                f"{job.command.operation}: {len(line.encode())} bytes of script and arguments, "
-                f"at most {LINE_LIMIT} can be sent; put the bulk into stdin or a file"
-            )
-
+    def _exchange(self, job: Job, output: Output) -> Exchange:
         async def kill(groups: tuple[int, ...]) -> None:
             await self._kill(job, groups)
 
-        return Exchange(
-            line=line,
-            talk=Conversation(mark),
-            output=output,
-            kill=kill if killable else None,
-            open_patience=self._options.connect_timeout,
-        )
+        return exchange_for(job, output, kill=kill, open_patience=self._options.connect_timeout)
 
     async def _kill(self, job: Job, groups: tuple[int, ...]) -> None:
         """End process groups through the control connection, or through a new one where that is full."""
@@ -206,11 +187,11 @@ class SSHTransport:
         killer = replace(job, command=command, supply=None)
         driver, _ = await self._connection(self._control)
         try:
-            await converse(driver, killer, self._exchange(killer, Output(), killable=False))
+            await converse(driver, killer, exchange_for(killer, Output()))
         except CannotOpen:
             extra = await self._open()
             try:
-                await converse(extra, killer, self._exchange(killer, Output(), killable=False))
+                await converse(extra, killer, exchange_for(killer, Output()))
             finally:
                 extra.abort()
 
