@@ -15,6 +15,7 @@ import pytest
 
 from mk8s.distros.rke2 import commands
 from mk8s.distros.rke2.readiness import UnitView
+from mk8s.standin.release import build_release
 from tests.mk8s.distros.situations import make_node
 from transports.base import Command, File, Outcome
 
@@ -91,6 +92,15 @@ def unpack(bundle: File, root: Path, *, usual: bool) -> tuple[Command, Command]:
     units = root / "prefix/lib/systemd/system" if usual else root / "units"
     args = (*command.args[:3], str(units), record)
     return replace(command, args=args), replace(commands.has_install(bundle), args=(record,))
+
+
+def test_the_stand_in_release_installs_the_same_way(sh: Sh, tmp_path: Path) -> None:
+    """Its bundle has the layout of a real one, so rehearsals on real hosts go through these very scripts."""
+    release = build_release(tmp_path / "release", images_size=1024)
+    command, check = unpack(file_of(release / "rke2.linux-amd64.tar.gz"), tmp_path, usual=False)
+
+    assert sh(command) == Outcome(status=0)
+    assert sh(check).status == 0
 
 
 @pytest.mark.parametrize("usual", [True, False])
