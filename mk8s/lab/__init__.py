@@ -15,5 +15,6 @@ from .addresses import LabHost
 from .errors import LabError, UnfitError
 from .host import HostStatus
 from .lab import Lab
+from .manifest_writer import ManifestChoices
 
-__all__ = ["HostStatus", "Lab", "LabError", "LabHost", "UnfitError"]
+__all__ = ["HostStatus", "Lab", "LabError", "LabHost", "ManifestChoices", "UnfitError"]

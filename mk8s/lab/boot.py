@@ -1,8 +1,8 @@
 """Runs as a child of its own and becomes process 1 of a host: `python -m mk8s.lab.boot SPEC`.
 
 The talk with the parent: stdout gets the host's process number and a newline, then what went wrong,
-if anything; it is closed by the exec that succeeds. stdin is closed by the parent when the network
-is there; only then does systemd start.
+if anything; it is closed by the exec that succeeds. stdin brings GO when the network is there; only
+then does systemd start.
 
 Laws:
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import system
-from .bootspec import BootSpec, CgroupMount
+from .bootspec import GO, BootSpec, CgroupMount
 from .system import BIND, NODEV, NOEXEC, NOSUID, READ_ONLY, RECURSIVE, REMOUNT, mount
 
 __all__ = ["main", "overlay_escape"]
@@ -72,7 +72,8 @@ def main(words: list[str]) -> int:
 def _become_init(spec: BootSpec, said: int) -> NoReturn:
     """Never returns."""
     try:
-        os.read(0, 1)  # until the network is there
+        if os.read(0, 1) != GO:  # until the network is there, or nobody is left to make it
+            os._exit(1)
         null = os.open("/dev/null", os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)

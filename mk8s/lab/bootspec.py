@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-__all__ = ["BootSpec", "CgroupMount"]
+__all__ = ["GO", "BootSpec", "CgroupMount"]
+
+GO = b"g"  # what the parent writes to the child's stdin when the network is there
 
 
 @dataclass(frozen=True, slots=True)

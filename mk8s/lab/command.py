@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from mk8s.errors import ExitCode, Mk8sError
 
-from .addresses import DEFAULT_SUBNET, LabHost
+from .addresses import DEFAULT_SUBNET
 from .host import HostStatus
 from .lab import Lab
 from .manifest_writer import (
     DEFAULT_VERSION,
     ManifestChoices,
     machine_arch,
-    manifest_text,
     refuse_foreign,
     servers_of,
-    write,
 )
 from .places import cache_folder, lab_folder
 from .recipe import USERS
@@ -66,7 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"error: {error}")
         return int(error.exit_code)
     except KeyboardInterrupt:
-        _say("interrupted; `mk8s lab down` cleans up")
         return int(ExitCode.INTERRUPTED)
 
 
@@ -148,15 +145,19 @@ def _up(args: Namespace) -> int:
     if not args.no_manifest:
         refuse_foreign(args.manifest)  # before anything is made
     lab = _lab(args, prefix=args.prefix, subnet=args.subnet)
-    hosts = lab.up(args.count, memory=args.memory, timeout=args.timeout)
+    try:
+        hosts = lab.up(args.count, memory=args.memory, timeout=args.timeout)
+    except KeyboardInterrupt:
+        _say("interrupted: `mk8s lab up` goes on from here, `mk8s lab down` cleans up")
+        raise
     first, last = hosts[0], hosts[-1]
     _say(f"{len(hosts)} hosts run: {first.name} ({first.address}) to {last.name} ({last.address})")
     if not args.no_manifest:
-        _write_manifest(lab, hosts, args)
+        _write_manifest(lab, args)
     return ExitCode.DONE
 
 
-def _write_manifest(lab: Lab, hosts: Sequence[LabHost], args: Namespace) -> None:
+def _write_manifest(lab: Lab, args: Namespace) -> None:
     arch = machine_arch()
     artifacts = args.artifacts.absolute() if args.artifacts else None
     release = artifacts or standin_release(_cache(), args.version, arch, _say, default_build)
@@ -168,7 +169,7 @@ def _write_manifest(lab: Lab, hosts: Sequence[LabHost], args: Namespace) -> None
         artifacts=release,
         standin=artifacts is None,
     )
-    write(args.manifest, manifest_text(hosts, lab.key, lab.known_hosts, choices))
+    lab.write_manifest(args.manifest, choices)
     _say(f"manifest: {args.manifest}\nNext: `mk8s run {args.manifest}`")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from . import network
 from .addresses import LabHost, Layout
-from .bootspec import BootSpec, CgroupMount
+from .bootspec import GO, BootSpec, CgroupMount
 from .cgroups import LAB_GROUP, Hierarchy, make_group, members, remove_group
 from .disk import is_whole
 from .errors import LabError
@@ -177,7 +177,9 @@ class Host:
             self._note_leader(int(first))
             child.wait()
             network.plug_in(self._layout, self.number, int(first))
-            child.stdin.close()
+            with suppress(BrokenPipeError):  # it ended: what it said tells why
+                child.stdin.write(GO.decode())
+                child.stdin.close()
             return child.stdout.read().strip()
 
     @property

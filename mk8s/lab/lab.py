@@ -29,6 +29,7 @@ from .disk import make_disk, public_host_key
 from .errors import LabError, UnfitError
 from .host import Host, HostStatus
 from .locks import locked
+from .manifest_writer import ManifestChoices, manifest_text, write
 from .places import cache_folder
 from .processes import find_process, run, send_signal, wait_until
 from .recipe import SUITE
@@ -208,6 +209,14 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell script on a host over SSH. Raises LabError if it fails and `check`."""
         return run(self.ssh_command(number, ["--", script], user), stdin=stdin, check=check)
+
+    def write_manifest(self, path: Path, choices: ManifestChoices, *, agents: int | None = None) -> None:
+        """Write a manifest for the hosts. Raises UnfitError for a file that is not the lab's own.
+
+        With `agents`, only `choices.servers` and so many hosts after them are in it.
+        """
+        hosts = self.hosts if agents is None else self.hosts[: choices.servers + agents]
+        write(path, manifest_text(hosts, self.key, self.known_hosts, choices))
 
     # -- inside
 

@@ -27,13 +27,11 @@ NEEDED = {
 Finder = Callable[[str], str | None]
 
 
-def require_root() -> None:
-    """Raises UnfitError unless this is Linux and we are root."""
-    if sys.platform != "linux":
-        raise UnfitError(
-            f"a lab needs Linux; this is {sys.platform}", remedy="`mk8s simulate` works anywhere"
-        )
-    if os.geteuid() != 0:
+def require_root(platform: str = sys.platform, user: int | None = None) -> None:
+    """Raises UnfitError unless this is Linux and we are root. The arguments are for tests."""
+    if platform != "linux":
+        raise UnfitError(f"a lab needs Linux; this is {platform}", remedy="`mk8s simulate` works anywhere")
+    if (os.geteuid() if user is None else user) != 0:
         raise UnfitError(
             "a lab needs root",
             cause="its hosts are made of namespaces, mounts and a network bridge",

@@ -1,0 +1,114 @@
+"""The manifest that `up` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mk8s.lab.addresses import LabHost
+from mk8s.lab.errors import UnfitError
+from mk8s.lab.manifest_writer import MARK, ManifestChoices, manifest_text, refuse_foreign, servers_of, write
+
+KEY, KNOWN = Path("/labs/lab/id_ed25519"), Path("/labs/lab/known_hosts")
+
+
+def hosts(count: int) -> list[LabHost]:
+    return [LabHost(number, f"node-{number}", f"10.77.0.{10 + number}") for number in range(1, count + 1)]
+
+
+def manifest(count: int, choices: ManifestChoices | None = None, key: Path = KEY) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(
+        manifest_text(hosts(count), key, KNOWN, choices or ManifestChoices())
+    )
+    return loaded
+
+
+def test_it_is_in_the_original_format() -> None:
+    """Whole, so that nothing extra slips in."""
+    assert manifest(2, ManifestChoices(artifacts=Path("/releases/x"))) == {
+        "distro": "rke2",
+        "version": "v1.33.4+rke2r1",
+        "arch": "amd64",
+        "airgap": True,
+        "artifacts_dir": "/releases/x",
+        "ssh": {"known_hosts": "/labs/lab/known_hosts"},
+        "nodes": [
+            {
+                "address": "10.77.0.11",
+                "user": "dev",
+                "role": "server",
+                "primary": True,
+                "ssh_key_path": "/labs/lab/id_ed25519",
+                "config": "node-name: node-1\n",
+            },
+            {
+                "address": "10.77.0.12",
+                "user": "dev",
+                "role": "agent",
+                "ssh_key_path": "/labs/lab/id_ed25519",
+                "config": "node-name: node-2\n",
+            },
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "servers"), [(1, 0, 1), (4, 0, 1), (5, 0, 3), (6, 0, 3), (6, 5, 5), (3, 3, 3)]
+)
+def test_five_hosts_and_more_get_three_servers(count: int, asked: int, servers: int) -> None:
+    """Three are the fewest that survive the loss of one; a number that is asked for wins."""
+    roles = [node["role"] for node in manifest(count, ManifestChoices(servers=asked))["nodes"]]
+    assert roles == ["server"] * servers + ["agent"] * (count - servers)
+
+
+@pytest.mark.parametrize("asked", [-1, 4])
+def test_more_servers_than_hosts_are_refused(asked: int) -> None:
+    with pytest.raises(UnfitError, match="not possible"):
+        servers_of(3, asked)
+
+
+@pytest.mark.parametrize("folder", ["/my labs/x", "/a: b", "/a #b", '/a"b', "/ä", "/{x}"])
+def test_any_path_comes_back_as_it_was(folder: str) -> None:
+    """YAML would read some of them as something else."""
+    key = Path(folder) / "key"
+    assert manifest(1, key=key)["nodes"][0]["ssh_key_path"] == str(key)
+
+
+def test_a_stand_in_is_called_one() -> None:
+    """Whoever opens the file must not take it for Rancher's release."""
+    choices = ManifestChoices(artifacts=Path("/releases/x"), standin=True)
+    text = manifest_text(hosts(1), KEY, KNOWN, choices)
+    assert "a stand-in" in text
+    assert "not Rancher's" in text
+
+
+def test_a_file_of_its_own_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    write(path, f"{MARK}\nold")
+    write(path, f"{MARK}\nnew")
+    assert path.read_text() == f"{MARK}\nnew"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", ["distro: rke2\n", "", f"# mine\n{MARK}\n"])
+def test_a_file_of_somebody_else_is_never_overwritten(tmp_path: Path, content: str) -> None:
+    """The message names the way out."""
+    path = tmp_path / "cluster.yaml"
+    path.write_text(content)
+    with pytest.raises(UnfitError, match="was not written by `mk8s lab`") as caught:
+        write(path, f"{MARK}\nnew")
+    assert "--manifest" in caught.value.remedy
+    assert path.read_text() == content
+
+
+def test_a_folder_in_the_files_place_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnfitError, match="cannot be read"):
+        refuse_foreign(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnfitError, match="cannot be written"):
+        write(tmp_path / "no" / "cluster.yaml", MARK)
