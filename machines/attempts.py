@@ -13,13 +13,15 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 import trio
 
-from machines.calls import call, seconds_in_words
+from machines.calls import call, describe, seconds_in_words
 from machines.crew import Crew, Node, StopRequested, Walker
 from machines.errors import Failure
+from machines.limiter import Limiter
 from machines.records import Kind, Record
 from machines.registry import Context
 from machines.retry import jitter_key, wait_before_retry
@@ -58,12 +60,13 @@ class EdgeRun:
     async def _place(self, scope: Literal["attempt", "edge"]) -> AsyncIterator[None]:
         """A place in the edge's limiter, if it has one of this scope."""
         limiter = self._crew.limiters.get(self._edge.limit or "")
+        if limiter is None or self._edge.limit_scope != scope:
+            yield
+            return
         async with AsyncExitStack() as stack:
-            if limiter is not None and self._edge.limit_scope == scope:
-                with self._crew.pausing(self._node):
-                    if limiter.is_full:
-                        self._note(f"queueing for {limiter.name} ({limiter.capacity} at a time)")
-                    await stack.enter_async_context(limiter.place(self._node.position))
+            with self._crew.pausing(self._node):
+                place = limiter.place(self._node.position, partial(self._note_queue, limiter))
+                await stack.enter_async_context(place)
             yield
 
     def _may_attempt(self) -> bool:
@@ -122,13 +125,10 @@ class EdgeRun:
 
     async def _act(self, context: Context) -> Failure | None:
         name = self._edge.do or ""
-        digest = self._crew.registry.digests.get(name)
-        intent = self._record(
-            "intent",
-            attempt=context.attempt,
-            digest=digest(context) if digest else "",
-            used=self._used(),
-        )
+        digest = describe(self._crew.registry.digests.get(name), context, self._on_bug)
+        if isinstance(digest, Failure):
+            return digest
+        intent = self._record("intent", attempt=context.attempt, digest=digest, used=self._used())
         await self._crew.logbook.durable(intent)
         seconds = min(self._edge.timeout or math.inf, self._remaining())
         answer = await call(self._crew.registry.actions[name], context, seconds, self._on_bug)
@@ -213,6 +213,9 @@ class EdgeRun:
 
     def _context(self, attempt: int) -> Context:
         return Context(self._node.member, self._edge.name, attempt, self._edge.args, self._note)
+
+    def _note_queue(self, limiter: Limiter) -> None:
+        self._note(f"queueing for {limiter.name} ({limiter.capacity} at a time)")
 
     def _note(self, text: str) -> None:
         self._crew.logbook.note(self._node.member, text)

@@ -12,10 +12,11 @@ import msgspec
 import trio
 
 from machines.errors import ActionError, Failure
-from machines.registry import Context, Evidence
+from machines.registry import Context, Digest, Evidence
 
-__all__ = ["call", "seconds_in_words"]
+__all__ = ["bug_in_words", "call", "describe", "seconds_in_words"]
 
+LONGEST = 4000  # characters of a message that the journal keeps
 OnBug = Callable[[Exception], None]
 
 
@@ -34,6 +35,14 @@ async def call(
     return Failure(("timeout",), f"no end after {seconds_in_words(seconds)}", ambiguous=True)
 
 
+def describe(digest: Digest | None, context: Context, on_bug: OnBug) -> str | Failure:
+    """What an action says it is about to do, or the bug in saying so."""
+    try:
+        return digest(context) if digest is not None else ""
+    except Exception as error:  # see `call`
+        return _failure_of(error, on_bug)
+
+
 def seconds_in_words(seconds: float) -> str:
     """A duration for people: ``90 s``, ``15 min``, ``2 h``."""
     if seconds >= 7200 and seconds % 3600 == 0:
@@ -41,6 +50,11 @@ def seconds_in_words(seconds: float) -> str:
     if seconds >= 120 and seconds % 60 == 0:
         return f"{seconds / 60:g} min"
     return f"{round(seconds, 1):g} s"
+
+
+def bug_in_words(error: Exception) -> str:
+    """For the journal. The exception's own text stays out of it: nobody knows what it holds."""
+    return f"a bug in the program, not in the node: {type(error).__name__}"
 
 
 def _journalable(evidence: Evidence | None) -> Evidence | None:
@@ -57,7 +71,7 @@ def _failure_of(error: Exception, on_bug: OnBug) -> Failure:
     on_bug(error)
     return Failure(
         ("internal",),
-        f"a bug in the program, not in the node: {type(error).__name__}",
+        bug_in_words(error),
         remedy="report it with the traceback from the log",
         ambiguous=True,
         final=True,
@@ -82,4 +96,5 @@ def _clean(failure: Failure) -> Failure:
 
 
 def _text(words: str) -> str:
-    return words.encode("utf-8", "replace").decode("utf-8")
+    text = words.encode("utf-8", "replace").decode("utf-8")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

@@ -13,7 +13,7 @@ Begin reading at `check_parts`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from machines.documents import Path
@@ -126,6 +126,7 @@ def _ends(parts: Parts, edge: EdgeSpec, path: Path) -> Iterator[Problem]:
 def _sources(parts: Parts, edge: EdgeSpec, path: Path) -> Iterator[Problem]:
     if not edge.sources:
         yield Problem((*path, "from"), f"edge {edge.name!r} leaves no state", "name one or more")
+    seen: set[str] = set()
     for index, source in enumerate(edge.sources):
         place = (*path, "from", index) if isinstance(edge.source, list) else (*path, "from")
         yield from _unknown("state", source, parts.states, place)
@@ -133,8 +134,9 @@ def _sources(parts: Parts, edge: EdgeSpec, path: Path) -> Iterator[Problem]:
         if state is not None and state.outcome:
             message = f"{source!r} is an outcome, and no edge can leave it"
             yield Problem(place, message, "a node's life ends there: remove the edge or the outcome")
-        if source in edge.sources[:index]:
+        if source in seen:
             yield Problem(place, f"the state {source!r} stands twice", "keep one")
+        seen.add(source)
 
 
 def _openings(parts: Parts, edge: EdgeSpec, path: Path) -> Iterator[Problem]:
@@ -267,7 +269,6 @@ def _is_amount(text: str, *, least: int) -> bool:
     return _COUNT.fullmatch(text) is not None and int(text) >= least
 
 
-def _unknown(kind: str, name: str, known: Iterable[str], path: Path) -> Iterator[Problem]:
-    names = set(known)
-    if name not in names:
-        yield Problem(path, f"there is no {kind} {name!r}", did_you_mean(name, names))
+def _unknown(kind: str, name: str, known: Collection[str], path: Path) -> Iterator[Problem]:
+    if name not in known:
+        yield Problem(path, f"there is no {kind} {name!r}", did_you_mean(name, known))

@@ -8,13 +8,17 @@ to run first, and the members that others wait for are served first.
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import trio
 
 __all__ = ["Limiter"]
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(slots=True, order=True)
@@ -37,19 +41,19 @@ class Limiter:
         self._free = capacity
         self._queue: list[_Turn] = []
 
-    @property
-    def is_full(self) -> bool:
-        """Whether someone who asks now will have to wait for another to leave."""
-        return not self._free
-
     @asynccontextmanager
-    async def place(self, position: int) -> AsyncIterator[None]:
-        """Hold a place. `position` is the holder's own in the plan: lower is served first."""
+    async def place(self, position: int, on_queue: Callable[[], None] = _nothing) -> AsyncIterator[None]:
+        """Hold a place. `position` is the holder's own in the plan: lower is served first.
+
+        `on_queue` is called when there is no place at once.
+        """
         turn = _Turn(position)
         heapq.heappush(self._queue, turn)
         try:
             await trio.lowlevel.checkpoint()  # let everyone who asks in this tick ask
             self._grant()
+            if not turn.granted.is_set():
+                on_queue()
             await turn.granted.wait()
             yield
         finally:

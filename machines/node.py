@@ -6,6 +6,7 @@ Begin reading at `NodeTask.run`.
 from __future__ import annotations
 
 from machines.attempts import EdgeRun
+from machines.calls import bug_in_words
 from machines.crew import Crew, Node, StopRequested, Walker
 from machines.signals import Lost
 from machines.spec import EdgeSpec
@@ -56,7 +57,12 @@ class NodeTask:
         """Take the first edge in document order that guards and signals open; or wait; or be blocked."""
         if self._crew.stopping:
             raise StopRequested
-        edges = self._allowed()
+        try:
+            edges = self._allowed()
+        except Exception as error:  # a guard is a program's code: its bug costs one node
+            self._crew.logbook.bug(self._node.member, error)
+            self._block(f"a guard of an edge out of {self._life.state!r} raised: {bug_in_words(error)}")
+            return
         edge = next((each for each in edges if each.signal is None or self._is_latched(each.signal)), None)
         held = self._crew.gate.why_held(self._node.member)
         if held:

@@ -61,7 +61,7 @@ class RecordError(ValueError):
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What a run is about. Written when a journal is begun, and again by each run that resumes it."""
 
-    schema: int = SCHEMA
+    schema: int  # always written
     machine: str
     version: int
     machine_digest: str
@@ -134,7 +134,10 @@ def schema_of(line: bytes, default: int) -> int:
         header = _raw_decoder.decode(line).get("header")
     except msgspec.MsgspecError as error:
         raise RecordError(f"not a record: {error}") from error
-    return int(header.get("schema", 1)) if isinstance(header, dict) else default
+    schema = header.get("schema") if isinstance(header, dict) else default
+    if not isinstance(schema, int):
+        raise RecordError(f"its schema is no number: {schema!r}")
+    return schema
 
 
 def machine_digest(spec: MachineSpec) -> str:
@@ -146,5 +149,7 @@ def _upgraded(raw: Raw, schema: int, upgrades: Mapping[int, Upgrade]) -> Raw:
     if schema > SCHEMA:
         raise RecordError(f"it is of schema {schema}, and this program knows schemas up to {SCHEMA}")
     for number in range(schema, SCHEMA):
+        if number not in upgrades:
+            raise RecordError(f"it is of schema {number}, which there never was")
         raw = upgrades[number](raw)
     return raw

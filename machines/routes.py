@@ -8,7 +8,7 @@ Begin reading at `check_routes`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from machines.documents import Path
@@ -58,7 +58,20 @@ def _reach(start: str, edges: Iterable[EdgeSpec]) -> set[str]:
     for edge in edges:
         for source in edge.sources:
             ways.setdefault(source, []).extend(_targets(edge))
-    reached, found = {start}, [start]
+    return _closure({start}, ways)
+
+
+def _leading_to(ends: set[str], edges: Iterable[EdgeSpec]) -> set[str]:
+    """Every state from which one of `ends` can be reached, themselves included."""
+    ways: dict[str, list[str]] = {}
+    for edge in edges:
+        for target in _targets(edge):
+            ways.setdefault(target, []).extend(edge.sources)
+    return _closure(ends, ways)
+
+
+def _closure(start: set[str], ways: Mapping[str, list[str]]) -> set[str]:
+    reached, found = set(start), list(start)
     while found:
         new = [target for target in ways.get(found.pop(), []) if target not in reached]
         reached.update(new)
@@ -85,11 +98,12 @@ def _dead_ends(spec: MachineSpec) -> Iterator[Problem]:
     left = {source for edge in spec.edges for source in edge.sources}
     ends = {name for name, state in spec.states.items() if state.outcome}
     dead = {name for name in spec.states if name not in left | ends}
+    ending = _leading_to(ends | dead, spec.edges)
     for name in sorted(_reach(spec.initial, spec.edges)):
         if name in dead:
             hint = "let an edge leave it, or say {outcome: success} or {outcome: failure}"
             yield Problem(("states", name), f"the state {name!r} is a dead end without an outcome", hint)
-        elif not _reach(name, spec.edges) & (ends | dead):
+        elif name not in ending:
             yield Problem(
                 ("states", name), f"no way from the state {name!r} leads to an outcome", "let one edge do so"
             )
@@ -97,15 +111,18 @@ def _dead_ends(spec: MachineSpec) -> Iterator[Problem]:
 
 def _shadowed(spec: MachineSpec) -> Iterator[Problem]:
     """The first edge that is open is taken: one that is open whenever a later one is, hides it."""
+    leaving: dict[str, list[EdgeSpec]] = {}
     for index, edge in enumerate(spec.edges):
-        for earlier in spec.edges[:index]:
-            common = [source for source in edge.sources if source in earlier.sources]
-            if common and _is_open_whenever(earlier, edge):
-                message = f"from {common[0]!r} this edge is never taken: {earlier.name!r} is open before it"
+        for source in edge.sources:
+            earlier = next((one for one in leaving.get(source, []) if _is_open_whenever(one, edge)), None)
+            if earlier is not None:
+                message = f"from {source!r} this edge is never taken: {earlier.name!r} is open before it"
                 yield Problem(
                     ("edges", index), message, "put it first, or give the other a guard or a signal"
                 )
                 break
+        for source in edge.sources:
+            leaving.setdefault(source, []).append(edge)
 
 
 def _is_open_whenever(one: EdgeSpec, other: EdgeSpec) -> bool:

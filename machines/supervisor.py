@@ -11,6 +11,7 @@ Begin reading at `Supervisor.run`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from machines.journal import Journal
 from machines.limiter import Limiter
 from machines.logbook import Logbook, Observer, Silent
 from machines.node import NodeTask
-from machines.records import Header, Kind, Record, machine_digest
+from machines.records import SCHEMA, Header, Kind, Record, machine_digest
 from machines.registry import Member, Registry
 from machines.table import Table
 
@@ -229,6 +230,7 @@ class Supervisor:
 
 def _header(table: Table, members: Sequence[Member], plan_digest: str, program: str, started: str) -> Header:
     return Header(
+        schema=SCHEMA,
         machine=table.spec.machine,
         version=table.spec.version,
         machine_digest=machine_digest(table.spec),
@@ -246,8 +248,8 @@ def _refuse_nonsense(
     limits: Mapping[str, int],
 ) -> None:
     """Everything that would otherwise come up in the middle of a run, all at once."""
-    names = [member.name for member in members]
-    faults = [f"member {name!r} stands twice" for name in dict.fromkeys(names) if names.count(name) > 1]
+    counts = Counter(member.name for member in members)
+    faults = [f"member {name!r} stands twice" for name, count in counts.items() if count > 1]
     faults += _unknown(
         "limit", limits, {edge.limit for edge in table.edges.values()} | set(table.spec.limits)
     )

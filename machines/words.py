@@ -11,11 +11,15 @@ from difflib import get_close_matches
 __all__ = ["did_you_mean", "known_as", "nearest", "shown"]
 
 _WIDEST = 60
+_MOST_NAMED = 12
+_MOST_COMPARED = 500  # comparing is slow, and nobody misspells one name of so many
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that this one was probably meant to be."""
     candidates = sorted(known)
+    if len(candidates) > _MOST_COMPARED:
+        return None
     folded = {candidate.lower().replace("_", "-"): candidate for candidate in candidates}
     found = get_close_matches(word.lower().replace("_", "-"), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
@@ -30,8 +34,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def known_as(known: Iterable[str]) -> str:
     """A hint: what exists."""
-    words = ", ".join(sorted(known))
-    return f"known are: {words}" if words else "there are none"
+    names = sorted(known)
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"known are: {', '.join(names[:_MOST_NAMED])}{more}" if names else "there are none"
 
 
 def shown(value: object) -> str:

@@ -58,14 +58,20 @@ class _Books:
         """Nothing is left to check."""
 
 
-class IntentFirst(_Books):
-    """No effect without a durable intent. `durable` says up to which record the journal is durable."""
+class IntentFirst:
+    """No effect without a durable intent. `durable` says up to which record the journal is durable.
+
+    What `effect` finds is raised again at the next record: where it happens, inside an action, an
+    engine takes it for a bug of the action.
+    """
 
     def __init__(self, durable: Callable[[], int]) -> None:
         self._durable = durable
         self._intents: dict[tuple[str, str, int], int] = {}
+        self._broken: Broken | None = None
 
     def see(self, record: Record) -> None:
+        self.end()
         if record.kind == "intent":
             self._intents[record.node, record.edge, record.attempt] = record.seq
         elif record.kind == "done" and (record.node, record.edge, record.attempt) not in self._intents:
@@ -76,7 +82,15 @@ class IntentFirst(_Books):
         seq = self._intents.get((node, edge, attempt))
         if seq is None or seq > self._durable():
             state = "has no intent" if seq is None else "has an intent that is not durable"
-            raise Broken("no effect without a durable intent", f"{node} {edge} attempt {attempt} {state}")
+            self._broken = Broken(
+                "no effect without a durable intent", f"{node} {edge} attempt {attempt} {state}"
+            )
+            raise self._broken
+
+    def end(self) -> None:
+        """Raises what `effect` found."""
+        if self._broken is not None:
+            raise self._broken
 
 
 class LimitsKept(_Books):

@@ -69,7 +69,7 @@ def test_a_header_in_the_middle_sets_the_schema_from_there_on() -> None:
     """A resumed run writes its own header; evidence that holds the word is no header."""
     from machines.framing import frame
 
-    header = Header(machine="m", version=1, machine_digest="d")
+    header = Header(schema=1, machine="m", version=1, machine_digest="d")
     records = [
         Record(seq=1, at=0.0, kind="header", header=header),
         Record(seq=2, at=0.0, kind="done", node="n", evidence={"header": "x"}),

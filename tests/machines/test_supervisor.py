@@ -19,6 +19,7 @@ from machines.spec import Catch, EdgeSpec, Retry, SignalSpec
 from machines.supervisor import Supervisor
 from machines.table import Table
 from tests.machines.groups import (
+    FAIL,
     FOLLOW,
     GUARDS,
     LEAD,
@@ -268,6 +269,38 @@ def test_refusals_in_a_group_are_a_refusal() -> None:
     assert run(people(0), registry(build=build)).result.failures["lead"].failure.kind == "exit.1"
 
 
+def test_a_long_answer_is_cut_before_it_is_kept() -> None:
+    """A node may answer with megabytes."""
+    build = Answers(ActionError("exit", message="x" * 1_000_000, final=True))
+    assert len(run(people(0), registry(build=build)).result.failures["lead"].failure.message) < 5000
+
+
+def test_a_bug_in_a_digest_costs_one_edge_and_nothing_is_done() -> None:
+    """It comes before the intent."""
+    build = Answers()
+    actions = registry(build=build)
+    actions.digests["build"] = lambda context: str(1 / 0)
+    done = run(people(0), actions)
+    assert done.result.failures["lead"].failure.kind == "internal"
+    assert build.attempts == []
+
+
+def test_a_bug_in_a_guard_blocks_one_node() -> None:
+    """The others get home."""
+
+    def guard(member: Any) -> bool:
+        if member.name == "f0":
+            raise KeyError("hunter2")
+        return bool(member.role == "lead")
+
+    ear = Ear()
+    done = simulate(Table(SPEC, {**GUARDS, "is_lead": guard}), registry(), people(2), observer=ear)
+    assert list(done.result.blocked) == ["f0"]
+    assert "KeyError" in done.result.blocked["f0"]
+    assert ear.bugs == [("f0", "KeyError('hunter2')")]
+    assert done.result.states["f1"] == "home"
+
+
 # -- probes -----------------------------------------------------------------------------------------
 
 
@@ -393,6 +426,28 @@ def test_members_that_wait_for_each_other_are_blocked() -> None:
     assert "everyone who could still bring it is waiting too" in done.result.blocked["lead"]
 
 
+def either_signal(lead_is: str) -> dict[str, str]:
+    """Followers may go home when a lead is home, or when a lead has failed. Where do they end?"""
+    signals = {
+        "lead-home": SignalSpec(role=["lead"], state="home"),
+        "lead-failed": SignalSpec(role=["lead"], state="failed"),
+    }
+    edges = [
+        EdgeSpec(name="lead", source="new", to="home", guard=["is_lead"], do="build", catch=FAIL),
+        EdgeSpec(name="cheer", source="new", to="home", guard=["!is_lead"], signal="lead-home"),
+        EdgeSpec(name="mourn", source="new", to="rolled-back", guard=["!is_lead"], signal="lead-failed"),
+    ]
+    build = Answers(10.0 if lead_is == "home" else no())
+    actions = registry(build=build)
+    return dict(run(people(1), actions, with_spec(edges=edges, signals=signals)).result.states)
+
+
+def test_a_node_with_two_ways_takes_the_one_whose_signal_comes() -> None:
+    """Losing one signal does not block whoever waits for another as well."""
+    assert either_signal("home") == {"lead": "home", "f0": "home"}
+    assert either_signal("failed") == {"lead": "failed", "f0": "rolled-back"}
+
+
 def test_a_node_that_all_guards_refuse_is_blocked() -> None:
     """Guards look at what never changes, so waiting would not help."""
     done = run(people(0), spec=with_edge("lead", guard=["is_nobody"]))
@@ -468,6 +523,31 @@ def test_a_stop_makes_nobody_believe_that_a_signal_is_lost() -> None:
     """Silence while stopping proves nothing."""
     done = run(people(3), registry(join=Answers(50.0)), stop_at=10.0)
     assert [record for record in done.records if record.kind in ("lost", "blocked")] == []
+
+
+def test_a_run_that_is_stopped_before_it_begins_begins_nothing() -> None:
+    """Ctrl-C can come early."""
+    journal = MemoryJournal()
+
+    async def main() -> bool:
+        supervisor = Supervisor(table(), registry(), people(2), journal)
+        supervisor.stop()
+        return (await supervisor.run()).interrupted
+
+    assert run_simulated(main, seed=0)
+    assert kinds(journal.records()) == ["header", "stopped"]
+
+
+def test_a_rollback_that_a_stop_meets_may_end() -> None:
+    """It is work like any other: half of it helps nobody."""
+
+    async def undo(_context: Context) -> None:
+        await trio.sleep(10)
+
+    actions = registry(join=refuse, leave=undo, tear_down=undo)
+    done = run(people(0), actions, with_edge("lead", retry=[]), stop_at=5.0)
+    assert done.result.states == {"lead": "rolled-back"}
+    assert done.result.at == 20.0
 
 
 def test_an_abort_cancels_at_once() -> None:
@@ -552,6 +632,7 @@ def test_an_observer_sees_every_record_and_what_nodes_wait_for() -> None:
     done = run(people(1), registry(join=Answers(5.0)), observer=ear, limits={"builders": 1})
     assert ear.records == done.records
     assert ("f0", "waiting for lead-joined") in ear.notes
+    assert ("f0", "queueing for builders (1 at a time)") in ear.notes
 
 
 def test_progress_that_an_action_notes_reaches_the_observer() -> None:

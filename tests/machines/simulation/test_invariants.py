@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from machines.journal import MemoryJournal
 from machines.records import Header, Kind, Record
 from machines.simulation.invariants import (
     Broken,
@@ -18,9 +19,10 @@ from machines.simulation.invariants import (
     OneLife,
     SignalFirst,
 )
-from tests.machines.groups import people, run, table
+from tests.machines.groups import Group, people, run, table
 
 HEADER = Header(
+    schema=1,
     machine="group",
     version=1,
     machine_digest="",
@@ -58,8 +60,16 @@ def test_an_effect_before_its_intent_is_durable_is_broken() -> None:
     with pytest.raises(Broken, match="f0 build attempt 1 has an intent that is not durable"):
         checker.effect("f0", "build", 1)
     durable = 2
+    with pytest.raises(Broken, match="is not durable"):
+        checker.end()
+
+
+def test_an_effect_without_any_intent_is_broken() -> None:
+    """And one whose intent is durable is not."""
+    checker = IntentFirst(lambda: 99)
+    Script(checker)("intent", "f0", edge="build", attempt=1)
     checker.effect("f0", "build", 1)
-    with pytest.raises(Broken, match="has no intent"):
+    with pytest.raises(Broken, match="f0 build attempt 2 has no intent"):
         checker.effect("f0", "build", 2)
 
 
@@ -149,6 +159,19 @@ def test_a_run_that_leaves_someone_on_the_way_is_broken() -> None:
         checker.end()
     see("stopped")
     checker.end()
+
+
+class Liar(MemoryJournal):
+    """A journal that says durable and is not."""
+
+    async def durable(self, seq: int) -> None:
+        return
+
+
+def test_a_journal_that_lies_about_durability_is_caught() -> None:
+    """Although it happens inside an action, it is not taken for a failure of the node."""
+    with pytest.raises(Broken, match="has an intent that is not durable"):
+        Group(people(2)).run(Liar())
 
 
 def test_a_checker_that_breaks_ends_the_run_it_watches() -> None:
