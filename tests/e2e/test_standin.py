@@ -272,7 +272,7 @@ def test_uninstall_leaves_nothing(hosts: StandinHosts) -> None:
     assert hosts.sh(1, f"ls -d {places} 2>/dev/null || :") == ""
     assert hosts.sh(1, "ss -Hlntu 'sport = :9345 or sport = :6443'") == ""
     assert hosts.sh(1, "systemctl list-unit-files --no-legend 'rke2*' || :") == ""
-    assert hosts.sh(1, "pgrep -fa 'bin/rke2|s_server' || :") == ""
+    assert hosts.sh(1, "pgrep -fa '[b]in/rke2|[s]_server' || :") == ""
 
 
 def test_install_sh_refuses_a_file_that_was_changed(hosts: StandinHosts) -> None:
