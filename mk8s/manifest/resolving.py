@@ -9,7 +9,8 @@ Begin reading at `resolve`.
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,9 +137,10 @@ def _names(nodes: Sequence[NodeForm]) -> list[str]:
     above alone, so that adding nodes at the end renames none.
     """
     taken = {node.name for node in nodes if node.name}
+    tried: Counter[str] = Counter()
     names = []
     for node in nodes:
-        name = node.name or _free(_name_of(node.address), taken)
+        name = node.name or _free(_name_of(node.address), taken, tried)
         taken.add(name)
         names.append(name)
     return names
@@ -150,11 +152,12 @@ def _name_of(address: str) -> str:
     return make_label(str(found) if found else address.split(".")[0]) or "node"
 
 
-def _free(name: str, taken: set[str]) -> str:
-    number, candidate = 1, name
+def _free(name: str, taken: Set[str], tried: Counter[str]) -> str:
+    """The name, or the first free one of ``name-2``, ``name-3`` ...; `tried` remembers how far that got."""
+    candidate = name
     while candidate in taken:
-        number += 1
-        ending = f"-{number}"
+        tried[name] += 1
+        ending = f"-{tried[name] + 1}"
         candidate = name[: LABEL_AT_MOST - len(ending)].rstrip("-") + ending
     return candidate
 
