@@ -16,6 +16,7 @@ from mk8s.errors import ExitCode, Mk8sError
 from .addresses import DEFAULT_SUBNET
 from .host import HostStatus
 from .lab import Lab
+from .machine import require_root
 from .manifest_writer import (
     DEFAULT_VERSION,
     ManifestChoices,
@@ -189,6 +190,7 @@ def _status(args: Namespace) -> int:
 
 
 def _ssh(args: Namespace) -> int:
+    require_root()
     command = _lab(args).ssh_command(args.number, args.words, args.user)
     sys.stdout.flush()
     os.execvp(command[0], command)  # noqa: S606  no shell is meant

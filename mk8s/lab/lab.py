@@ -249,7 +249,7 @@ class Lab:
         """The tree that the lab began with: a disk fits to no other."""
         saved = self._saved()
         if saved is None:
-            tree = cached_tree(self._cache, machine.debian_mirror(SUITE, os.environ), self._say)
+            tree = cached_tree(self._cache, lambda: machine.debian_mirror(SUITE, os.environ), self._say)
             layout = self.layout
             saved = Saved(str(layout.subnet), layout.prefix, str(tree), memory)
             (self.folder / "lab.json").write_text(json.dumps(asdict(saved)))
@@ -354,8 +354,8 @@ class Lab:
     def _purge(self) -> None:
         others = self._register.names()
         if others:
-            raise UnfitError(
-                f"{self._cache} is kept",
+            raise LabError(
+                f"the hosts are gone, but the Debian trees in {self._cache} are kept",
                 cause=f"other labs run on it: {', '.join(others)}",
                 remedy="take them down first",
             )

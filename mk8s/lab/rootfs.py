@@ -24,12 +24,15 @@ def tree_name() -> str:
     return f"debian-{hashlib.sha256(source + platform.release().encode()).hexdigest()[:12]}"
 
 
-def cached_tree(cache: Path, mirror: str | None, say: Callable[[str], None]) -> Path:
-    """The tree's path; builds it when it is not there. Raises LabError with the builder's last words."""
+def cached_tree(cache: Path, mirror: Callable[[], str | None], say: Callable[[str], None]) -> Path:
+    """The tree's path; builds it when it is not there. Raises LabError with the builder's last words.
+
+    `mirror` is asked only for a build: the question takes longer than the start of a host.
+    """
     tree = cache / tree_name()
     with locked(cache, lambda: say("waiting: another mk8s is building the Debian tree")):
         if not tree.exists():
-            _build(tree, mirror, say)
+            _build(tree, mirror(), say)
     return tree
 
 
