@@ -7,6 +7,7 @@ files and touches no node.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mk8s.cluster import Cluster
@@ -69,12 +70,17 @@ def _refuse_missing(cluster: Cluster, items: Sequence[ArtifactItem]) -> None:
 
 
 def _checksums(cluster: Cluster, distro: Distro, items: Sequence[ArtifactItem]) -> dict[str, str]:
-    """What each file should hash to: the distro's checksum files, then the manifest's own words."""
+    """What each file should hash to: the distro's checksum files, then the manifest's own words.
+
+    A file that the manifest renames is still listed there under the distro's own name.
+    """
     found: dict[str, str] = {}
+    names = {item.id: item.file for item in distro.artifacts(replace(cluster, artifacts={}))}
     for item in items:
         if item.id.startswith(CHECKSUMS) and _here(cluster, item):
             text = (cluster.artifacts_dir / item.file).read_text(encoding="utf-8", errors="replace")
             found.update(distro.checksums(text))
+    found |= {item.file: found[name] for item in items if (name := names.get(item.id)) in found}
     for item in items:
         given = cluster.artifacts.get(item.id)
         if given and given.checksum:

@@ -148,5 +148,9 @@ def record_as_text(record: Record, titles: Mapping[str, str]) -> str:
 
 
 def _facts(record: Record) -> str:
+    if record.header:
+        head = record.header
+        begun = f", begun {head.started}" if head.started else ""
+        return f"machine {head.machine} {head.version}, {len(head.members)} nodes, mk8s {head.program}{begun}"
     parts = [record.edge, f"attempt {record.attempt}" if record.attempt else "", record.to, record.message]
     return ", ".join(part for part in parts if part)

@@ -12,16 +12,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from machines import Record, read_journal
-from mk8s.lab.lab import Lab
+from mk8s.lab import Lab
+from mk8s.lab.manifest_writer import ManifestChoices
 
-__all__ = ["Driver", "Finished", "intervals", "states_of", "wait_until"]
+__all__ = ["Driver", "Finished", "drive", "intervals", "states_of", "wait_until"]
 
 MK8S = [sys.executable, "-m", "mk8s"]
 EVIDENCE = "/var/lib/rancher/rke2/standin-log.jsonl"
@@ -61,17 +61,19 @@ class Driver:
         return self.mk8s("run", str(self.manifest), *words, env=env)
 
     @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
+    def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:
         """`mk8s run` in the background; killed at the end of the block if it still runs."""
         process = subprocess.Popen(
-            [*MK8S, "run", str(self.manifest)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._env(None),
+            [*MK8S, "run", str(self.manifest), *words],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=self._env(None),
         )  # fmt: skip
         try:
             yield process
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
+            if process.stderr:
+                process.stderr.close()
 
     def kill_after(self, seconds: float) -> bool:
         """Start a run and kill -9 it after a while. Whether it was still running."""
@@ -91,7 +93,7 @@ class Driver:
 
     def records(self) -> Sequence[Record]:
         """The run's journal, readable at any moment."""
-        return read_journal(self.state) if (self.manifest.parent / ".mk8s").exists() else ()
+        return read_journal(self.state / "journal") if (self.manifest.parent / ".mk8s").exists() else ()
 
     def on_host(self, i: int, script: str, user: str = "root") -> str:
         """Run a script on a host, over the lab's own ssh; what it printed."""
@@ -115,6 +117,13 @@ class Driver:
 
     def _env(self, extra: Mapping[str, str] | None) -> dict[str, str]:
         return {**os.environ, **self.extra_env, **(extra or {}), "TERM": "dumb"}
+
+
+def drive(lab: Lab, folder: Path, release: Path, *, servers: int = 0) -> Driver:
+    """A driver for a lab's hosts, with a manifest in the original format in `folder`."""
+    manifest = folder / "cluster.yaml"
+    lab.write_manifest(manifest, ManifestChoices(servers=servers, artifacts=release, standin=True))
+    return Driver(lab, manifest)
 
 
 def wait_until(met: Callable[[], bool], what: str, patience: float = 60.0) -> None:
