@@ -97,7 +97,7 @@ def _unreachable(spec: MachineSpec) -> Iterator[Problem]:
 def _dead_ends(spec: MachineSpec) -> Iterator[Problem]:
     left = {source for edge in spec.edges for source in edge.sources}
     ends = {name for name, state in spec.states.items() if state.outcome}
-    dead = {name for name in spec.states if name not in left | ends}
+    dead = set(spec.states) - left - ends
     ending = _leading_to(ends | dead, spec.edges)
     for name in sorted(_reach(spec.initial, spec.edges)):
         if name in dead:
@@ -136,27 +136,24 @@ def _circles(spec: MachineSpec) -> Iterator[Problem]:
         if edge.do is None and edge.signal is None and not edge.guard:
             for source in edge.sources:
                 ways.setdefault(source, (index, edge.to))
-    told: set[str] = set()
+    done: set[str] = set()
     for start in ways:
-        circle = _circle_through(start, ways)
-        if circle and not told & set(circle):
-            told.update(circle)
+        circle = _walk(start, ways, done)
+        if circle:
             index = min(ways[state][0] for state in circle)
             message = f"nodes would run in a circle for ever: {' -> '.join([*circle, circle[0]])}"
             yield Problem(("edges", index), message, "give one of these edges an action, a guard or a signal")
 
 
-def _circle_through(start: str, ways: dict[str, tuple[int, str]]) -> list[str]:
-    """The states of the circle that leads from `start` back to it; empty when there is none."""
-    circle = [start]
-    while circle[-1] in ways:
-        target = ways[circle[-1]][1]
-        if target == start:
-            return circle
-        if target in circle:
-            return []
-        circle.append(target)
-    return []
+def _walk(start: str, ways: Mapping[str, tuple[int, str]], done: set[str]) -> list[str]:
+    """The circle that a walk from `start` ends in, unless it ends or meets what was walked before."""
+    places: dict[str, int] = {}
+    state = start
+    while state in ways and state not in done and state not in places:
+        places[state] = len(places)
+        state = ways[state][1]
+    done.update(places)
+    return list(places)[places[state] :] if state in places else []
 
 
 def _signals_that_never_come(spec: MachineSpec) -> Iterator[Problem]:
