@@ -12,14 +12,12 @@ Begin reading at `Lab.up`. A host is in `host`, what it boots into in `boot`.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import files, machine, network
@@ -35,6 +33,7 @@ from .processes import find_process, run, send_signal, wait_until
 from .recipe import SUITE
 from .register import Register
 from .rootfs import cached_tree, remove_tree
+from .saved import SAVED_FILE, Saved
 
 __all__ = ["Lab"]
 
@@ -42,18 +41,8 @@ Say = Callable[[str], None]
 REBOOT = signal.SIGRTMIN + 5  # systemd(1): starts reboot.target
 OWN_FILES = (
     *(files.HOSTS_FILE, files.KNOWN_HOSTS_FILE, files.SSH_CONFIG_FILE),
-    *(files.KEY_FILE, f"{files.KEY_FILE}.pub", "lab.json"),
+    *(files.KEY_FILE, f"{files.KEY_FILE}.pub", SAVED_FILE),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What a lab remembers of its making (lab.json)."""
-
-    subnet: str
-    prefix: str
-    tree: str
-    memory: int
 
 
 class Lab:
@@ -85,7 +74,7 @@ class Lab:
     @property
     def layout(self) -> Layout:
         """Names and addresses: those of the lab that is up, else those that were asked for."""
-        saved = self._saved()
+        saved = Saved.load(self.folder)
         if saved is None:
             return Layout(self.name, self._asked_prefix, parse_subnet(self._asked_subnet or DEFAULT_SUBNET))
         return Layout(self.name, saved.prefix, parse_subnet(saved.subnet))
@@ -226,19 +215,8 @@ class Lab:
             self.folder, lambda: self._say(f"waiting: another command works on the lab in {self.folder}")
         )
 
-    def _saved(self) -> Saved | None:
-        try:
-            return Saved(**json.loads((self.folder / "lab.json").read_text()))
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError) as error:
-            raise LabError(
-                f"{self.folder / 'lab.json'} cannot be read: {error}",
-                remedy="delete that file, then run `mk8s lab down`",
-            ) from error
-
     def _refuse_other_subnet(self) -> None:
-        saved = self._saved()
+        saved = Saved.load(self.folder)
         if saved and self._asked_subnet and parse_subnet(self._asked_subnet) != parse_subnet(saved.subnet):
             raise UnfitError(
                 f"the lab {self.name!r} exists with the subnet {saved.subnet}",
@@ -246,21 +224,13 @@ class Lab:
             )
 
     def _tree(self, memory: int) -> Path:
-        """The tree that the lab began with: a disk fits to no other."""
-        saved = self._saved()
+        """The tree that the lab began with; a new lab begins with the newest."""
+        saved = Saved.load(self.folder)
         if saved is None:
             tree = cached_tree(self._cache, lambda: machine.debian_mirror(SUITE, os.environ), self._say)
-            layout = self.layout
-            saved = Saved(str(layout.subnet), layout.prefix, str(tree), memory)
-            (self.folder / "lab.json").write_text(json.dumps(asdict(saved)))
-        tree = Path(saved.tree)
-        if not tree.exists():
-            raise LabError(
-                f"{tree} is gone",
-                cause="the hosts' disks are changes over that Debian tree",
-                remedy="begin anew: `mk8s lab down`, then `mk8s lab up`",
-            )
-        return tree
+            saved = Saved(str(self.layout.subnet), self.layout.prefix, str(tree), memory)
+            saved.store(self.folder)
+        return saved.existing_tree()
 
     def _hosts(self) -> list[Host]:
         disks = self.folder / "hosts"
@@ -300,7 +270,7 @@ class Lab:
         return hosts
 
     def _power_on(self, hosts: Sequence[Host], tree: Path) -> None:
-        saved = self._saved()
+        saved = Saved.load(self.folder)
         memory = saved.memory if saved else 0
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda host: host.start(tree, memory), hosts))
