@@ -28,7 +28,8 @@ sub signed_by ($authority) { return ('-CA', tls("$authority.crt"), '-CAkey', tls
 
 sub make_authorities () {
     make_folder(tls(''), 0700);
-    my $extensions = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash";
+    my $extensions = join "\n", 'basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign',
+        'subjectKeyIdentifier=hash';
     new_certificate(tls($_), "/CN=rke2-$_\@" . time, $extensions) for qw(server-ca client-ca);
 }
 

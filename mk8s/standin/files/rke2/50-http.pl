@@ -83,12 +83,17 @@ sub relay ($line, $answer) {
             my $sent = syswrite $line->{in}, $reply, 4096 or return;
             substr($reply, 0, $sent) = '';
         }
-        if (!defined $reply and $notes =~ /^(?:Verification|No peer certificate)/m and my $request = parse_request($text)) {
-            $request->{client} = $notes =~ /^Verification: OK/m && $notes =~ /^Peer certificate: (.*)$/m ? $1 : '';
+        next if defined $reply or $notes !~ /^(?:Verification|No peer certificate)/m;
+        if (my $request = parse_request($text)) {
+            $request->{client} = verified_subject($notes);
             $reply = render_answer($answer->($request));
             $end = uptime() + 3;
         }
     }
+}
+
+sub verified_subject ($notes) {
+    return $notes =~ /^Verification: OK/m && $notes =~ /^Peer certificate: (.*)$/m ? $1 : '';
 }
 
 sub pass ($from, $to) {
@@ -185,9 +190,10 @@ sub dial_error ($host, $port) {
 }
 
 sub tls_error ($notes) {
-    return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid' if $notes =~ /not yet valid|has expired/;
-    return 'tls: failed to verify certificate: x509: certificate is not valid for any names' if $notes =~ /mismatch/;
-    return 'tls: failed to verify certificate: x509: certificate signed by unknown authority' if $notes =~ /verify error/;
+    my $words = 'tls: failed to verify certificate: x509: certificate';
+    return "$words has expired or is not yet valid" if $notes =~ /not yet valid|has expired/;
+    return "$words is not valid for any names" if $notes =~ /mismatch/;
+    return "$words signed by unknown authority" if $notes =~ /verify error/;
     return 'remote error: tls: bad certificate' if $notes =~ /alert/;
     return 'net/http: request canceled (Client.Timeout exceeded while awaiting headers)';
 }

@@ -51,9 +51,10 @@ sub adopt ($state) {
     return $status;
 }
 
-sub members () { my $state = state_now(); return sort { $a->{order} <=> $b->{order} } values %{$state->{members} // {}} }
+sub members () { return members_of(state_now()) }
+sub members_of ($state) { return sort { $a->{order} <=> $b->{order} } values %{$state->{members} // {}} }
 sub member ($name) { return (state_now()->{members} // {})->{$name} }
-sub servers_of ($state) { return [map { $_->{ip} } grep { !$_->{learner} } sort { $a->{order} <=> $b->{order} } values %{$state->{members}}] }
+sub servers_of ($state) { return [map { $_->{ip} } grep { !$_->{learner} } members_of($state)] }
 
 # ---- leases: who was heard lately; a file each, so that request handlers see them
 sub touch_lease ($name) { open my $file, '>', "$RUN/leases/$name" or return; utime undef, undef, $file }
@@ -88,7 +89,8 @@ sub cluster_write ($path, $body, $forwarded = 0) {
 }
 
 sub ask_server ($ip, $method, $path, %more) {
-    return ask($method, $ip, 9345, $path, ca => tls('server-ca.crt'), auth => 'server:' . password(), timeout => 2, %more);
+    my $auth = 'server:' . password();
+    return ask($method, $ip, 9345, $path, ca => tls('server-ca.crt'), auth => $auth, timeout => 2, %more);
 }
 
 sub password ($file = 'token') {
@@ -111,12 +113,13 @@ sub add_member ($state, $input) {
     my $members = $state->{members};
     my $known = $members->{$input->{name}};
     if ($known) {
-        die [409, 'duplicate node name found, please use a unique name for this node'] if $known->{id} ne $input->{id};
-        return $state;
+        return $state if $known->{id} eq $input->{id};
+        die [409, 'duplicate node name found, please use a unique name for this node'];
     }
     die [409, 'etcdserver: too many learner members in cluster'] if grep { $_->{learner} } values %$members;
     $members->{$input->{name}} = {
-        id => $input->{id}, name => $input->{name}, ip => $input->{ip}, learner => 1, order => ++$state->{joins}, since => time,
+        id => $input->{id}, name => $input->{name}, ip => $input->{ip},
+        learner => 1, order => ++$state->{joins}, since => time,
     };
     touch_lease($input->{name});
     return $state;
@@ -124,8 +127,9 @@ sub add_member ($state, $input) {
 
 sub check_password ($state, $input) {
     my $hash = $state->{passwords}{$input->{name}} //= $input->{password};
-    die [403, "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not match "
-        . 'server node-passwd entry, try enabling a unique node name with the --with-node-id flag'] if $hash ne $input->{password};
+    return if $hash eq $input->{password};
+    die [403, "Node password rejected, duplicate hostname or contents of '/etc/rancher/node/password' may not "
+        . 'match server node-passwd entry, try enabling a unique node name with the --with-node-id flag'];
 }
 
 sub add_node ($state, $input) {
@@ -135,7 +139,12 @@ sub add_node ($state, $input) {
     };
     $node->{$_} = $input->{$_} for qw(name ip role version arch os kernel);
     touch_lease($input->{name});
-    return {servers => servers_of($state), cluster => $state->{cluster}, rev => $state->{rev}, cni => $state->{cni}};
+    return agent_view($state);
+}
+
+# What an agent has to know of its cluster.
+sub agent_view ($state) {
+    return {servers => servers_of($state), map { $_ => $state->{$_} } qw(cluster rev cni)};
 }
 
 sub node_is_ready ($state, $input) {

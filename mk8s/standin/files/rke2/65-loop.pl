@@ -92,7 +92,8 @@ sub send_word ($kind, $state, $ip) {
 sub hear () {
     my $from = recv $UDP, my $words, 1024, 0 or return;
     my ($magic, $cluster, $kind, $node, $role, $revision) = split ' ', $words;
-    return unless ($magic // '') eq 'standin1' and defined $revision and $revision =~ /^\d+$/ and $node =~ /^[a-z0-9][a-z0-9.-]*$/;
+    return unless ($magic // '') eq 'standin1' and ($revision // '') =~ /^\d+$/;
+    return unless $node =~ /^[a-z0-9][a-z0-9.-]*$/;    # it becomes the name of a file
     my $state = $ROLE eq 'server' ? state_now() : $AGENT;
     return if $cluster ne ($state->{cluster} // '') or $node eq $NODE;
     my $ip = inet_ntoa((unpack_sockaddr_in($from))[1]);

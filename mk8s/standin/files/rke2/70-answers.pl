@@ -1,8 +1,5 @@
 # ---- what the two ports answer ---------------------------------------------------------------------
 
-our $READY = '';        # file that says the server is ready
-our $API_READY = 0;
-
 sub is_ready () { return -e "$RUN/ready" }
 
 sub status_of ($code, $reason, $message) {
@@ -45,8 +42,6 @@ sub supervisor ($request) {
     return write_for_node($request) if $method eq 'POST' and $path =~ m{^/v1-standin/};
     return (404, '404 page not found');
 }
-
-sub agent_view ($state) { return {servers => servers_of($state), cluster => $state->{cluster}, rev => $state->{rev}, cni => $state->{cni}} }
 
 sub configuration ($request) {
     return (503, 'runtime core not ready') unless has_data() and -e tls('server-ca.crt');
@@ -138,9 +133,13 @@ sub node_object ($node) {
             },
         },
     };
-    my @taints = map { /^([^=:]+)(?:=([^:]*))?:(\w+)$/ ? {key => $1, value => $2 // '', effect => $3} : () } words($node->{taints});
+    my @taints = map { taint_of($_) } words($node->{taints});
     $object->{spec}{taints} = \@taints if @taints;
     return $object;
+}
+
+sub taint_of ($text) {
+    return $text =~ /^([^=:]+)(?:=([^:]*))?:(\w+)$/ ? {key => $1, value => $2 // '', effect => $3} : ();
 }
 
 sub labels_of ($node) {
@@ -176,7 +175,8 @@ sub conditions_of ($node) {
 }
 
 sub ready_words ($node, $away) {
-    return ('Unknown', 'NodeStatusUnknown', 'Kubelet stopped posting node status.') if $away > setting('NODE_GRACE_SECONDS', 20);
+    return ('Unknown', 'NodeStatusUnknown', 'Kubelet stopped posting node status.')
+        if $away > setting('NODE_GRACE_SECONDS', 20);
     return ('True', 'KubeletReady', 'kubelet is posting ready status') if $node->{ready};
     return ('False', 'KubeletNotReady', 'container runtime network not ready: NetworkReady=false '
         . 'reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized');

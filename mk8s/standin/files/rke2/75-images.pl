@@ -15,7 +15,8 @@ sub load_images () {
         info("Imported images from $path");
         return;
     }
-    warning("Failed to load runtime image $image from tarball: no local image available for $image: $why: image not found");
+    warning("Failed to load runtime image $image from tarball: no local image available for $image: $why: "
+        . 'image not found');
     info("Pulling runtime image $image");
     pump(2);
     fatal(qq(failed to get runtime image $image: Get "https://index.docker.io/v2/": dial tcp: lookup index.docker.io: )
@@ -32,8 +33,10 @@ sub beginning_of ($path) {
 }
 
 sub archive_fault ($path) {
-    return system("gzip -t '$path' 2>/dev/null") ? 'gzip: invalid checksum or unexpected EOF' : '' if $path =~ /gz$/;
-    return $path =~ /zst$/ ? zst_fault($path) : '';
+    return zst_fault($path) if $path =~ /zst$/;
+    return '' unless $path =~ /gz$/;
+    my $bad = system 'sh', '-c', 'exec gzip -t "$1" 2>/dev/null', 'sh', $path;
+    return $bad ? 'gzip: invalid checksum or unexpected EOF' : '';
 }
 
 # Walk the blocks of a zstd frame: a file that ends before its last block is torn.

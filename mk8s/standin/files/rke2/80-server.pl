@@ -12,7 +12,7 @@ sub server (@arguments) {
     info('Running kube-apiserver (stand-in)');
     pump($pause);
     listen_on('0.0.0.0', 6443, \&serve_tls, \&api);
-    listen_on('127.0.0.1', 2381, \&serve_plain, sub ($request) { (200, '{"health":"true","reason":""}', 'application/json') });
+    listen_on('127.0.0.1', 2381, \&serve_plain, \&etcd_health);
     pump($pause);
     register_server($me);
     write_kubeconfig($config);
@@ -22,6 +22,8 @@ sub server (@arguments) {
     event('ready', how => $how, cluster => state_now()->{cluster});
     live($me, sub { cluster_write('/v1-standin/node-ready', encode(who($me))) });
 }
+
+sub etcd_health ($request) { return (200, '{"health":"true","reason":""}', 'application/json') }
 
 # What both roles do first. Returns the config and what others must know of this node.
 sub begin ($role, @arguments) {
@@ -41,9 +43,11 @@ sub begin ($role, @arguments) {
     event('start', boot => (slurp('/proc/sys/kernel/random/boot_id') // '') =~ s/\s//gr);
     $SIG{TERM} = $SIG{INT} = sub { info('Shutting down'); event('stop'); POSIX::_exit(0) };
     $SIG{PIPE} = 'IGNORE';
-    my $me = {name => $NODE, role => $role, ip => node_ip($config), version => $VERSION, password => sha256(node_password()),
-        arch => machine(), os => os_name(), kernel => (POSIX::uname())[2],
-        labels => [words($config->{'node-label'})], taints => [words($config->{'node-taint'})]};
+    my $me = {
+        name => $NODE, role => $role, ip => node_ip($config), version => $VERSION,
+        password => sha256(node_password()), arch => machine(), os => os_name(), kernel => (POSIX::uname())[2],
+        labels => [words($config->{'node-label'})], taints => [words($config->{'node-taint'})],
+    };
     listen_for_heartbeats();
     return ($config, $me);
 }
@@ -109,7 +113,9 @@ sub init_cluster ($config, $me) {
         %$state = (
             cluster => $cluster, rev => 0, joins => 1, nodes => {}, passwords => {}, critical => critical($config),
             cni => word($config, 'cni', 'canal'),
-            members => {$NODE => {id => random_hex(8), name => $NODE, ip => $me->{ip}, learner => '', order => 1, since => time}},
+            members => {$NODE => {
+                id => random_hex(8), name => $NODE, ip => $me->{ip}, learner => '', order => 1, since => time,
+            }},
         );
     });
     spew("$DATA/server/db/etcd/joined", "$cluster\n");
@@ -135,13 +141,14 @@ sub resume ($config, $me) {
     my $token = token_of($config);
     fatal('starting kubernetes: preparing server: bootstrap data already found and encrypted with different token')
         if length $token and (split_token($token))[0] ne password();
-    info('Managed etcd cluster is already initialized; the server address in the config is not used') if word($config, 'server');
+    info('Managed etcd cluster is already initialized; the server address in the config is not used')
+        if word($config, 'server');
     for my $other (grep { $_->{name} ne $NODE } members()) {
         last if pull($other->{ip});
     }
-    fatal('this server is not a member of the etcd cluster. Found [' . join(' ', map { "$_->{name}=https://$_->{ip}:2380" } members())
-        . "], expect: $NODE=https://$me->{ip}:2380") unless member($NODE);
-    return 'resume';
+    return 'resume' if member($NODE);
+    my $found = join ' ', map { "$_->{name}=https://$_->{ip}:2380" } members();
+    fatal("this server is not a member of the etcd cluster. Found [$found], expect: $NODE=https://$me->{ip}:2380");
 }
 
 sub address_of ($url) {
@@ -157,8 +164,8 @@ sub fetch_authority ($host, $port, $token) {
     die "failed to get CA certs: https://$host:$port/cacerts: $status $REASON{$status}\n" if $status != 200;
     my ($password, $expected) = split_token($token);
     my $hash = sha256($pem);
-    die "token CA hash does not match the Cluster CA certificate hash: $expected != $hash\n" if length $expected and $expected ne $hash;
-    return ($pem, $password);
+    return ($pem, $password) if $expected eq '' or $expected eq $hash;
+    die "token CA hash does not match the Cluster CA certificate hash: $expected != $hash\n";
 }
 
 sub join_cluster ($config, $me, $url) {
@@ -186,9 +193,9 @@ sub fetch_bootstrap ($host, $port, $password) {
     my ($status, $body, $why) = ask(GET => $host, $port, $path, ca => tls('server-ca.crt'), auth => "server:$password");
     fatal("starting kubernetes: preparing server: https://$host:$port$path: "
         . ($status ? "$status $REASON{$status}" : $why)) if $status != 200;
-    my $bootstrap = decode($body) // fatal("starting kubernetes: preparing server: https://$host:$port$path: invalid JSON");
-    fatal("starting kubernetes: preparing server: https://$host:$port$path: 503 Service Unavailable") unless $bootstrap->{ready};
-    return $bootstrap;
+    my $bootstrap = decode($body);
+    return $bootstrap if $bootstrap and $bootstrap->{ready};
+    fatal("starting kubernetes: preparing server: https://$host:$port$path: 503 Service Unavailable");
 }
 
 sub compare_critical ($config, $theirs) {

@@ -64,8 +64,8 @@ sub ask_any ($method, $path, $body = undef) {
     my %asked;
     for my $address (@ADDRESSES, map { [$_, 9345] } @{$AGENT->{servers}}) {
         next if $asked{$address->[0]}++;
-        my ($status, $answer, $reason) = ask($method, @$address, $path, ca => agent_ca(), auth => "node:$PASSWORD", body => $body,
-            timeout => 4);
+        my ($status, $answer, $reason) = ask($method, @$address, $path, ca => agent_ca(),
+            auth => "node:$PASSWORD", body => $body, timeout => 4);
         if ($status and $status != 503) {
             prefer($address);
             return ($status, $answer);
@@ -90,7 +90,8 @@ sub know ($answer) {
 }
 
 sub refresh_agent ($ip) {
-    my ($status, $body) = ask(GET => $ip, 9345, '/v1-standin/servers', ca => agent_ca(), auth => "node:$PASSWORD", timeout => 2);
+    my ($status, $body) = ask(GET => $ip, 9345, '/v1-standin/servers', ca => agent_ca(),
+        auth => "node:$PASSWORD", timeout => 2);
     my $answer = $status == 200 ? decode($body) : undef;
     know($answer) if $answer and $answer->{cluster} eq $AGENT->{cluster};
 }

@@ -2,10 +2,14 @@
 
 sub usage () {
     print "NAME:\n   rke2 - a STAND-IN for Rancher Kubernetes Engine 2, for tests and rehearsal of mk8s\n\n",
-        "COMMANDS:\n   server, agent, token generate, --version\n   standin-config [FLAGS]   print the config as it was understood, as JSON\n";
+        "COMMANDS:\n   server, agent, token generate, --version\n",
+        "   standin-config [FLAGS]   print the config as it was understood, as JSON\n";
 }
 
-sub version () { print "rke2 version $VERSION (STAND-IN for tests and rehearsal of mk8s; this is not RKE2)\ngo version none (perl $^V)\n" }
+sub version () {
+    print "rke2 version $VERSION (STAND-IN for tests and rehearsal of mk8s; this is not RKE2)\n",
+        "go version none (perl $^V)\n";
+}
 
 sub token (@arguments) {
     return print random_hex(3) . '.' . random_hex(8) . "\n" if ($arguments[0] // '') eq 'generate';
