@@ -8,7 +8,6 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,6 @@ TOKEN = "S3cret"
 EVIDENCE = "/var/lib/rancher/rke2/standin-log.jsonl"
 KUBECTL = "/var/lib/rancher/rke2/bin/kubectl --kubeconfig /etc/rancher/rke2/rke2.yaml"
 PATIENCE = 40.0
-WIPE = """
-[ ! -x /usr/local/bin/rke2-uninstall.sh ] || rke2-uninstall.sh >/dev/null 2>&1
-rm -rf /etc/default/rke2-* /root/release
-"""
 
 
 def eventually(met: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
@@ -49,14 +44,6 @@ class StandinHosts:
         done = self.run(i, script)
         assert done.returncode == 0, f"host {i}: {script}: {done.stdout}{done.stderr}"
         return done.stdout
-
-    def wipe(self) -> None:
-        """Every host running, and without any trace of an earlier test."""
-        numbers = [host.number for host in self.lab.hosts]
-        for number in numbers:
-            self.lab.heal(number)
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda number: self.sh(number, WIPE), numbers))
 
     def install(self, i: int, role: str = "server", settings: Mapping[str, object] | None = None) -> None:
         """Put the release on a host and run its install.sh; starts nothing."""

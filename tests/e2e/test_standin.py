@@ -1,28 +1,21 @@
 """The stand-in release on real hosts: does it behave as RKE2 is known to?
 
-Each test begins with hosts that have no trace of RKE2.
+Each test begins with new hosts.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from mk8s.lab import Lab
 from mk8s.standin import build_release
+from tests.e2e.labs import LabMaker
 from tests.e2e.standin_hosts import TOKEN, StandinHosts, eventually
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.slow,
-    pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="the lab needs root on Linux"),
-    pytest.mark.skipif(not shutil.which("ssh"), reason="the lab is driven over ssh"),
-]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 READY_WITH_CERTIFICATE = """cd /var/lib/rancher/rke2/server/tls
 curl -s --cacert server-ca.crt --cert client-kube-apiserver.crt --key client-kube-apiserver.key \\
@@ -30,20 +23,13 @@ curl -s --cacert server-ca.crt --cert client-kube-apiserver.crt --key client-kub
 
 
 @pytest.fixture(scope="module")
-def standin_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandinHosts]:
-    folder = tmp_path_factory.mktemp("standin-lab")
-    lab = Lab(folder / "lab", name="standin", prefix="s", subnet="10.81.0.0/24")
-    try:
-        lab.up(4)
-        yield StandinHosts(lab, build_release(folder / "release", images_size=100_000))
-    finally:
-        lab.down()
+def small_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_release(tmp_path_factory.mktemp("standin") / "release", images_size=100_000)
 
 
 @pytest.fixture
-def hosts(standin_lab: StandinHosts) -> StandinHosts:
-    standin_lab.wipe()
-    return standin_lab
+def hosts(lab: LabMaker, small_release: Path) -> StandinHosts:
+    return StandinHosts(lab.fresh(4), small_release)
 
 
 def test_a_first_server_becomes_ready(hosts: StandinHosts) -> None:
