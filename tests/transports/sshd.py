@@ -27,6 +27,8 @@ HOST = "127.0.0.1"
 START_PATIENCE = 10.0  # seconds
 
 CONFIG = """\
+# the first value of a keyword counts
+{extra}
 ListenAddress {host}
 Port {port}
 {host_keys}
@@ -46,7 +48,6 @@ LogLevel VERBOSE
 # bash reads ~/.bashrc for commands that come by ssh, unless it believes to be a deeper shell:
 # what is in the tester's own file is no business of the test
 SetEnv SHLVL=2
-{extra}
 """
 
 

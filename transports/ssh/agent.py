@@ -34,13 +34,13 @@ class Identity:
     comment: str
 
 
-async def identities(path: str | None = None) -> tuple[Identity, ...]:
+async def identities(path: str | None = None, *, patience: float = PATIENCE) -> tuple[Identity, ...]:
     """The agent's keys; none where there is no agent, or none that answers."""
     path = path or os.environ.get("SSH_AUTH_SOCK", "")
     if not path:
         return ()
     try:
-        with anyio.fail_after(PATIENCE):
+        with anyio.fail_after(patience):
             async with await anyio.connect_unix(path) as stream:
                 await stream.send(LIST_KEYS)
                 size = int.from_bytes(await receive_exactly(stream, 4), "big")

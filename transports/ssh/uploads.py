@@ -56,10 +56,10 @@ class Pump:
         try:
             while self.done < self._size and (chunk := self._stream.read(min(CHUNK, self._size - self.done))):
                 self._write(chunk)
-            while not self._channel.eof() and self._channel.send_eof() == EAGAIN:
+            while not self._has_ended() and self._channel.send_eof() == EAGAIN:
                 self._wait()
         except SSH2Error as error:
-            if not self._channel.eof():  # else the command ended before its input did: it will say why
+            if not self._has_ended():  # else the command ended before its input did: it will say why
                 raise Lost(describe(error, self._driver.session)) from None
         self.finished = True
 
@@ -78,11 +78,15 @@ class Pump:
             code, count = self._channel.write(chunk)
             self.done += max(count, 0)
             chunk = chunk[max(count, 0) :]
-            if self._channel.eof():
+            if self._has_ended():
                 self.done = self._size  # nobody reads any more
                 return
             if code == EAGAIN and chunk:
                 self._wait()
+
+    def _has_ended(self) -> bool:
+        """Whether the command ended. `eof` alone is not told while output of it lies unread."""
+        return bool(self._channel.eof() or self._channel.get_exit_status())
 
     def _wait(self) -> None:
         directions = self._driver.session.block_directions()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
 
+from tests.transports import users
 from tests.transports.sshd import Server
 from transports.base import Command, Outcome
 from transports.shell import Output
@@ -23,6 +24,16 @@ Connect = Callable[..., AbstractAsyncContextManager[SSHTransport]]
 @pytest.fixture(params=["trio", "asyncio"])
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return request.param
+
+
+@pytest.fixture
+def temporary_user() -> Iterator[users.TemporaryUser]:
+    """A user for one test; skip, saying why, where none can be made."""
+    reason = users.cannot_make_users()
+    if reason:
+        pytest.skip(reason)
+    with users.temporary_user() as user:
+        yield user
 
 
 @asynccontextmanager
