@@ -29,12 +29,22 @@ __all__ = ["JOURNAL", "Disk", "FileJournal", "read_journal"]
 JOURNAL = "journal.jsonl"
 
 
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name durable: its folder has to be synced too."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The system calls that can fail on a bad day, so that a test can bring such a day."""
+    """What can fail on a bad day, so that a test can bring such a day."""
 
     write: Callable[[int, bytes], int] = os.write
     sync: Callable[[int], None] = os.fdatasync
+    sync_folder: Callable[[Path], None] = _sync_folder
 
 
 def read_journal(folder: Path) -> list[Record]:
@@ -100,7 +110,7 @@ class FileJournal:
         is_new = not self.path.exists()
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         if is_new:
-            _sync_folder(self.path.parent)
+            self._disk.sync_folder(self.path.parent)
         parsed = self._parse()
         self._length = parsed.length
         self._seq = len(parsed.records)
@@ -148,15 +158,6 @@ class FileJournal:
     def _refuse_if_broken(self) -> None:
         if self._broken is not None:
             raise self._broken
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable: its folder has to be synced too."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _what_to_do(path: Path, error: OSError) -> str:

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from machines.files import JOURNAL, Disk, FileJournal, read_journal
-from machines.framing import JournalDamaged
+from machines.framing import JournalDamaged, parse
 from machines.journal import GroupCommit, JournalError, MemoryJournal
 from machines.lock import Holder, JournalLocked
 
@@ -70,6 +70,14 @@ def test_a_damaged_journal_is_refused_and_its_lock_is_let_go(tmp_path: Path) -> 
     for _ in range(2):
         with pytest.raises(JournalDamaged, match=f"{JOURNAL}: damaged at byte 0"):
             FileJournal(tmp_path)
+
+
+def test_the_name_of_a_new_journal_is_made_durable_once(tmp_path: Path) -> None:
+    """A synced file whose name is lost is lost."""
+    synced: list[Path] = []
+    for _ in range(2):
+        FileJournal(tmp_path, disk=Disk(sync_folder=synced.append)).close()
+    assert synced == [tmp_path]
 
 
 def test_a_folder_without_a_journal_reads_as_empty(tmp_path: Path) -> None:
@@ -221,6 +229,8 @@ def test_a_full_disk_stops_the_run_and_leaves_only_whole_records(tmp_path: Path,
         with pytest.raises(JournalError, match=r"No space left on device[^\n]*\nhint: make room"):
             append_three(journal)
     journal.close()
+    data = (tmp_path / JOURNAL).read_bytes()
+    assert parse(data).length == len(data)
     again = FileJournal(tmp_path)
     sound = len(again.records())
     assert again.append(1.0, "done").seq == sound + 1

@@ -16,7 +16,7 @@ from machines.journal import JournalError, MemoryJournal
 from machines.records import Kind, Record
 from machines.registry import Context, Evidence
 from machines.simulation import FaultPlan, ScriptedFault, Simulated
-from machines.spec import Retry
+from machines.spec import EdgeSpec, Retry
 from tests.machines.groups import SPEC, Group, Person, kinds, people, refuse, registry, run, table, with_edge
 from tests.machines.groups import with_spec as spec_with
 
@@ -252,6 +252,29 @@ def test_an_edge_that_failed_in_doubt_is_probed_before_it_is_tried_again() -> No
     assert first.result.states == {"lead": "failed"}
     second = resumed(first.journal, people(0), registry(join=refuse, has_joined=has_joined), spec)
     assert second.result.ok
+
+
+def test_an_edge_that_was_begun_is_probed_when_a_run_resumes() -> None:
+    """Also after a plain refusal: time has passed, and someone may have done it by hand."""
+    retry = [Retry(match=["exit"], delay=100, jitter="none", max_delay=100)]
+
+    async def has_joined(_context: Context) -> Evidence:
+        return {"member": True}
+
+    spec = with_edge("lead", retry=retry)
+    first = run(people(0), registry(join=refuse), spec, stop_at=50.0)
+    second = resumed(first.journal, people(0), registry(join=refuse, has_joined=has_joined), spec)
+    assert kinds(second.records, "lead")[-4:] == ["resumed", "probed", "state", "state"]
+    assert second.result.ok
+
+
+def test_who_ended_elsewhere_before_can_no_longer_come_after_a_resume() -> None:
+    """A new follower does not wait for a lead that went home without joining."""
+    skip = EdgeSpec(name="skip", source="new", to="home", guard=["is_lead"])
+    spec = spec_with(edges=[skip, *SPEC.edges])
+    first = run(people(0), spec=spec)
+    second = resumed(first.journal, people(1), spec=spec)
+    assert "lead can no longer come" in second.result.blocked["f0"]
 
 
 def test_after_a_rollback_a_node_begins_at_the_oldest_edge_that_was_undone() -> None:

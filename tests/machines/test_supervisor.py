@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from machines.errors import ActionError
 from machines.journal import JournalError, MemoryJournal
 from machines.logbook import Silent
-from machines.records import Kind, Record
+from machines.records import Header, Kind, Record
 from machines.registry import Context, Evidence, Member
 from machines.simulation import run_simulated, simulate
 from machines.spec import Catch, EdgeSpec, Retry, SignalSpec
@@ -23,6 +24,7 @@ from tests.machines.groups import (
     FOLLOW,
     GUARDS,
     LEAD,
+    ROLL_BACK,
     SPEC,
     Person,
     kinds,
@@ -55,6 +57,7 @@ class Answers:
         return {"answer": "yes"}
 
 
+MEMBERS = (("lead", "lead"), ("f0", "follower"))
 LOST = ("connection.lost", "connection")
 
 
@@ -344,6 +347,20 @@ def test_a_probe_that_cannot_tell_counts_as_that_failure_and_is_asked_again() ->
     assert done.result.ok
 
 
+def test_a_probe_may_outlast_the_deadline_and_then_nothing_is_begun() -> None:
+    """Whether it happened is worth knowing; there is no time to do it again."""
+
+    async def has_joined(_context: Context) -> None:
+        await trio.sleep(60)
+
+    join = Answers(lost())
+    spec = with_edge("lead", deadline=50.0)
+    done = run(people(0), registry(join=join, has_joined=has_joined), spec)
+    assert join.attempts == [1]
+    assert done.result.failures["lead"].failure.kind == "timeout"
+    assert done.result.failures["lead"].failure.message.startswith("no time left for an attempt")
+
+
 # -- rollback ---------------------------------------------------------------------------------------
 
 
@@ -369,6 +386,21 @@ def test_a_rollback_takes_back_this_edge_and_all_finished_ones_newest_first() ->
     assert undos.ran == ["lead", "build"]
     assert done.result.states == {"lead": "rolled-back"}
     assert kinds(done.records, "lead")[-6:] == ["error", "undo", "undone", "undo", "undone", "state"]
+
+
+def test_finished_edges_are_taken_back_in_reverse_order() -> None:
+    """What was built last stands on what was built before."""
+    undos = Undos()
+    settle: dict[str, Any] = {"do": "join", "timeout": 10.0, "catch": ROLL_BACK}
+
+    async def join(context: Context) -> None:
+        if context.edge == "settle":
+            raise no()
+
+    actions = registry(join=join, tear_down=undos, leave=undos)
+    done = run(people(0), actions, with_edge("settle", **settle))
+    assert undos.ran == ["lead", "build"]
+    assert done.result.states == {"lead": "rolled-back"}
 
 
 def test_an_undo_that_fails_is_written_down_and_the_rest_still_run() -> None:
@@ -416,6 +448,11 @@ def test_a_blocked_member_counts_as_gone_for_other_signals() -> None:
     ]
     assert list(done.result.blocked) == ["f0", "f1", "c"]
     assert "can no longer come (0 came)" in done.result.blocked["c"]
+
+
+def test_a_signal_over_a_role_that_nobody_has_holds_nobody_back() -> None:
+    """A group without a lead does not wait for one."""
+    assert run([Person("f0", "follower")]).result.ok
 
 
 def test_members_that_wait_for_each_other_are_blocked() -> None:
@@ -479,10 +516,16 @@ def test_a_spent_budget_lets_no_member_of_the_role_begin_anything() -> None:
 
 def test_a_member_that_waits_for_a_signal_learns_of_a_spent_budget_at_once() -> None:
     """It does not wait for a signal that it could not use."""
-    actions = registry(build=Answers(no(), node="f0"), join=Answers(50.0))
+
+    async def build(context: Context) -> None:
+        if context.member.name == "f0":
+            await trio.sleep(10)
+            raise no()
+
+    actions = registry(build=build, join=Answers(50.0))
     done = run(people(2), actions, with_edge("build", retry=[]), budgets={"follower": "0"})
     (blocked,) = of(done.records, "blocked", "f1")
-    assert blocked.at == 0.0
+    assert blocked.at == 10.0
 
 
 # -- stopping ----------------------------------------------------------------------------------------
@@ -548,6 +591,27 @@ def test_a_rollback_that_a_stop_meets_may_end() -> None:
     done = run(people(0), actions, with_edge("lead", retry=[]), stop_at=5.0)
     assert done.result.states == {"lead": "rolled-back"}
     assert done.result.at == 20.0
+
+
+def test_a_closed_gate_concludes_nothing_from_silence() -> None:
+    """Whoever still stands parked while a run is being stopped has not lost anything."""
+    journal = MemoryJournal()
+
+    async def main() -> None:
+        supervisor = Supervisor(table(), registry(), people(1), journal)
+        supervisor.logbook.open(
+            Header(schema=1, machine="group", version=1, machine_digest="", members=MEMBERS)
+        )
+        supervisor.gate.start(people(1), [])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(supervisor.gate.park, people(1)[1], ["lead-joined"])
+            await trio.testing.wait_all_tasks_blocked()
+            supervisor.stop()
+            supervisor.gate.left()
+            nursery.cancel_scope.cancel()
+
+    run_simulated(main, seed=0)
+    assert kinds(journal.records()) == ["header"]
 
 
 def test_an_abort_cancels_at_once() -> None:
