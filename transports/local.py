@@ -14,7 +14,7 @@ import pwd
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -42,7 +42,7 @@ class Job:
 
     command: Command
     sudo: bool
-    password: str | None  # sudo's
+    password: str | None = field(repr=False)  # sudo's
     feed: Feed | None
     talk: Conversation
     output: Output

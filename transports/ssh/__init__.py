@@ -4,9 +4,10 @@ What stands on what, lowest first: `sockets`, `driver` (the laws of libssh2), `h
 and `agent`, `login`, `connection`, `channels`, `commands`, `uploads`, `transport`. Begin reading at
 `transport`, then `driver`.
 
-Two sentences of honesty: libssh2 1.11.1 has memory-safety bugs that a hostile server could reach before
-its host key is judged; docs/security.md says which, and what is done about it. It is also old: hardware
-keys (sk-*), GSSAPI and post-quantum key exchange are not there.
+What remains, said plainly: libssh2 1.11.1 has memory-safety bugs that a hostile server, or someone in
+between, can reach before its host key is judged. The MACs with one of them (*-etm) are not offered;
+against the one in AES-GCM `ciphers` may name aes-ctr first. Hardware keys (sk-*), GSSAPI and
+post-quantum key exchange are not there.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import anyio
@@ -39,7 +39,7 @@ class Job:
     user: str
     command: Command
     sudo: bool
-    password: str | None  # sudo's
+    password: str | None = field(repr=False)  # sudo's
     supply: Supply | None = None  # feeds stdin instead of command.stdin, in its own time
 
 

@@ -70,21 +70,17 @@ async def test_readers_see_the_old_file_or_the_new_one(
     assert whole(target) == sources[1].sha256
 
 
-async def test_a_part_is_private_while_it_is_written(
-    make_server: MakeServer, tmp_path: Path, folder: Path
-) -> None:
+async def test_a_part_is_private_while_it_is_written(server: Server, tmp_path: Path, folder: Path) -> None:
     """A secret is nobody's to read, even before its mode is set."""
-    source = big_file(tmp_path / "source", 16 * MIB)
-    modes: list[int] = []
+    source = big_file(tmp_path / "source", 32 * MIB)
 
     async with connected(server) as transport, anyio.create_task_group() as tasks:
-        tasks.start_soon(
-            lambda: transport.put(source, PurePosixPath(folder / "file"), mode=0o644, on_progress=look)
-        )
+        tasks.start_soon(transport.put, source, PurePosixPath(folder / "file"))
         await until(lambda: bool(list(folder.iterdir())))
-        modes.extend(path.stat().st_mode & 0o777 for path in folder.iterdir() if path.name != "file")
+        modes = [(path.name[-5:], path.stat().st_mode & 0o777) for path in folder.iterdir()]
 
-    assert modes == [0o600]
+    assert modes == [(".part", 0o600)]
+    assert (folder / "file").stat().st_mode & 0o777 == 0o644
 
 
 async def test_a_cancelled_upload_leaves_nothing(server: Server, tmp_path: Path, folder: Path) -> None:
