@@ -17,14 +17,14 @@ from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport,
 
 __all__ = ["make_transports"]
 
-CONNECTION_STARTS = 10  # sshd drops unauthenticated connections at random past MaxStartups 10
+CONNECTION_STARTS = 10  # sshd drops unauthenticated connections at random past its MaxStartups of 10
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 Ask = Callable[[], str | None]
 
 
 def make_transports(cluster: Cluster, known_hosts: Path) -> dict[str, Transport]:
     """One transport for each node, by its name. `known_hosts` is the file that accepted keys go to."""
-    starts = ConnectionStarts(CONNECTION_STARTS)
+    starts = ConnectionStarts(cluster.limits.get("connections", CONNECTION_STARTS))
     uploads = UploadThreads(max(2, min(8, (os.cpu_count() or 2) * 2)))
     keys = HostKeys(
         _known_hosts_files(cluster, known_hosts),

@@ -300,7 +300,7 @@ class _Work:
             if verdict.met:
                 self.seen.extend([f"{step.title}: {verdict.reason}"] if verdict.reason else [])
                 return
-            words = f"{step.title}: {verdict.reason}" if verdict.reason else step.title
+            words = f"waiting until {step.title}: {verdict.reason or 'not yet'}"
             if verdict.lineage:
                 message = self.executor.redact(words)
                 raise ActionError(

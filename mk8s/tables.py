@@ -28,8 +28,8 @@ def node_machine(cluster: Cluster, registry: Registry | None = None) -> MachineS
     return msgspec.structs.replace(
         shipped,
         edges=[_with_policy(edge, cluster) for edge in shipped.edges],
-        limits={**shipped.limits, **cluster.limits},
-        budgets=_budgets(cluster),
+        limits={name: cluster.limits.get(name, capacity) for name, capacity in shipped.limits.items()},
+        budgets=dict(cluster.budgets),
     )
 
 
@@ -38,8 +38,3 @@ def _with_policy(edge: EdgeSpec, cluster: Cluster) -> EdgeSpec:
     if edge.name == GATED_EDGE:
         changes["signal"] = cluster.agents_wait_for
     return msgspec.structs.replace(edge, **changes) if changes else edge
-
-
-def _budgets(cluster: Cluster) -> dict[str, str]:
-    """The manifest speaks of servers; in the machine the primary is one of them with a role of its own."""
-    return dict(cluster.budgets)

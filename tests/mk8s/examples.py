@@ -16,7 +16,9 @@ def node(name: str, role: Role = "agent", address: str = "") -> Node:
     )
 
 
-def cluster(*nodes: Node, artifacts_dir: Path = Path("/nowhere"), servers: int = 3, agents: int = 3) -> Cluster:
+def cluster(
+    *nodes: Node, artifacts_dir: Path = Path("/nowhere"), servers: int = 3, agents: int = 3
+) -> Cluster:
     """A cluster of these nodes, or of so many servers and agents."""
     made = nodes or (
         node("srv-1", "primary", "10.0.0.1"),

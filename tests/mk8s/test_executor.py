@@ -140,7 +140,7 @@ def after(looks: int, then: Verdict = MET) -> Callable[[Outcome], Verdict]:
 
 
 def wait(judge: Callable[[Outcome], Verdict], **options: Any) -> WaitFor:
-    return WaitFor("wait for the app", argv("ask", "ask the app", "ask"), judge, **options)
+    return WaitFor("the app is there", argv("ask", "ask the app", "ask"), judge, **options)
 
 
 # Repeating
@@ -404,11 +404,11 @@ async def test_a_wait_looks_until_it_is_met() -> None:
     began = anyio.current_time()
     report = await on.run(wait(after(3), interval=5.0))
 
-    assert report == StepsReport(seen=("wait for the app: it is up",))
+    assert report == StepsReport(seen=("the app is there: it is up",))
     assert anyio.current_time() - began == pytest.approx(15.0, abs=0.1)
     assert on.notes == [
-        ("a", "wait for the app: looked 1 times"),
-        ("a", "wait for the app: looked 2 times"),
+        ("a", "waiting until the app is there: looked 1 times"),
+        ("a", "waiting until the app is there: looked 2 times"),
     ]
 
 
@@ -421,7 +421,7 @@ async def test_a_hopeless_wait_gives_up_with_the_judges_words() -> None:
     )
 
     assert await on.fail(wait(after(1, never))) == Failure(
-        ("join.rejected", "join"), "wait for the app: token rejected", "use the token"
+        ("join.rejected", "join"), "waiting until the app is there: token rejected", "use the token"
     )
 
 

@@ -1,0 +1,89 @@
+"""mk8s.rehearsal: whole clusters in virtual time, with the real table, driver, executor and engine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from machines.simulation import FAULT_KINDS, FaultPlan
+from mk8s.distros.base import load_distro
+from mk8s.distros.rke2.model import world_of
+from mk8s.rehearsal import Rehearsal, rehearse
+from tests.mk8s.examples import cluster
+
+SEEDS = 500
+CHUNK = 25  # seeds a test, so that they spread over the cores
+ENDS = {"healthy", "failed", "quarantined", "rolled-back"}
+PROGRAM = """
+from mk8s.distros.base import load_distro
+from mk8s.rehearsal import rehearse
+from tests.mk8s.test_rehearsal import faulty
+print(faulty(7, servers=3, agents=9).digest)
+"""
+
+
+def faulty(seed: int, *, servers: int, agents: int, rate: float = 0.01) -> Rehearsal:
+    """A rehearsal in which each operation meets one of all the kinds of fault at this rate."""
+    faults = FaultPlan(seed, dict.fromkeys(FAULT_KINDS, rate / len(FAULT_KINDS)))
+    return rehearse(cluster(servers=servers, agents=agents), load_distro("rke2"), seed=seed, faults=faults)
+
+
+def test_without_faults_everyone_becomes_healthy() -> None:
+    """Three servers, three agents; the order is the declared one, or a checker would have said so."""
+    run = rehearse(cluster(), load_distro("rke2"))
+    assert run.result.ok
+    assert set(run.result.states.values()) == {"healthy"}
+    assert world_of(run.network).violations == []
+    assert len(world_of(run.network).initialised) == 1
+
+
+def test_a_slow_uplink_makes_the_run_longer_and_nothing_else() -> None:
+    """Time on links is modelled: 2 MB/s for 6 x 895 MiB is three quarters of an hour."""
+    quick = rehearse(cluster(), load_distro("rke2"))
+    slow = rehearse(cluster(), load_distro("rke2"), uplink=2e6)
+    assert slow.result.states == quick.result.states
+    assert slow.result.at - quick.result.at > 2400
+
+
+def test_one_seed_is_one_journal_in_every_process() -> None:
+    """Eight processes with different hash seeds: one digest."""
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env={**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for hash_seed in range(1, 9)
+    ]
+    digests = [run.communicate()[0].strip() for run in runs]
+    assert len(digests[0]) == 64
+    assert set(digests) == {digests[0]}
+
+
+def test_another_seed_is_another_journal() -> None:
+    """Or the test above would prove nothing."""
+    assert faulty(1, servers=3, agents=3).digest != faulty(2, servers=3, agents=3).digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_fifty_nodes_with_faults_break_no_invariant(first: int) -> None:
+    """Checked after each record: limits, signals, budgets, one life, no secret; and everyone ends.
+
+    The modelled cluster keeps its own book of what must never happen: a second initialisation, two learners.
+    """
+    ended: Counter[str] = Counter()
+    for seed in range(first, first + CHUNK):
+        run = faulty(seed, servers=5, agents=45)
+        assert world_of(run.network).violations == [], f"seed {seed}"
+        assert all(
+            state in ENDS or name in run.result.blocked for name, state in run.result.states.items()
+        ), f"seed {seed}"
+        assert not any(end.failure.kind == "internal" for end in run.result.failures.values()), f"seed {seed}"
+        ended.update(run.result.states.values())
+    assert ended["healthy"] > CHUNK * 25
