@@ -28,7 +28,7 @@ OUTPUT_LIMIT = 1 << 24  # bytes of stdout and stderr together that an Outcome ho
 SUCCESS = 254  # how success travels; see duty 2
 NEIGHBOUR = 253  # how a real 254 travels
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-HEAD_LIMIT = 1 << 16  # bytes kept of what is said before the command begins
+HEAD_LIMIT = 1 << 12  # bytes kept of what is said before the command begins
 
 STATUS_MAP = f"r=$?; [ $r -eq {SUCCESS} ] && r={NEIGHBOUR}; [ $r -eq 0 ] && r={SUCCESS}; exit $r"
 
