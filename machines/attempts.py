@@ -150,7 +150,7 @@ class EdgeRun:
             "error",
             attempt=attempt,
             lineage=failure.lineage,
-            message=self._with_deadline(failure.message) if over else failure.message,
+            message=self._with_deadline(failure) if over else failure.message,
             remedy=failure.remedy,
             ambiguous=failure.ambiguous,
             final=failure.final or over,
@@ -207,9 +207,12 @@ class EdgeRun:
     def _remaining(self) -> float:
         return math.inf if self._edge.deadline is None else self._edge.deadline - self._used()
 
-    def _with_deadline(self, message: str) -> str:
+    def _with_deadline(self, failure: Failure) -> str:
+        """That it is too late to go on; and what went wrong before the attempt that the deadline cut off."""
         over = f"the deadline of {seconds_in_words(self._edge.deadline or 0)} leaves no time to try again"
-        return f"{message}; {over}" if message else over
+        before = self._life.failure if failure.kind == "timeout" else None
+        told = [failure.message, over, f"the attempt before: {before.message}" if before else ""]
+        return "; ".join(filter(None, told))
 
     def _context(self, attempt: int) -> Context:
         return Context(self._node.member, self._edge.name, attempt, self._edge.args, self._note)

@@ -7,6 +7,7 @@ its time, or a bug. Only cancellation by the run itself passes through.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import msgspec
 import trio
@@ -27,12 +28,19 @@ async def call(
     on_bug: OnBug,
 ) -> Evidence | Failure | None:
     """What the function returned, or why it did not. `seconds` may be infinite."""
+    doing = ""
+
+    def note(text: str) -> None:
+        nonlocal doing
+        doing = text
+        context.note(text)
+
     try:
         with trio.move_on_after(max(0.0, seconds)):
-            return _journalable(await function(context))
+            return _journalable(await function(replace(context, note=note)))
     except Exception as error:  # a program's code may raise anything, and costs one node one edge
         return _failure_of(error, on_bug)
-    return Failure(("timeout",), f"no end after {seconds_in_words(seconds)}", ambiguous=True)
+    return _out_of_time(seconds, doing)
 
 
 def describe(digest: Digest | None, context: Context, on_bug: OnBug) -> str | Failure:
@@ -62,6 +70,12 @@ def _journalable(evidence: Evidence | None) -> Evidence | None:
     if evidence is not None:
         msgspec.json.encode(evidence)
     return evidence
+
+
+def _out_of_time(seconds: float, doing: str) -> Failure:
+    """What it was doing, by its own last note, says more than that it took too long."""
+    message = f"no end after {seconds_in_words(seconds)}"
+    return _clean(Failure(("timeout",), f"{message}, while: {doing}" if doing else message, ambiguous=True))
 
 
 def _failure_of(error: Exception, on_bug: OnBug) -> Failure:

@@ -61,7 +61,7 @@ class Binding:
     async def stage(self, ctx: Context) -> Evidence:
         """Look at the host first: nothing is sent to one that cannot become a member."""
         self.facts.pop(ctx.member.name, None)
-        facts = await self.facts_of(ctx.member.name)
+        facts = await self._facts_for(ctx)
         refuse_unfit(self.nodes[ctx.member.name], facts, self.facts)
         return await self._run(self.distro.stage, ctx)
 
@@ -73,7 +73,7 @@ class Binding:
 
     async def has_joined(self, ctx: Context) -> Evidence | None:
         """The probe of the start and join edges: is the effect there already?"""
-        situation = await self._situation(ctx.member.name)
+        situation = await self._situation_for(ctx)
         verdict = await self.ask(ctx.member.name, self.distro.has_joined(situation))
         return {"seen": verdict.reason} if verdict.met else None
 
@@ -82,7 +82,8 @@ class Binding:
 
     async def is_healthy(self, node: str) -> Verdict:
         """Read-only: the role's readiness now. Raises ActionError when the node does not answer."""
-        return await self.ask(node, self.distro.is_healthy(await self._situation(node)))
+        situation = self._situation(node, await self.facts_of(node))
+        return await self.ask(node, self.distro.is_healthy(situation))
 
     async def ask(self, node: str, questions: Sequence[Question]) -> Verdict:
         """All questions in order; the first that is not met is the answer."""
@@ -106,14 +107,23 @@ class Binding:
         return act
 
     async def _run(self, steps_of: StepsOf, ctx: Context) -> dict[str, Any]:
-        situation = await self._situation(ctx.member.name)
+        situation = await self._situation_for(ctx)
         report = await self.executor.run_steps(
             ctx.member.name, steps_of(situation), self.distro.classify, note=ctx.note
         )
         return report.evidence()
 
-    async def _situation(self, node: str) -> Situation:
-        facts = await self.facts_of(node)
+    async def _facts_for(self, ctx: Context) -> Facts:
+        """The same, telling people what is being waited for: a host that is away takes its time."""
+        name = ctx.member.name
+        if name not in self.facts:
+            ctx.note(f"connecting to {name} ({self.nodes[name].address}) and asking what it is")
+        return await self.facts_of(name)
+
+    async def _situation_for(self, ctx: Context) -> Situation:
+        return self._situation(ctx.member.name, await self._facts_for(ctx))
+
+    def _situation(self, node: str, facts: Facts) -> Situation:
         return Situation(self.cluster, self.nodes[node], facts, self.release, self.token)
 
     async def _fetch_kubeconfig(self, node: str) -> None:
