@@ -295,7 +295,7 @@ class _Work:
 
     async def _wait(self, step: WaitFor) -> None:
         said = None
-        while True:
+        for pause in step.pauses():
             verdict = step.judge(await self.executor.ask(step.on or self.node, step.command))
             if verdict.met:
                 self.seen.extend([f"{step.title}: {verdict.reason}"] if verdict.reason else [])
@@ -309,7 +309,7 @@ class _Work:
             if words != said:
                 self.note(words)
                 said = words
-            await anyio.sleep(step.interval)
+            await anyio.sleep(pause)
 
     def _progress(self, title: str) -> OnProgress:
         """Tell people each tenth of an upload."""

@@ -9,7 +9,7 @@ This module knows no transport that is open, no clock and no file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeAlias
@@ -17,6 +17,9 @@ from typing import TypeAlias
 from transports.base import Command, File, Outcome
 
 __all__ = ["Run", "Step", "Upload", "Verdict", "WaitFor", "WriteFile"]
+
+FIRST_PAUSE = 0.25  # seconds between the first two looks at a condition
+GROWTH = 1.2  # so a condition is seen at the latest a fifth of the time later than it took to come true
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,9 @@ Judge: TypeAlias = Callable[[Outcome], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class WaitFor:
-    """A condition that becomes true by itself: looked at every `interval` seconds until the edge's timeout.
+    """A condition that becomes true by itself: looked at again and again until the edge's timeout.
 
+    Often at first, for most waits are short, then every `interval` seconds: see `pauses`.
     `on`: ask another node than the one being worked on, by name (a server that knows the answer).
     """
 
@@ -75,6 +79,13 @@ class WaitFor:
     judge: Judge
     interval: float = 2.0
     on: str | None = None
+
+    def pauses(self) -> Iterator[float]:
+        """Seconds between one look and the next, without an end."""
+        pause = FIRST_PAUSE
+        while True:
+            yield min(pause, self.interval)
+            pause = min(pause * GROWTH, self.interval)
 
 
 Step: TypeAlias = Upload | WriteFile | Run | WaitFor

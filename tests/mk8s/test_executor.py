@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -398,18 +399,34 @@ async def test_an_answer_that_cannot_be_read_is_a_failure_and_no_bug() -> None:
 
 
 async def test_a_wait_looks_until_it_is_met() -> None:
-    """Every interval; each reason is told once; it counts neither as changed nor as skipped."""
+    """Each reason is told once; it counts neither as changed nor as skipped."""
     on = scene()
     on.answers("ask", lambda _host: says())
-    began = anyio.current_time()
-    report = await on.run(wait(after(3), interval=5.0))
+    report = await on.run(wait(after(3)))
 
     assert report == StepsReport(seen=("the app is there: it is up",))
-    assert anyio.current_time() - began == pytest.approx(15.0, abs=0.1)
     assert on.notes == [
         ("a", "waiting until the app is there: looked 1 times"),
         ("a", "waiting until the app is there: looked 2 times"),
     ]
+
+
+async def test_a_wait_looks_often_at_first_and_then_every_interval() -> None:
+    """A short wait costs little, a long one asks the node seldom."""
+    on = scene()
+    at: list[float] = []
+
+    def judge(_outcome: Outcome) -> Verdict:
+        at.append(anyio.current_time())
+        return Verdict(met=len(at) == 30)
+
+    on.answers("ask", lambda _host: says())
+    await on.run(wait(judge, interval=3.0))
+    pauses = [later - earlier for earlier, later in pairwise(at)]
+
+    assert pauses[0] < 0.4
+    assert pauses[-1] == pytest.approx(3.0, abs=0.1)
+    assert all(later >= earlier - 0.01 for earlier, later in pairwise(pauses))
 
 
 async def test_a_hopeless_wait_gives_up_with_the_judges_words() -> None:
