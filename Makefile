@@ -40,4 +40,4 @@ bench: setup  ## measure; prints tables of ratios
 	scripts/bench
 
 clean:  ## remove what was made here
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -10,7 +10,6 @@ Begin reading at `Client`.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -129,7 +128,7 @@ class AsyncSSH:
         return str((await self._connection.run(script, check=True)).stdout).strip()
 
     async def put(self, source: Path, target: str) -> None:
-        here = hashlib.file_digest(source.open("rb"), "sha256").hexdigest()
+        here = digest_of_file(source)
         async with self._connection.start_sftp_client() as sftp:
             await sftp.put(str(source), target)
         refuse_other(here, await self.run(f"sha256sum {target}"))
@@ -167,7 +166,7 @@ class OpenSSH:
         return done.stdout.strip()
 
     async def put(self, source: Path, target: str) -> None:
-        here = hashlib.file_digest(source.open("rb"), "sha256").hexdigest()
+        here = digest_of_file(source)
         with source.open("rb") as stream:
             words = [*self._words, f"cat >{target} && sha256sum {target}"]
             done = subprocess.run(words, stdin=stream, stdout=subprocess.PIPE, check=True, text=True)

@@ -7,7 +7,6 @@ in memory. Each contender is one process tree, from its start to its end: import
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import shutil
@@ -24,7 +23,7 @@ from benchmarks.contenders import asyncssh_options, door_of, hashed, refuse_othe
 from benchmarks.measuring import NotMeasuredError, Usage, command, measure, medians
 from benchmarks.servers import Door, doors, payload
 from benchmarks.tables import Table, mebibytes, ratio, seconds
-from transports.base import Command
+from transports.base import Command, digest_of_file
 from transports.ssh import ConnectionStarts, SSHTransport, UploadThreads
 
 __all__ = ["race_asyncssh", "race_mk8s", "run"]
@@ -140,17 +139,17 @@ def race_asyncssh(hosts: list[str], source: str, folder: str) -> str:
     """In a process of its own."""
     import asyncssh
 
-    digest = hashlib.file_digest(Path(source).open("rb"), "sha256").hexdigest()
+    digest = digest_of_file(Path(source))
 
     async def serve(door: Door) -> None:
         target = f"{folder}/{door.host}"
         async with asyncssh.connect(**asyncssh_options(door)) as connection:
             async with connection.start_sftp_client() as sftp:
                 await sftp.put(source, target)
-            refuse_other(digest, (await connection.run(f"sha256sum {target}", check=True)).stdout)
+            refuse_other(digest, str((await connection.run(f"sha256sum {target}", check=True)).stdout))
             for number in range(COMMANDS):
                 done = await connection.run(f"echo {number}; test -f {target}", check=True)
-                refuse_other(str(number), done.stdout)
+                refuse_other(str(number), str(done.stdout))
 
     async def main() -> None:
         await asyncio.gather(*(serve(door_of(text)) for text in hosts))
@@ -178,7 +177,7 @@ def _pyinfra(to: Sequence[Door], source: Path, folder: Path) -> Usage:
     """The program itself, with an inventory and a deploy; it looks for changes first, as it always does."""
     home = folder.parent / "pyinfra"
     home.mkdir(exist_ok=True)
-    digest = hashlib.file_digest(source.open("rb"), "sha256").hexdigest()
+    digest = digest_of_file(source)
     (home / "inventory.py").write_text(INVENTORY.format(hosts=[_pyinfra_host(door) for door in to]))
     (home / "deploy.py").write_text(
         DEPLOY.format(folder=str(folder), source=str(source), digest=digest, commands=COMMANDS)
