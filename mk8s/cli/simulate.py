@@ -12,7 +12,7 @@ Examples:
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from mk8s.cli.common import add_manifest, add_output, say
@@ -20,6 +20,7 @@ from mk8s.cli.common import add_manifest, add_output, say
 __all__ = ["add_arguments", "main"]
 
 MEGABYTE = 1_000_000
+HIGHEST_RATE = 0.5
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -35,9 +36,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def rate(text: str) -> float:
     """A fault rate from the command line."""
-    value = float(text)
-    if not 0 <= value <= 0.5:
-        raise ValueError(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= HIGHEST_RATE:
+        raise ArgumentTypeError(f"{text!r} is not a rate from 0 to {HIGHEST_RATE}")
     return value
 
 
