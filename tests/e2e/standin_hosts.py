@@ -20,6 +20,7 @@ TOKEN = "S3cret"
 EVIDENCE = "/var/lib/rancher/rke2/standin-log.jsonl"
 KUBECTL = "/var/lib/rancher/rke2/bin/kubectl --kubeconfig /etc/rancher/rke2/rke2.yaml"
 PATIENCE = 40.0
+QUICK = {"START_SECONDS": 0.5, "PROMOTE_SECONDS": 0.7, "READY_SECONDS": 0.2}  # the stand-in's own pauses
 
 
 def eventually(met: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
@@ -52,7 +53,7 @@ class StandinHosts:
             tar.add(self.release, "release")
         command = self.lab.ssh_command(i, ["tar xf - -C /root"])
         subprocess.run(command, input=packed.getvalue(), check=True, timeout=60)
-        lines = "".join(f"STANDIN_{name}={value}\n" for name, value in (settings or {}).items())
+        lines = "".join(f"STANDIN_{name}={value}\n" for name, value in {**QUICK, **(settings or {})}.items())
         self.sh(i, f"mkdir -p /etc/default; printf %s '{lines}' > /etc/default/rke2-{role}")
         self.sh(
             i,

@@ -199,7 +199,7 @@ def test_the_others_go_on_while_the_first_server_is_away(hosts: StandinHosts) ->
 
 def test_a_learner_whose_power_is_cut_bars_the_way_until_it_is_back(hosts: StandinHosts) -> None:
     """It is not promoted while it is away; healed, it goes on as the same member."""
-    hosts.first()
+    hosts.first(settings={"PROMOTE_SECONDS": 5})
     hosts.begin(2, server=hosts.url(1))
     eventually(lambda: hosts.when(2, "join-learner"), "host 2 is a learner")
     hosts.lab.kill(2)
@@ -213,7 +213,7 @@ def test_a_learner_whose_power_is_cut_bars_the_way_until_it_is_back(hosts: Stand
 
 def test_a_learner_without_progress_is_removed(hosts: StandinHosts) -> None:
     """After STANDIN_LEARNER_TIMEOUT; the way is free again."""
-    hosts.first(settings={"LEARNER_TIMEOUT": 3})
+    hosts.first(settings={"LEARNER_TIMEOUT": 3, "PROMOTE_SECONDS": 5})
     hosts.begin(2, server=hosts.url(1))
     eventually(lambda: hosts.when(2, "join-learner"), "host 2 is a learner")
     hosts.lab.kill(2)
