@@ -19,6 +19,7 @@ from transports.base import Command, File, Outcome
 __all__ = ["Run", "Step", "Upload", "Verdict", "WaitFor", "WriteFile"]
 
 FIRST_PAUSE = 0.25  # seconds between the first two looks at a condition
+ELSEWHERE = 4  # times as long where another node is asked: all who wait ask the same one
 GROWTH = 1.2  # so a condition is seen at the latest a fifth of the time later than it took to come true
 
 
@@ -82,7 +83,7 @@ class WaitFor:
 
     def pauses(self) -> Iterator[float]:
         """Seconds between one look and the next, without an end."""
-        pause = FIRST_PAUSE
+        pause = FIRST_PAUSE if self.on is None else FIRST_PAUSE * ELSEWHERE
         while True:
             yield min(pause, self.interval)
             pause = min(pause * GROWTH, self.interval)

@@ -429,6 +429,13 @@ async def test_a_wait_looks_often_at_first_and_then_every_interval() -> None:
     assert all(later >= earlier - 0.01 for earlier, later in pairwise(pauses))
 
 
+async def test_a_node_that_others_ask_too_is_asked_less_often() -> None:
+    """Fifty agents that join at once all look at the same server."""
+    own, others = (next(wait(after(1), on=on).pauses()) for on in (None, "b"))
+
+    assert others >= 4 * own
+
+
 async def test_a_hopeless_wait_gives_up_with_the_judges_words() -> None:
     """Lineage and remedy are the judge's."""
     on = scene()

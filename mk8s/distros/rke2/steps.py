@@ -47,7 +47,8 @@ __all__ = [
 CONFIG = PurePosixPath("/etc/rancher/rke2/config.yaml")
 OTHER_PREFIX = PurePosixPath("/opt/rke2")  # where /usr/local is read-only or a mount of its own
 ROOT_ONLY = 0o700
-SECONDS_BETWEEN_LOOKS = 3.0
+BETWEEN_LOOKS = 3.0  # seconds, at the most, between two questions to an API server
+BETWEEN_GLANCES = 1.0  # the same for what systemd knows: cheap, and nobody else's time
 
 
 def stage(s: Situation) -> list[Step]:
@@ -268,8 +269,8 @@ def _secrets(s: Situation) -> list[str]:
 
 
 def _as_wait(question: Question) -> WaitFor:
-    return WaitFor(question.title, question.command, question.judge, SECONDS_BETWEEN_LOOKS, question.on)
+    return WaitFor(question.title, question.command, question.judge, BETWEEN_LOOKS, question.on)
 
 
 def _wait(title: str, command: Command, judge: Judge) -> WaitFor:
-    return WaitFor(title, command, judge, SECONDS_BETWEEN_LOOKS)
+    return WaitFor(title, command, judge, BETWEEN_GLANCES)
