@@ -7,15 +7,16 @@ environment variables that the manifest names, at the moment they are needed, an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mk8s.cluster import Cluster, Login, Node
+from mk8s.errors import ManifestError
 from transports.base import Transport
 from transports.local import LocalTransport
 from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport, UploadThreads
 
-__all__ = ["make_transports"]
+__all__ = ["make_transports", "refuse_missing_secrets"]
 
 CONNECTION_STARTS = 10  # sshd drops unauthenticated connections at random past its MaxStartups of 10
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -32,6 +33,27 @@ def make_transports(cluster: Cluster, known_hosts: Path) -> dict[str, Transport]
         write_to=known_hosts,
     )
     return {node.name: _transport(node, keys, starts, uploads) for node in cluster.nodes}
+
+
+def refuse_missing_secrets(cluster: Cluster, environment: Mapping[str, str]) -> None:
+    """Raise ManifestError where a sudo password is named and not there, while no node is touched yet.
+
+    Login passwords and passphrases are not looked at: where a key or an agent serves, nobody asks for them.
+    """
+    missing = [
+        f"{node.name}: the environment variable {login.sudo_password_env} is not set; "
+        f"it is to hold the sudo password of {login.user}"
+        for node in cluster.nodes
+        if (login := node.login).sudo_password_env
+        and login.user != "root"
+        and login.sudo_password_env not in environment
+    ]
+    if missing:
+        raise ManifestError(
+            "\n".join(missing),
+            remedy="set it in the shell that runs mk8s, for example `read -rs NAME; export NAME`, "
+            "or leave `sudo_password_env` out where sudo asks for no password",
+        )
 
 
 def _known_hosts_files(cluster: Cluster, own: Path) -> list[Path]:

@@ -5,6 +5,7 @@ Order matters here: whatever can be wrong on this machine is found before any no
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from machines import Result, run_with_signals
 from mk8s.audit import audit
 from mk8s.changes import refusals
 from mk8s.cluster import Cluster
+from mk8s.connect import refuse_missing_secrets
 from mk8s.errors import ExitCode, ManifestError
 from mk8s.manifest import load_cluster_text
 from mk8s.project import Project, load_project
@@ -33,6 +35,7 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
     project = load_project(manifest)
     for notice in project.notices:
         _say(notice)
+    refuse_missing_secrets(project.cluster, os.environ)
     release = find_release(project.cluster, project.distro)
     state = project.state(state_folder)
     with open_journal(state) as journal:
