@@ -21,7 +21,7 @@ from machines import Record, read_journal
 from mk8s.lab import Lab
 from mk8s.lab.manifest_writer import ManifestChoices
 
-__all__ = ["Driver", "Finished", "drive", "intervals", "states_of", "wait_until"]
+__all__ = ["Driver", "Finished", "drive", "intervals", "of_kind", "states_of", "wait_until"]
 
 MK8S = [sys.executable, "-m", "mk8s"]
 EVIDENCE = "/var/lib/rancher/rke2/standin-log.jsonl"
@@ -53,6 +53,9 @@ class Driver:
         done = subprocess.run(
             [*MK8S, *words], capture_output=True, text=True, timeout=PATIENCE, env=self._env(env), check=False
         )
+        print(
+            f"$ mk8s {' '.join(words)}\n{done.stderr}(exit code {done.returncode})"
+        )  # for a test that fails
         finished = Finished(done.returncode, done.stdout, done.stderr)
         finished.refuse_traceback()
         return finished
@@ -115,6 +118,27 @@ class Driver:
         assert changed != text, f"{pattern!r} is not in the manifest"
         self.manifest.write_text(changed)
 
+    def add(self, yaml: str) -> None:
+        """Add a key of the manifest's top, above its nodes."""
+        self.edit(r"^nodes:$", f"{yaml}\nnodes:")
+
+    def add_ssh(self, yaml: str) -> None:
+        """Add a key below `ssh:`."""
+        self.edit(r"^ssh:$", f"ssh:\n  {yaml}")
+
+    def name(self, i: int) -> str:
+        """What mk8s calls a host whose manifest gives it no name."""
+        return self.lab.hosts[i - 1].address.replace(".", "-")
+
+    def node_states(self) -> list[str]:
+        """Where the hosts are by the journal, in their order."""
+        states = states_of(self.records())
+        return [states.get(self.name(i), "") for i in range(1, len(self.lab.hosts) + 1)]
+
+    def events(self, *hosts: int) -> list[str]:
+        """The kinds of all that the stand-ins on these hosts say that they did."""
+        return [str(entry["event"]) for i in hosts for entry in self.evidence(i)]
+
     def _env(self, extra: Mapping[str, str] | None) -> dict[str, str]:
         return {**os.environ, **self.extra_env, **(extra or {}), "TERM": "dumb"}
 
@@ -137,6 +161,11 @@ def wait_until(met: Callable[[], bool], what: str, patience: float = 60.0) -> No
 def states_of(records: Sequence[Record]) -> dict[str, str]:
     """Where each node is by the journal."""
     return {record.node: record.to for record in records if record.kind in ("state", "resumed") and record.to}
+
+
+def of_kind(records: Sequence[Record], kind: str, edge: str = "") -> list[Record]:
+    """The records of a kind, on one edge where it is named."""
+    return [record for record in records if record.kind == kind and edge in ("", record.edge)]
 
 
 def intervals(records: Sequence[Record], edge: str) -> dict[str, tuple[float, float]]:

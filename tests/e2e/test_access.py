@@ -1,0 +1,131 @@
+"""Who may come in: sudo's password, the hosts' keys and our own. Refusals name what, where and what to do."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mk8s.lab.recipe import PASSWORD
+from tests.e2e.driving import Driver, drive
+from tests.e2e.labs import LabMaker
+
+pytestmark = pytest.mark.e2e
+
+SUDO = "MK8S_TEST_SUDO"
+LOGINS = "journalctl -u ssh -o cat --no-pager | grep -c 'Accepted publickey for' || true"
+
+
+@pytest.fixture
+def one(lab: LabMaker, release: Path, tmp_path: Path) -> Driver:
+    """One fresh host and its manifest."""
+    return drive(lab.fresh(1), tmp_path, release)
+
+
+@pytest.fixture
+def with_password(one: Driver) -> Driver:
+    """The same, with a user whose sudo asks for a password."""
+    one.edit("user: dev", "user: pw")
+    one.add_ssh(f"sudo_password_env: {SUDO}")
+    return one
+
+
+def test_a_wrong_sudo_password_is_told_and_the_right_one_goes_on(with_password: Driver) -> None:
+    """Not repeated: sudo may lock people out who guess."""
+    first = with_password.run(env={SUDO: "not-the-word"})
+    name = with_password.name(1)
+    assert (first.code, with_password.node_states()) == (1, ["failed"])
+    assert f"{name}: failed at stage: {name}: sudo did not accept the password of pw" in first.err
+    assert f"hint: check it with `sudo -k; sudo -v` as pw on {name}" in first.err
+    assert "not-the-word" not in first.err
+
+    second = with_password.run(env={SUDO: PASSWORD})
+    assert (second.code, with_password.node_states()) == (0, ["healthy"])
+    assert PASSWORD not in second.err
+
+
+def test_a_sudo_password_that_is_not_set_is_missed_before_anything_is_touched(with_password: Driver) -> None:
+    """The variable is named."""
+    done = with_password.run()
+    assert (done.code, with_password.records()) == (2, ())
+    assert f"the environment variable {SUDO} is not set; it is to hold the sudo password of pw" in done.err
+
+
+def test_an_unknown_host_key_is_refused_until_new_ones_are_accepted(one: Driver, tmp_path: Path) -> None:
+    """The message has the fingerprint; what is accepted is kept in the state folder."""
+    shown = fingerprint_of(one, 1)
+    one.edit("known_hosts: .*", f"known_hosts: {tmp_path / 'empty'}")
+    (tmp_path / "empty").touch()
+    first = one.run()
+    assert (first.code, one.node_states()) == (1, ["failed"])
+    assert f"shows a host key that is not known here: ssh-ed25519 {shown}" in first.err
+    assert "hint: compare the fingerprint with the one there" in first.err
+    assert "host_keys: accept-new" in first.err
+
+    one.add_ssh("host_keys: accept-new")
+    second = one.run()
+    assert (second.code, one.node_states()) == (0, ["healthy"])
+    assert one.lab.hosts[0].address in (one.state / "known_hosts").read_text()
+    assert (tmp_path / "empty").read_text() == ""
+
+
+def test_a_changed_host_key_is_never_accepted(lab: LabMaker, release: Path, tmp_path: Path) -> None:
+    """Also not where new ones are: someone may stand in between."""
+    driver = drive(lab.fresh(2), tmp_path, release, servers=1)
+    swapped = tmp_path / "swapped"
+    lines = [line.split(" ", 1) for line in driver.lab.known_hosts.read_text().splitlines()]
+    addresses = [address for address, _ in reversed(lines)]
+    swapped.write_text(
+        "".join(f"{address} {key}\n" for address, (_, key) in zip(addresses, lines, strict=True))
+    )
+    driver.edit("known_hosts: .*", f"known_hosts: {swapped}")
+    driver.add_ssh("host_keys: accept-new")
+    done = driver.run()
+    assert (done.code, driver.node_states()) == (1, ["failed", "failed"])
+    for i in (1, 2):
+        address = driver.lab.hosts[i - 1].address
+        assert f"the host key of {address} has changed: it shows ssh-ed25519 {fingerprint_of(driver, i)}" in (
+            done.err
+        )
+        assert "hint: either the machine was installed anew, or someone stands in between" in done.err
+        assert f"`ssh-keygen -R '{address}' -f {swapped}`" in done.err
+
+
+def test_a_key_that_the_host_does_not_know_is_named(one: Driver, tmp_path: Path) -> None:
+    """Which key was offered for which user, and how to let it in; then the right key goes on."""
+    stranger = tmp_path / "stranger"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger], check=True)
+    one.edit("ssh_key_path: .*", f"ssh_key_path: {stranger}")
+    first = one.run(env={"SSH_AUTH_SOCK": ""})
+    assert (first.code, one.node_states()) == (1, ["failed"])
+    shown = fingerprint(stranger.with_suffix(".pub"))
+    assert "the login of dev was refused" in first.err
+    assert f"Offered: ssh-ed25519 {shown} {stranger}" in first.err
+    assert "hint: put one of these keys into ~dev/.ssh/authorized_keys there" in first.err
+
+    one.edit("ssh_key_path: .*", f"ssh_key_path: {one.lab.key}")
+    second = one.run()
+    assert (second.code, one.node_states()) == (0, ["healthy"])
+
+
+def test_a_key_file_that_is_not_there_is_missed_before_anything_is_touched(
+    one: Driver, tmp_path: Path
+) -> None:
+    """Exit code 2, and no host has heard of us."""
+    one.edit("ssh_key_path: .*", f"ssh_key_path: {tmp_path / 'gone'}")
+    before = one.on_host(1, LOGINS)
+    done = one.run()
+    assert (done.code, one.records()) == (2, ())
+    assert str(tmp_path / "gone") in done.err
+    assert int(one.on_host(1, LOGINS)) == int(before) + 1  # the question itself
+
+
+def fingerprint_of(driver: Driver, i: int) -> str:
+    """The fingerprint of a host's key, as the host says it."""
+    return driver.on_host(i, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
+
+
+def fingerprint(public: Path) -> str:
+    done = subprocess.run(["ssh-keygen", "-lf", public], capture_output=True, text=True, check=True)
+    return done.stdout.split()[1]
