@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -146,12 +147,13 @@ class EdgeRun:
             self._edge.deadline is not None
             and used + self._wait(clause, tries, attempt) >= self._edge.deadline
         )
+        told = self._with_deadline(failure) if over else failure
         self._record(
             "error",
             attempt=attempt,
             lineage=failure.lineage,
-            message=self._with_deadline(failure) if over else failure.message,
-            remedy=failure.remedy,
+            message=told.message,
+            remedy=told.remedy,
             ambiguous=failure.ambiguous,
             final=failure.final or over,
             clause=-1 if clause is None else clause,
@@ -207,12 +209,14 @@ class EdgeRun:
     def _remaining(self) -> float:
         return math.inf if self._edge.deadline is None else self._edge.deadline - self._used()
 
-    def _with_deadline(self, failure: Failure) -> str:
+    def _with_deadline(self, failure: Failure) -> Failure:
         """That it is too late to go on; and what went wrong before the attempt that the deadline cut off."""
         over = f"the deadline of {seconds_in_words(self._edge.deadline or 0)} leaves no time to try again"
-        before = self._life.failure if failure.kind == "timeout" else None
-        told = [failure.message, over, f"the attempt before: {before.message}" if before else ""]
-        return "; ".join(filter(None, told))
+        before = (self._life.failure if failure.kind == "timeout" else None) or Failure(())
+        words = [failure.message, over, f"the attempt before: {before.message}" if before.message else ""]
+        return replace(
+            failure, message="; ".join(filter(None, words)), remedy=failure.remedy or before.remedy
+        )
 
     def _context(self, attempt: int) -> Context:
         return Context(self._node.member, self._edge.name, attempt, self._edge.args, self._note)

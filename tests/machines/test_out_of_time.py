@@ -22,7 +22,7 @@ async def knock(context: Context) -> Evidence | None:
 async def slip_then_knock(context: Context) -> Evidence | None:
     """Fails at once the first time, then never ends."""
     if context.attempt == 1:
-        raise ActionError("exit.1", "exit", message="slipped on the stairs")
+        raise ActionError("exit.1", "exit", message="slipped on the stairs", remedy="hold on")
     return await knock(context)
 
 
@@ -36,7 +36,9 @@ def test_an_attempt_that_the_deadline_cuts_off_tells_the_one_before_it() -> None
     """What went wrong before is often the reason why there was no time left."""
     spec = with_edge("build", timeout=50.0, deadline=30.0, retry=TEN_SECONDS_APART)
     done = run(people(0), registry(build=slip_then_knock), spec)
-    assert done.result.failures["lead"].failure.message == (
+    failure = done.result.failures["lead"].failure
+    assert failure.remedy == "hold on"
+    assert failure.message == (
         "no end after 20 s, while: knocking at the door; the deadline of 30 s leaves no time to try again; "
         "the attempt before: slipped on the stairs"
     )
