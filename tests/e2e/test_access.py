@@ -14,6 +14,7 @@ from tests.e2e.labs import LabMaker
 pytestmark = pytest.mark.e2e
 
 SUDO = "MK8S_TEST_SUDO"
+HOST_KEY = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 LOGINS = "journalctl -u ssh -o cat --no-pager | grep -c 'Accepted publickey for' || true"
 
 
@@ -60,7 +61,7 @@ def test_an_unknown_host_key_is_refused_until_new_ones_are_accepted(one: Driver,
     first = one.run()
     assert (first.code, one.node_states()) == (1, ["failed"])
     assert f"shows a host key that is not known here: ssh-ed25519 {shown}" in first.err
-    assert "hint: compare the fingerprint with the one there" in first.err
+    assert f"hint: compare the fingerprint with the one there (`{HOST_KEY}`)" in first.err
     assert "host_keys: accept-new" in first.err
 
     one.add_ssh("host_keys: accept-new")
@@ -123,7 +124,7 @@ def test_a_key_file_that_is_not_there_is_missed_before_anything_is_touched(
 
 def fingerprint_of(driver: Driver, i: int) -> str:
     """The fingerprint of a host's key, as the host says it."""
-    return driver.on_host(i, "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
+    return driver.on_host(i, HOST_KEY).split()[1]
 
 
 def fingerprint(public: Path) -> str:

@@ -185,11 +185,17 @@ def unknown_key(name: str, host: str, port: int, blob: bytes, files: Sequence[Pa
         "hostkey.unknown",
         "hostkey",
         message=f"{name} shows a host key that is not known here: {kind_of(blob)} {fingerprint(blob)}",
-        remedy=f"compare the fingerprint with the one there (`ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub`), "
+        remedy=f"compare the fingerprint with the one there (`ssh-keygen -lf {usual_file(blob)}`), "
         f"then `ssh-keyscan -p {port} {host} >> {target}`; "
         "or trust every new host once with `ssh: {host_keys: accept-new}` in the manifest",
         final=True,
     )
+
+
+def usual_file(blob: bytes) -> str:
+    """Where a machine keeps the public half of a host key: ssh-keygen shows one file at a time."""
+    family = {"ssh-ed25519": "ed25519", "ssh-rsa": "rsa"}.get(kind_of(blob), "ecdsa")
+    return f"/etc/ssh/ssh_host_{family}_key.pub"
 
 
 def changed_key(name: str, blob: bytes, known: Sequence[Entry]) -> TransportError:
