@@ -16,13 +16,13 @@ demo: setup  ## six hosts become a cluster (real ones as root on Linux, else sim
 
 test: lint  ## everything: lint, types, fast tests, end-to-end tests on real hosts (root)
 	$(PYTEST) -n 2 --dist worksteal -m "not e2e"
-	$(PYTEST) -m e2e
+	$(PYTEST) -n 2 --dist loadfile -m e2e
 
 test-fast: setup  ## seconds: neither slow nor end-to-end
 	$(PYTEST) -n 2 --dist worksteal -m "not e2e and not slow"
 
 test-e2e: setup  ## only the tests on real hosts
-	$(PYTEST) -m e2e
+	$(PYTEST) -n 2 --dist loadfile -m e2e
 
 lint: setup  ## ruff and strict mypy
 	$(BIN)/ruff check .
