@@ -83,13 +83,17 @@ def status_of(wire: int) -> int | None:
 
 
 def kill_script(groups: tuple[int, ...]) -> str:
-    """Shell text that ends process groups: TERM, half a second of patience, KILL. Silent, always status 0."""
+    """Shell text that ends process groups: TERM, half a second of patience, KILL. Silent, always status 0.
+
+    It returns when they are gone; a quarter of a second after KILL it stops looking, for the dead whom
+    nobody collects look alive.
+    """
     targets = " ".join(f"-{group}" for group in groups)
     alive = " || ".join(f"kill -s 0 -- -{group} 2>/dev/null" for group in groups)
+    look = f"{{ {alive}; }} || exit 0; sleep 0.05"
     return (
-        f"kill -s TERM -- {targets} 2>/dev/null; "
-        f"for i in 1 2 3 4 5 6 7 8 9 10; do {{ {alive}; }} || exit 0; sleep 0.05; done; "
-        f"kill -s KILL -- {targets} 2>/dev/null; exit 0"
+        f"kill -s TERM -- {targets} 2>/dev/null; for i in 1 2 3 4 5 6 7 8 9 10; do {look}; done; "
+        f"kill -s KILL -- {targets} 2>/dev/null; for i in 1 2 3 4 5; do {look}; done; exit 0"
     )
 
 
@@ -111,9 +115,10 @@ class Conversation:
         """Take bytes of stderr; return those that are the command's own."""
         if self.begun:
             return data
-        self._head = (self._head + data)[-HEAD_LIMIT:]
+        self._head += data
         while not self._take_line():
             if b"\n" not in self._head:
+                self._head = self._head[-HEAD_LIMIT:]
                 return b""
         rest, self._head = self._head, b""
         return rest

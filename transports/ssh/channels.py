@@ -71,8 +71,9 @@ class Remote:
         await anyio.lowlevel.checkpoint()  # a call that never blocks never yields: deadlines, other nodes
         more = await self.driver.call(self._read, ready=self._has_input)
         out, err = self._take()
+        said = self.exchange.talk.hear(err)  # first: a listener that fails must not cost us the process group
         self.exchange.output.add("stdout", out)
-        self.exchange.output.add("stderr", self.exchange.talk.hear(err))
+        self.exchange.output.add("stderr", said)
         return bool(more)
 
     async def feed(self, data: bytes, *, end: bool) -> None:

@@ -16,7 +16,7 @@ import ssh2.session as libssh2
 from ssh2.exceptions import SSH2Error
 
 from transports.base import TransportError
-from transports.ssh.driver import Driver, Lost
+from transports.ssh.driver import GRACE, Driver, Lost
 from transports.ssh.hostkeys import method_preference
 from transports.ssh.login import log_in
 from transports.ssh.options import MACS, ConnectionStarts, SSHOptions
@@ -38,6 +38,7 @@ async def open_driver(label: str, options: SSHOptions, starts: ConnectionStarts 
         driver = await _greet(label, options)
         try:
             await log_in(driver, options, label)
+            driver.grace = GRACE
             return driver
         except Lost as lost:
             reason = str(lost)

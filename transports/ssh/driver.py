@@ -38,7 +38,7 @@ from ssh2.session import Session
 
 from transports.ssh.sockets import Wire, acknowledge_now
 
-__all__ = ["EAGAIN", "Driver", "Lost"]
+__all__ = ["EAGAIN", "GRACE", "Driver", "Lost"]
 
 Answer = TypeVar("Answer")
 Loop: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...]], Awaitable[Any]]
@@ -67,19 +67,28 @@ class Lost(Exception):  # noqa: N818 - it is said of a session: lost
 
 
 class _Parked:
-    """One task that waits for input."""
+    """One task that waits for input: as the leader at the socket, or to be woken or promoted."""
 
-    __slots__ = ("event", "holds", "ready", "scope")
+    __slots__ = ("event", "holds", "ready", "scope", "woken")
 
     def __init__(self, ready: Callable[[], bool] | None, holds: bool) -> None:
         self.ready = ready
         self.holds = holds
+        self.woken = False
         self.event = anyio.Event()
         self.scope = anyio.CancelScope()
 
     def wake(self) -> None:
+        """Its input came: try again."""
+        self.woken = True
         self.event.set()
         self.scope.cancel()
+
+    async def look_up(self) -> None:
+        """Wait to be woken or promoted."""
+        await self.event.wait()
+        if not self.woken:
+            self.event = anyio.Event()
 
 
 def code_of(result: Any) -> int:
@@ -97,6 +106,7 @@ class Driver:
         self.session: Any = Session()
         self.session.set_blocking(False)
         self.lock = anyio.Lock(fast_acquire=True)
+        self.grace = 0.0  # seconds, see GRACE; nothing is worth it before the session is of use
         self.broken = ""  # why the session is of no use; empty while it is good
         self._leader: _Parked | None = None
         self._parked: list[_Parked] = []
@@ -217,11 +227,11 @@ class Driver:
         return result
 
     async def _see_through(self, loop: Loop, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Run a loop of tries to its end. Cancelled, it has GRACE seconds more; then the session is lost."""
+        """Run a loop of tries to its end. Cancelled, it has its grace; then the session is lost."""
         try:
             return await loop(function, args)
         except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(GRACE, shield=True) as grace, suppress(Lost, SSH2Error):
+            with anyio.move_on_after(self.grace, shield=True) as grace, suppress(Lost, SSH2Error):
                 await loop(function, args)
             if grace.cancelled_caught:
                 self.poison("a call was given up half way")
@@ -235,26 +245,28 @@ class Driver:
             await anyio.wait_writable(self.socket())
 
     async def _park(self, ready: Callable[[], bool] | None, *, holds: bool = False) -> None:
-        """Sleep until input came that may be ours. Woken by `_settle`, or to lead when the leader goes."""
+        """Sleep until input came that may be ours. There is a leader whenever anybody is parked."""
         parked = _Parked(ready, holds)
         self._parked.append(parked)
         try:
-            if self._leader is None:
+            while self._leader is not None and not parked.woken:
+                await parked.look_up()
+            if not parked.woken:
                 self._leader = parked
                 with parked.scope:
                     await anyio.wait_readable(self.socket())
-            else:
-                await parked.event.wait()
         finally:
             self._parked.remove(parked)
             if self._leader is parked:
                 self._leader = None
-                self._hand_over()
+            if self._leader is None:
+                self._promote()
 
-    def _hand_over(self) -> None:
-        """The next leader is woken. The lock's holder first: nobody else can attempt anything."""
-        if self._parked:
-            max(self._parked, key=lambda parked: parked.holds).wake()
+    def _promote(self) -> None:
+        """Somebody must watch the socket: the lock's holder first, for nobody else can attempt anything."""
+        sleepers = [parked for parked in self._parked if not parked.woken]
+        if sleepers:
+            max(sleepers, key=lambda parked: parked.holds).event.set()
 
     def _settle(self) -> None:
         """A call may have drained others' input into libssh2's queues: wake exactly those (law C)."""

@@ -45,8 +45,9 @@ KILL_TIMEOUT = 3.0  # seconds
 class Lane:
     """One connection to the node, opened when it is needed and again after a loss."""
 
-    def __init__(self, open_one: Callable[[], Awaitable[Driver]]) -> None:
+    def __init__(self, open_one: Callable[[], Awaitable[Driver]], log: Callable[[str], None]) -> None:
         self._open_one = open_one
+        self._log = log
         self._lock = anyio.Lock()
         self._driver: Driver | None = None
 
@@ -55,6 +56,8 @@ class Lane:
         async with self._lock:
             if self._driver is not None and not self._driver.broken:
                 return self._driver, False
+            if self._driver is not None:
+                self._log(f"connection dropped: {self._driver.broken}")
             self._drop()
             self._driver = await self._open_one()
             return self._driver, True
@@ -88,8 +91,8 @@ class SSHTransport:
         self._starts = starts
         self._uploads = uploads
         self._log = log or silently
-        self._control = Lane(self._open)
-        self._bulk = Lane(self._open)
+        self._control = Lane(self._open, self._say)
+        self._bulk = Lane(self._open, self._say)
         self._bulk_turn = anyio.Lock()
         self._room = anyio.CapacityLimiter(CHANNELS)
         self._closed = False
@@ -155,7 +158,7 @@ class SSHTransport:
                     reason = str(lost)
             if exchange.started or fresh:
                 break
-            self._log(f"{self._name}: reconnecting: {reason}")
+            self._say(f"reconnecting: {reason}")
         raise self._lost(command, reason, ambiguous=exchange.started)
 
     async def _job(self, command: Command, supply: Supply | None) -> Job:
@@ -235,8 +238,11 @@ class SSHTransport:
     async def _open(self) -> Driver:
         label = f"{self._name} ({self._options.address})"
         driver = await open_driver(label, self._options, self._starts)
-        self._log(f"{label}: logged in as {self._options.user}")
+        self._say(f"logged in to {self._options.address} as {self._options.user}")
         return driver
+
+    def _say(self, text: str) -> None:
+        self._log(f"{self._name}: {text}")
 
     def _take_less_room(self) -> None:
         """The server gives fewer channels than we assumed: never have as many again."""
