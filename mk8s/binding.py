@@ -19,7 +19,7 @@ from mk8s.distros.base import Distro, Question, Situation
 from mk8s.executor import Executor
 from mk8s.facts import Facts, gather
 from mk8s.steps import Step, Verdict
-from transports.base import File, Transport
+from transports.base import File
 
 __all__ = ["Binding"]
 
@@ -33,7 +33,6 @@ class Binding:
 
     cluster: Cluster
     distro: Distro
-    transports: Mapping[str, Transport]
     executor: Executor
     release: Mapping[str, File]
     token: str
@@ -97,7 +96,7 @@ class Binding:
     async def facts_of(self, node: str) -> Facts:
         """What the host is. Asked once a run; a stage asks again."""
         if node not in self.facts:
-            self.facts[node] = await self.executor.translated(gather(self.transports[node]))
+            self.facts[node] = await gather(lambda command: self.executor.ask(node, command), node)
         return self.facts[node]
 
     def _edge(self, steps_of: StepsOf) -> Callable[[Context], Awaitable[Evidence]]:
@@ -127,9 +126,7 @@ class Binding:
         return Situation(self.cluster, self.nodes[node], facts, self.release, self.token)
 
     async def _fetch_kubeconfig(self, node: str) -> None:
-        content = await self.executor.translated(
-            self.transports[node].get(self.distro.kubeconfig(self.cluster), sudo=True)
-        )
+        content = await self.executor.get(node, self.distro.kubeconfig(self.cluster))
         self.keep_kubeconfig(self.distro.rewrite_kubeconfig(content.decode(), self.cluster))
 
 

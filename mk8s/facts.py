@@ -6,15 +6,18 @@ others; here stands only how they are read.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TypeAlias
 
 from machines.errors import ActionError
 from mk8s.commands import gather_facts
-from transports.base import Transport
+from transports.base import Command, Outcome
 
-__all__ = ["Facts", "gather", "parse_facts"]
+__all__ = ["Ask", "Facts", "gather", "parse_facts"]
 
+Ask: TypeAlias = Callable[[Command], Awaitable[Outcome]]
 DATA = PurePosixPath("/var/lib")  # where every distro keeps its data unless told otherwise
 KIB = 1024
 
@@ -74,18 +77,18 @@ def parse_facts(text: str) -> Facts:
     )
 
 
-async def gather(transport: Transport, space_at: PurePosixPath = DATA) -> Facts:
-    """Ask a host, as root. `space_at` is where free space counts; it need not be there yet.
+async def gather(ask: Ask, node: str, space_at: PurePosixPath = DATA) -> Facts:
+    """Ask a host, as root. `space_at` is where free space counts; it may be absent yet.
 
-    Raises TransportError when no answer came, ActionError (``facts``, ``exit``) for one that makes no sense.
+    Raises what `ask` raises, and ActionError (``facts``, ``exit``) for an answer that makes no sense.
     """
     command = gather_facts(space_at)
-    outcome = await transport.run(command)
+    outcome = await ask(command)
     if not outcome.ok:
         raise ActionError(
             f"exit.{outcome.status}",
             "exit",
-            message=f"{transport.name}: could not {command.description}: {outcome.complaint}",
+            message=f"{node}: could not {command.description}: {outcome.complaint}",
         )
     try:
         return parse_facts(outcome.text)
@@ -93,7 +96,7 @@ async def gather(transport: Transport, space_at: PurePosixPath = DATA) -> Facts:
         raise ActionError(
             "facts",
             "exit",
-            message=f"{transport.name}: what it says of itself cannot be read: {error}",
+            message=f"{node}: what it says of itself cannot be read: {error}",
             remedy="does the login shell print something of its own? It must be silent when no one types",
         ) from error
 

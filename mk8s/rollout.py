@@ -51,7 +51,7 @@ class Rollout:
         self.around = around
         executor = Executor(around.transports, transcript=around.transcript, redact=around.redact)
         self.binding = Binding(
-            cluster, distro, around.transports, executor, around.release, around.token, around.keep_kubeconfig
+            cluster, distro, executor, around.release, around.token, around.keep_kubeconfig
         )
         self.registry: Registry = self.binding.registry()
         self.spec: MachineSpec = node_machine(cluster, self.registry)

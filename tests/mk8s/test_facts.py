@@ -104,7 +104,7 @@ async def test_a_modelled_host_is_gathered_as_it_is() -> None:
     host, transport = road(
         arch="arm64", disk_free=5 << 20, profile=Profile(os_id="rhel", os_version="9.4", selinux="enforcing")
     )
-    facts = await gather(transport)
+    facts = await gather(transport.run, transport.name)
 
     assert (facts.hostname, facts.arch, facts.free, facts.os_id, facts.selinux, facts.boot_id) == (
         "cp-1", "arm64", 5 << 20, "rhel", "enforcing", host.boot_id,
@@ -134,7 +134,7 @@ async def test_a_host_that_makes_no_sense_is_an_action_error(
         return outcome
 
     with pytest.raises(ActionError, match=words) as caught:
-        await gather(transport)
+        await gather(transport.run, transport.name)
 
     assert caught.value.failure.lineage == lineage
 
@@ -150,6 +150,6 @@ async def test_free_space_is_asked_where_the_data_will_be() -> None:
         asked.append(command)
         return Outcome(status=0, stdout=TEXT.encode())
 
-    await gather(transport, PurePosixPath("/data"))
+    await gather(transport.run, transport.name, PurePosixPath("/data"))
 
     assert [(command.args, command.sudo) for command in asked] == [(("/data",), True)]

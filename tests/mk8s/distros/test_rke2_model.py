@@ -56,7 +56,7 @@ class Lab:
         return host
 
     async def situation(self, name: str) -> Situation:
-        facts = await gather(self.transports[name])
+        facts = await gather(self.transports[name].run, name)
         token = DISTRO.user_token(self.cluster) or TOKEN
         return Situation(self.cluster, self.nodes[name], facts, release_of(self.cluster, DISTRO), token)
 
