@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 async def half_sent(driver: Driver, server: Server, tasks: TaskGroup) -> Any:
     """Freeze the server and write to a channel until a packet has left only in part."""
-    driver.socket().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 17)
+    driver.socket().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
     channel = await driver.call_held(driver.session.open_session)
     await driver.call_held(channel.execute, "wc -c")
     server.signal_sessions(signal.SIGSTOP)
