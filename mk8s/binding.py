@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from machines import ActionError, Context, Registry
 from machines.registry import Evidence
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Distro, Question, Situation
+from mk8s.errors import Mk8sError
 from mk8s.executor import Executor
 from mk8s.facts import Facts, gather
 from mk8s.steps import Step, Verdict
@@ -23,6 +24,7 @@ from transports.base import File
 
 __all__ = ["Binding"]
 
+T = TypeVar("T")
 StepsOf = Callable[[Situation], list[Step]]
 OnKubeconfig = Callable[[str], None]
 
@@ -45,13 +47,13 @@ class Binding:
     def registry(self) -> Registry:
         """Every name that specs/machines/node.yaml uses."""
         registry = Registry()
-        registry.action("stage")(self.stage)
-        registry.action("bootstrap")(self._edge(self.distro.bootstrap))
-        registry.action("start")(self._edge(self.distro.start))
-        registry.action("join")(self._edge(self.distro.join))
-        registry.action("verify")(self.verify)
-        registry.probe("has_joined")(self.has_joined)
-        registry.undo("stop_unit")(self.stop_unit)
+        registry.action("stage")(own_troubles(self.stage))
+        registry.action("bootstrap")(own_troubles(self._edge(self.distro.bootstrap)))
+        registry.action("start")(own_troubles(self._edge(self.distro.start)))
+        registry.action("join")(own_troubles(self._edge(self.distro.join)))
+        registry.action("verify")(own_troubles(self.verify))
+        registry.probe("has_joined")(own_troubles(self.has_joined))
+        registry.undo("stop_unit")(own_troubles(self.stop_unit))
         registry.guard("is_primary")(lambda node: node.role == "primary")
         registry.guard("is_server")(lambda node: node.role == "server")
         registry.guard("is_agent")(lambda node: node.role == "agent")
@@ -128,6 +130,24 @@ class Binding:
     async def _fetch_kubeconfig(self, node: str) -> None:
         content = await self.executor.get(node, self.distro.kubeconfig(self.cluster))
         self.keep_kubeconfig(self.distro.rewrite_kubeconfig(content.decode(), self.cluster))
+
+
+def own_troubles(act: Callable[[Context], Awaitable[T]]) -> Callable[[Context], Awaitable[T]]:
+    """What goes wrong here and not on the node, such as a full disk below the state folder, is no bug.
+
+    It becomes an ActionError of class ``operator``: final, and ambiguous: the node may have acted.
+    """
+
+    async def acting(ctx: Context) -> T:
+        try:
+            return await act(ctx)
+        except Mk8sError as error:
+            problem = f"on the machine that mk8s runs on: {error.problem}"
+            raise ActionError(
+                "operator", message=problem, remedy=error.remedy, ambiguous=True, final=True
+            ) from error
+
+    return acting
 
 
 def refuse_unfit(node: Node, facts: Facts, seen: Mapping[str, Facts]) -> None:
