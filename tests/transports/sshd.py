@@ -16,7 +16,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +138,7 @@ class Server:
         """End the listener and every session, as a machine that goes down does."""
         if self._process is None:
             return
-        for pid in self.sessions():
-            os.kill(pid, signal.SIGKILL)
+        self.signal_sessions(signal.SIGKILL)
         self._process.kill()
         self._process.wait()
         self._process = None
@@ -150,7 +149,8 @@ class Server:
 
     def signal_sessions(self, number: signal.Signals) -> None:
         for pid in self.sessions():
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # it ended while we looked
+                os.kill(pid, number)
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")
