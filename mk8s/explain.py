@@ -16,7 +16,9 @@ LAST = 8  # pieces of news that are shown
 
 
 def explain(name: str, history: History, records: Sequence[Record]) -> str:
-    """A few lines on one node, for people."""
+    """A few lines on one node, for people. One that the manifest has got since is in no run yet."""
+    if name not in history.lives:
+        return f"{name} is not in a run yet\nnext: the next run begins with it"
     life = history.lives[name]
     spec = history.table.spec
     since = next((r.at for r in reversed(records) if r.node == name and r.kind == "state"), 0.0)

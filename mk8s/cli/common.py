@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["add_manifest", "add_output", "add_state", "say"]
+__all__ = ["add_manifest", "add_output", "add_state", "number", "say"]
 
 
 def say(*words: object) -> None:
@@ -25,6 +27,21 @@ def add_state(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="the cluster's state folder (default: .mk8s/NAME beside the manifest)",
     )
+
+
+def number(meaning: str, *, above: float = -math.inf, least: float = -math.inf) -> Callable[[str], float]:
+    """A reader of finite numbers for the command line, in the words of `meaning` when it refuses one."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and value > above and value >= least):
+            raise ArgumentTypeError(f"{text!r} is not {meaning}")
+        return value
+
+    return read
 
 
 def add_output(parser: ArgumentParser, *choices: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from mk8s.cli.common import add_manifest, add_output, add_state
+from mk8s.cli.common import add_manifest, add_output, add_state, number
 
 __all__ = ["add_arguments", "main"]
 
@@ -23,7 +23,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_state(parser)
     add_output(parser, "text", "plain", "json")
     parser.add_argument(
-        "--grace", type=float, default=30.0, help="seconds that running work gets after Ctrl-C"
+        "--grace",
+        type=number("a number of seconds from 0 on", least=0),
+        default=30.0,
+        metavar="SECONDS",
+        help="what running work gets after Ctrl-C (default: 30)",
     )
 
 

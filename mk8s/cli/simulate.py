@@ -15,7 +15,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from mk8s.cli.common import add_manifest, add_output, say
+from mk8s.cli.common import add_manifest, add_output, number, say
 
 __all__ = ["add_arguments", "main"]
 
@@ -30,7 +30,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--faults", type=rate, default=0.0, metavar="RATE", help="0 to 0.5, per operation (default: 0)"
     )
-    parser.add_argument("--uplink", type=float, metavar="MB/S", help="the operator's link (default: 125)")
+    parser.add_argument(
+        "--uplink",
+        type=number("a rate above 0", above=0),
+        metavar="MB/S",
+        help="the operator's link (default: 125)",
+    )
     parser.add_argument("--journal", type=Path, metavar="FILE", help="write the run's journal there")
 
 
@@ -69,10 +74,20 @@ def main(args: Namespace) -> int:
     uplink = args.uplink * MEGABYTE if args.uplink else None
     run = rehearse(cluster, project.distro, seed=args.seed, faults=faults, observer=screen, uplink=uplink)
     if args.journal:
-        args.journal.write_bytes(run.journal)
+        _keep(args.journal, run.journal)
     say(summary(cluster, run.result, run.records, args.manifest, simulated=True))
     say(f"seed {args.seed}, journal sha256 {run.digest}")
     if args.output == "text":
         for name, state in run.result.states.items():
             print(f"{name}\t{state}")
     return 0 if run.result.ok else 1
+
+
+def _keep(file: Path, journal: bytes) -> None:
+    from mk8s.errors import UsageError
+
+    try:
+        file.write_bytes(journal)
+    except OSError as error:
+        remedy = "name another file with --journal"
+        raise UsageError(f"{file} cannot be written: {error.strerror}", remedy=remedy) from error

@@ -58,6 +58,12 @@ def test_explain_says_that_nothing_is_left_to_do(run: Rehearsal) -> None:
     assert "nothing is left to do on it" in explain("srv-1", history_of(run), run.records)
 
 
+def test_explain_knows_that_a_new_node_is_in_no_run_yet(run: Rehearsal) -> None:
+    """The manifest got it since."""
+    text = explain("agent-9", history_of(run), run.records)
+    assert text == "agent-9 is not in a run yet\nnext: the next run begins with it"
+
+
 def test_explain_in_mid_run_counts_those_it_waits_for(run: Rehearsal) -> None:
     """What it waits for, how many are there, how many there must be."""
     waiting = next(i for i, r in enumerate(run.records) if r.node == "agent-1" and r.to == "waiting")

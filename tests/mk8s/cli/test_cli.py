@@ -32,11 +32,11 @@ BAD = {
     ),
     "two primaries": (
         MANIFEST.replace("12, user: ops, role: server", "12, user: ops, role: server, primary: true"),
-        "primary",
+        "nodes[1].primary: a second primary; the first is nodes[0] in line 7",
     ),
     "no server": (
         MANIFEST.replace("role: server, primary: true", "role: agent").replace("role: server", "role: agent"),
-        "server",
+        "nodes: no node has the role server",
     ),
     "a duplicate address": (MANIFEST.replace("192.0.2.12", "192.0.2.11"), "nodes[1].address"),
     "a misspelt key": (MANIFEST.replace("airgap", "airgpa"), "did you mean 'airgap'?"),
@@ -47,6 +47,18 @@ BAD = {
     ),
     "a document of 10 MB": ("a" * 10_000_000, "10000000 bytes"),
     "aliases as a bomb": ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "aliases"),
+    "a command for a name": (
+        MANIFEST.replace("{address: 192.0.2.12", '{name: "; rm -rf /", address: 192.0.2.12'),
+        "nodes[1].name: '; rm -rf /' is not a name",
+    ),
+    "a line break in a name": (
+        MANIFEST.replace("{address: 192.0.2.12", '{name: "a\\nb", address: 192.0.2.12'),
+        "nodes[1].name: 'a\\nb' is not a name",
+    ),
+    "a path for a name": (
+        MANIFEST.replace("{address: 192.0.2.12", "{name: ../x, address: 192.0.2.12"),
+        "nodes[1].name: '../x' is not a name",
+    ),
     "a command for an address": (MANIFEST.replace("192.0.2.12", '"; rm -rf /"'), "'; rm -rf /'"),
     "a line break in an address": (MANIFEST.replace("192.0.2.12", '"a\\nb"'), "nodes[1].address"),
     "a path for an address": (MANIFEST.replace("192.0.2.12", "../x"), "'../x'"),
@@ -152,6 +164,35 @@ def test_simulated_events_are_json_lines(manifest: Path, capsys: pytest.CaptureF
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[0]["event"] == "header"
     assert {"signal", "state", "intent", "done", "note"} <= {event["event"] for event in events}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["simulate", "--uplink", "-5"], "'-5' is not a rate above 0"),
+        (["simulate", "--uplink", "0"], "'0' is not a rate above 0"),
+        (["simulate", "--faults", "0.9"], "'0.9' is not a rate from 0 to 0.5"),
+        (["run", "--grace", "-1"], "'-1' is not a number of seconds from 0 on"),
+        (["run", "--grace", "nan"], "'nan' is not a number of seconds from 0 on"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(
+    words: list[str], told: str, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything begins, and none is quietly taken for the default."""
+    with pytest.raises(SystemExit) as end:
+        main([words[0], str(manifest), *words[1:]])
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_journal_of_a_simulation_that_cannot_be_written_is_told(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback: the path is the user's."""
+    place = manifest.parent / "nowhere" / "journal.jsonl"
+    assert main(["simulate", str(manifest), "--journal", str(place)]) == 2
+    assert f"{place} cannot be written: No such file or directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("format_", "first"), [("mermaid", "stateDiagram-v2"), ("dot", "digraph")])
