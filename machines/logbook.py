@@ -27,7 +27,7 @@ class Observer(Protocol):
         ...
 
     def note(self, member: Member, text: str) -> None:
-        """Progress within an attempt, or what a node waits for. Not journalled."""
+        """Progress within an attempt, or what a node waits for. No record by itself."""
         ...
 
     def bug(self, member: Member, error: Exception) -> None:

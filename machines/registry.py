@@ -33,7 +33,11 @@ class Member(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an action, probe or undo is told. `note` shows progress to people; it is not journalled."""
+    """What an action, probe or undo is told.
+
+    `note` shows progress to people. The last one of a call that runs out of time becomes part of its
+    error message, which is journalled: never a secret.
+    """
 
     member: Member
     edge: str
