@@ -47,6 +47,11 @@ OUTBOUND = libssh2.LIBSSH2_SESSION_BLOCK_OUTBOUND
 GRACE = 1.0  # seconds that a cancelled call gets to end properly, so that the session stays usable
 FLUSH_LOOK = 1.0  # seconds between looks at a socket that does not take a packet's rest
 
+PLAINER = {
+    "transport read": "nothing more could be read",
+    "Unable to send channel data": "nothing more could be sent",
+}
+
 # The peer said no, and the session is as good as before. Everything else means that it is lost.
 ANSWERS = (
     refused.AuthenticationError,
@@ -325,7 +330,7 @@ class Driver:
 
 
 def describe(error: SSH2Error, session: Any) -> str:
-    """libssh2's own words for an error, or the class's name where it has none."""
+    """libssh2's words for an error, plainer where they are obscure; the class's name where it has none."""
     words = session.last_error() if session is not None else ""
     text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-    return text or type(error).__name__
+    return PLAINER.get(text, text) or type(error).__name__
