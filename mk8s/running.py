@@ -6,6 +6,7 @@ Order matters here: whatever can be wrong on this machine is found before any no
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import trio
 
 from machines import Result, run_with_signals
+from machines.words import printable
 from mk8s.audit import audit
 from mk8s.changes import refusals
 from mk8s.cluster import Cluster
@@ -38,15 +40,16 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
     refuse_missing_secrets(project.cluster, os.environ)
     release = find_release(project.cluster, project.distro)
     state = project.state(state_folder)
+    again = shlex.join([str(manifest), *(["--state", str(state_folder)] if state_folder else [])])
     with open_journal(state) as journal:
         rollout = real_rollout(project, state, journal, release, grace)
         states = rollout.states()
         _refuse_changes(project, state, states)
         if all(place == "healthy" for place in states.values()):
-            return _nothing_to_do(rollout, manifest)
+            return _nothing_to_do(rollout, again)
         screen = choose_screen(output, project.cluster, rollout.titles, states)
         result = _run(rollout, screen)
-        _say(summary(project.cluster, result, journal.records(), manifest))
+        _say(summary(project.cluster, result, journal.records(), again))
         return _exit_code(result)
 
 
@@ -67,18 +70,19 @@ def _exit_code(result: Result) -> ExitCode:
     return ExitCode.DONE if result.ok else ExitCode.NODES_NEED_YOU
 
 
-def _nothing_to_do(rollout: Rollout, manifest: Path) -> ExitCode:
+def _nothing_to_do(rollout: Rollout, again: str) -> ExitCode:
     """Everything is healthy by the journal: ask the nodes, change nothing."""
     verdicts = audit(rollout)
     ill = {name: verdict for name, verdict in verdicts.items() if not verdict.met}
     if not ill:
         _say(f"nothing to do: all {len(verdicts)} nodes are healthy (asked just now); nothing was changed")
-        _say(f"Next: export KUBECONFIG=$(mk8s kubeconfig {manifest})")
+        _say(f"Next: export KUBECONFIG=$(mk8s kubeconfig {again})")
         return ExitCode.DONE
     for name, verdict in sorted(ill.items()):
-        _say(f"{name}: was healthy, is not now: {verdict.reason}")
+        hint = f"\n    hint: {verdict.remedy}" if verdict.remedy else ""
+        _say(f"{name}: was healthy, is not now: {verdict.reason}{hint}")
     _say(f"{len(verdicts) - len(ill)} of {len(verdicts)} nodes are healthy; nothing was changed")
-    _say(f"Next: look at the nodes named above, then mk8s run {manifest}")
+    _say(f"Next: look at the nodes named above, then mk8s run {again}")
     return ExitCode.NODES_NEED_YOU
 
 
@@ -101,4 +105,4 @@ def _same_place(before: Cluster, now: Cluster) -> Cluster:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from machines import EdgeFailure, Record, Result
+from machines.words import printable
 from mk8s.cluster import Cluster
 from mk8s.screen.words import duration
 
@@ -13,9 +14,14 @@ __all__ = ["summary"]
 
 
 def summary(
-    cluster: Cluster, result: Result, records: Sequence[Record], manifest: Path, *, simulated: bool = False
+    cluster: Cluster,
+    result: Result,
+    records: Sequence[Record],
+    manifest: Path | str,
+    *,
+    simulated: bool = False,
 ) -> str:
-    """A few lines. The last one is the next command."""
+    """A few lines. The last one is the next command: `manifest` is what it takes, options included."""
     healthy = sum(state == "healthy" for state in result.states.values())
     lines = [_trouble(node.name, result) for node in cluster.nodes if result.states[node.name] != "healthy"]
     lines.append(
@@ -23,7 +29,7 @@ def summary(
     )
     all_healthy = healthy == len(cluster.nodes)
     lines.append(f"Next: mk8s run {manifest}" if simulated else _next(result, all_healthy, manifest))
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def _trouble(name: str, result: Result) -> str:
@@ -50,7 +56,7 @@ def _milestones(records: Sequence[Record]) -> str:
     return ""
 
 
-def _next(result: Result, all_healthy: bool, manifest: Path) -> str:
+def _next(result: Result, all_healthy: bool, manifest: Path | str) -> str:
     if result.interrupted:
         return f"Interrupted; nothing is lost.  Next: mk8s run {manifest}   (resumes)"
     if all_healthy:
