@@ -96,7 +96,8 @@ class Driver:
 
     def records(self) -> Sequence[Record]:
         """The run's journal, readable at any moment."""
-        return read_journal(self.state / "journal") if (self.manifest.parent / ".mk8s").exists() else ()
+        folders = list(self.manifest.parent.glob(".mk8s/*/journal"))  # none yet in a run's first moments
+        return read_journal(folders[0]) if folders else ()
 
     def on_host(self, i: int, script: str, user: str = "root") -> str:
         """Run a script on a host, over the lab's own ssh; what it printed."""

@@ -1,0 +1,179 @@
+"""What hosts and networks do on bad days: each ends as the node table declares, and mended, goes on.
+
+Power, cables, sshd and disks. Who may come in is in test_access; what may change afterwards in test_changes.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mk8s.lab.manifest_writer import DEFAULT_VERSION, machine_arch
+from mk8s.standin import build_release
+from tests.e2e.driving import Driver, drive, of_kind, wait_until
+from tests.e2e.labs import LabMaker
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+IMAGES = 200 << 20  # bytes: an upload that is still under way when the cable is pulled
+BEGUN = 8 << 20  # bytes of it that have to be there by then
+RESTART_SSHD = (
+    """systemd-run --quiet sh -c "pkill -f '[s]shd:'; systemctl restart ssh\""""  # and end all sessions
+)
+LOGINS = "journalctl -u ssh -o cat --no-pager | grep -c 'Accepted publickey for dev'"
+SMALL_DISK = "mkdir -p /var/lib/mk8s && mount -t tmpfs -o size=1m tmpfs /var/lib/mk8s"
+
+
+def test_an_agent_without_power_costs_only_itself(lab: LabMaker, release: Path, tmp_path: Path) -> None:
+    """The others become healthy; it ends failed and says who did not answer; healed, a run completes it."""
+    driver = drive(lab.fresh(3), tmp_path, release, servers=1)
+    driver.add("policy: {edges: {stage: {deadline: 20s}}}")
+    driver.lab.kill(3)
+    first = driver.run()
+    assert (first.code, driver.node_states()) == (1, ["healthy", "healthy", "failed"])
+    address = driver.lab.hosts[2].address
+    assert f"{driver.name(3)}: failed at stage: no end after" in first.err
+    assert f"connecting to {driver.name(3)} ({address})" in first.err
+    assert f"{driver.name(3)} ({address}:22) does not answer within 15 s" in first.err
+    assert (
+        "hint: check that the machine is up, the address is right and no firewall is in between" in first.err
+    )
+    assert first.err.splitlines()[-1].startswith("Next: mend what is named above, then mk8s run")
+
+    driver.lab.heal(3)
+    second = driver.run()
+    assert (second.code, driver.node_states()) == (0, ["healthy"] * 3)
+
+
+def test_a_server_that_loses_power_in_its_join_is_completed_later(
+    lab: LabMaker, release: Path, tmp_path: Path
+) -> None:
+    """It ends failed, the agent blocked; healed, it goes on as the same member of the same cluster."""
+    driver = drive(lab.fresh(3), tmp_path, release, servers=2)
+    driver.add("policy: {edges: {join-server: {deadline: 25s}}}")
+    driver.on_host(1, "echo STANDIN_PROMOTE_SECONDS=4 > /etc/default/rke2-server")  # time to pull the plug
+    with driver.running() as process:
+        wait_until(lambda: driver.node_states()[1] == "waiting~join-server", "the second server joins")
+        wait_until(lambda: "join-begin" in driver.events(2), "its own log says so")
+        driver.lab.kill(2)
+        _, err = process.communicate(timeout=120)
+    assert (process.returncode, driver.node_states()) == (1, ["healthy", "failed", "waiting"]), err
+    assert "Traceback" not in err
+    told = rf"{driver.name(2)} \({driver.lab.hosts[1].address}:22\).* leaves no time to try again"
+    assert re.search(
+        rf"^{driver.name(2)}: failed at join-server: .*{told}\n    hint: check", err, re.MULTILINE
+    )
+    assert (
+        f"{driver.name(3)}: blocked in state waiting: signal 'servers-healthy' can no longer come: it needs "
+        f"2 with the role primary or server in state 'healthy', and {driver.name(2)} can no longer come"
+    ) in err
+
+    driver.lab.heal(2)
+    second = driver.run()
+    assert (second.code, driver.node_states()) == (0, ["healthy"] * 3), second.err
+    assert driver.events(1, 2, 3).count("cluster-init") == 1
+    assert driver.events(2).count("join-promoted") == 1
+    clusters = {e["cluster"] for i in (1, 2, 3) for e in driver.evidence(i) if e["event"] == "ready"}
+    assert len(clusters) == 1
+
+
+def test_a_cable_pulled_during_an_upload_costs_a_retry(lab: LabMaker, tmp_path: Path) -> None:
+    """The attempt is lost, and the same run sends the file again when the cable is back."""
+    large = build_release(tmp_path / "release", DEFAULT_VERSION, machine_arch(), images_size=IMAGES)
+    driver = drive(lab.fresh(1), tmp_path, large)
+    with driver.running() as process:
+        wait_until(lambda: part_on(driver, 1) > BEGUN, "the images are on their way")
+        driver.lab.cut(1)
+        wait_until(lambda: bool(of_kind(driver.records(), "error", "stage")), "the loss is noticed", 90)
+        driver.lab.heal(1)
+        _, err = process.communicate(timeout=180)
+    assert (process.returncode, driver.node_states()) == (0, ["healthy"]), err
+    errors = of_kind(driver.records(), "error", "stage")
+    assert errors[0].lineage == ("connection.lost", "connection")
+    assert "the connection was lost: upload rke2-images.linux-amd64.tar.zst" in errors[0].message
+    (done,) = of_kind(driver.records(), "done", "stage")
+    assert done.attempt == len(errors) + 1
+    assert done.evidence["uploaded"] > IMAGES
+
+
+def test_an_sshd_that_restarts_with_all_its_sessions_is_only_logged_in_to_again(
+    lab: LabMaker, release: Path, tmp_path: Path
+) -> None:
+    """In the middle of a start, and in the middle of a join."""
+    driver = drive(lab.fresh(2), tmp_path, release, servers=1)
+    with driver.running() as process:
+        for i, state in ((1, "waiting~start-primary"), (2, "waiting~join-agent")):
+            wait_until(partial(is_in, driver, i, state), f"host {i} is {state}")
+            driver.lab.run(i, RESTART_SSHD, check=False)
+        _, err = process.communicate(timeout=180)
+    assert (process.returncode, driver.node_states()) == (0, ["healthy"] * 2), err
+    assert all(int(driver.on_host(i, LOGINS)) > 1 for i in (1, 2))
+    assert driver.events(1, 2).count("cluster-init") == 1
+
+
+def test_a_full_disk_sets_the_node_aside(lab: LabMaker, release: Path, tmp_path: Path) -> None:
+    """Quarantined before a byte is sent: which path, how much it needs, how much is free, what to do."""
+    driver = drive(lab.fresh(1), tmp_path, release)
+    driver.on_host(1, SMALL_DISK)
+    first = driver.run()
+    assert (first.code, driver.node_states()) == (1, ["quarantined"])
+    assert f"{driver.name(1)}: quarantined at stage: /var/lib/mk8s/artifacts/" in first.err
+    assert "rke2-images.linux-amd64.tar.zst needs 8.0 MiB, and " in first.err
+    assert f"hint: free some space on {driver.name(1)}, or mount a larger disk at" in first.err
+
+    driver.on_host(1, "umount /var/lib/mk8s")
+    second = driver.run()
+    assert (second.code, driver.node_states()) == (0, ["healthy"])
+
+
+@pytest.mark.parametrize("size", ["16k", "24k"])
+def test_a_full_disk_under_the_state_folder_is_told_as_our_own(
+    size: str, lab: LabMaker, release: Path, tmp_path: Path
+) -> None:
+    """Whatever file it fills up at: not the node's fault, and no bug; with room, a run goes on."""
+    driver = drive(lab.fresh(1), tmp_path, release)
+    with small_disk(tmp_path / "small", size) as disk:
+        first = driver.run("--state", str(disk / "state"))
+        assert first.code == 1
+        assert re.search(rf"{disk}/state/\S+ cannot be written: No space left on device", first.err), (
+            first.err
+        )
+        assert "then run again" in first.err
+        assert f"mk8s run {driver.manifest} --state {disk}/state " in first.err.splitlines()[-1]
+
+        subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
+        second = driver.run("--state", str(disk / "state"))
+        assert (second.code, driver.events(1).count("cluster-init")) == (0, 1)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own on this machine."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def is_in(driver: Driver, i: int, state: str) -> bool:
+    return driver.node_states()[i - 1] == state
+
+
+def part_on(driver: Driver, i: int) -> int:
+    """The bytes of the largest file that a host was sent, seen from outside while its connection is busy."""
+    folder = driver.lab.folder / "hosts" / str(i)
+    found = subprocess.run(
+        ["find", folder, "-path", "*/lib/mk8s/artifacts/*", "-type", "f", "-printf", "%s\n"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return max(map(int, found.stdout.split()), default=0)
