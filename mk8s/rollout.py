@@ -24,6 +24,7 @@ from transports.base import File, Transport
 __all__ = ["Rollout", "Surroundings", "edge_titles", "titles_of"]
 
 CLOSE_GRACE = 5.0  # seconds for saying goodbye to all nodes
+SILENT = "look whether the machine is up and the way to it is open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +91,20 @@ class Rollout:
             observer=observer,
         )
 
-    async def audit(self) -> dict[str, Verdict]:
-        """Ask every node at once whether it is healthy now. Read-only; a node that does not answer is not."""
-        verdicts: dict[str, Verdict] = {}
+    async def audit(self, patience: float) -> dict[str, Verdict]:
+        """Ask every node at once whether it is healthy now. Read-only.
+
+        A node that has not answered within `patience` seconds is not; the others' answers stand.
+        """
+        silent = Verdict(met=False, reason=f"no answer within {patience:g} s", remedy=SILENT)
+        verdicts = {node.name: silent for node in self.cluster.nodes}
 
         async def ask(name: str) -> None:
-            try:
-                verdicts[name] = await self.binding.is_healthy(name)
-            except ActionError as error:
-                verdicts[name] = Verdict(met=False, reason=str(error), remedy=error.failure.remedy)
+            with anyio.move_on_after(patience):
+                try:
+                    verdicts[name] = await self.binding.is_healthy(name)
+                except ActionError as error:
+                    verdicts[name] = Verdict(met=False, reason=str(error), remedy=error.failure.remedy)
 
         async with anyio.create_task_group() as tasks:
             for node in self.cluster.nodes:
