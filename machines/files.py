@@ -111,6 +111,7 @@ class FileJournal:
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         if is_new:
             self._disk.sync_folder(self.path.parent)
+            self._disk.sync_folder(self.path.parent.parent)  # the folder may be new, too
         parsed = self._parse()
         self._length = parsed.length
         self._seq = len(parsed.records)

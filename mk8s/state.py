@@ -228,6 +228,7 @@ def _make(folder: Path) -> None:
     with _explained(folder, "made"):
         if not os.path.lexists(folder):
             folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            _sync_folder(folder.parent)
         _refuse_untrusted(folder, folder.lstat())
         folder.chmod(PRIVATE_FOLDER)  # it may have been readable, or narrowed by the umask
 

@@ -73,11 +73,11 @@ def test_a_damaged_journal_is_refused_and_its_lock_is_let_go(tmp_path: Path) -> 
 
 
 def test_the_name_of_a_new_journal_is_made_durable_once(tmp_path: Path) -> None:
-    """A synced file whose name is lost is lost."""
+    """A synced file whose name is lost is lost, and so is one in a folder whose name is lost."""
     synced: list[Path] = []
     for _ in range(2):
-        FileJournal(tmp_path, disk=Disk(sync_folder=synced.append)).close()
-    assert synced == [tmp_path]
+        FileJournal(tmp_path / "run", disk=Disk(sync_folder=synced.append)).close()
+    assert synced == [tmp_path / "run", tmp_path]
 
 
 def test_a_folder_without_a_journal_reads_as_empty(tmp_path: Path) -> None:
