@@ -14,6 +14,7 @@ import trio
 
 from machines.errors import ActionError, Failure
 from machines.registry import Context, Digest, Evidence
+from machines.words import printable
 
 __all__ = ["bug_in_words", "call", "describe", "seconds_in_words"]
 
@@ -103,12 +104,12 @@ def _refusals(error: Exception) -> list[ActionError]:
 
 
 def _clean(failure: Failure) -> Failure:
-    """Words from a node may hold bytes that were never text, which no journal can hold."""
+    """Words from a node may hold bytes that were never text, and sequences that a terminal would obey."""
     return Failure(
         failure.lineage, _text(failure.message), _text(failure.remedy), failure.ambiguous, failure.final
     )
 
 
 def _text(words: str) -> str:
-    text = words.encode("utf-8", "replace").decode("utf-8")
+    text = printable(words[: LONGEST + 1].encode("utf-8", "replace").decode("utf-8"))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

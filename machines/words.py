@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean", "known_as", "nearest", "shown"]
+__all__ = ["did_you_mean", "known_as", "nearest", "one_line", "printable", "shown"]
 
 _WIDEST = 60
 _MOST_NAMED = 12
@@ -51,3 +51,26 @@ def shown(value: object) -> str:
         return "a list"
     text = repr(value)
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 3]}..."
+
+
+def printable(text: str) -> str:
+    """A text that a terminal shows and does not obey: what cannot be seen is written as its escape.
+
+    Foreign words may hold sequences that clear a screen, set a title, turn the direction of writing or
+    hide what stands before them. Line ends stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else _escape(character)
+        for character in text
+    )
+
+
+def one_line(text: str) -> str:
+    """The same on one line, so that no foreign words look like a line of ours."""
+    return printable(text).replace("\n", "\\n")
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode() if character != "\t" else " "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from machines import EdgeSpec, History, Life, MachineSpec, Record
+from machines.words import printable
 from mk8s.screen.words import duration, line_of
 
 __all__ = ["explain", "next_edges"]
@@ -30,7 +31,7 @@ def explain(name: str, history: History, records: Sequence[Record]) -> str:
         *_next(life, spec),
         *_news(name, spec, records),
     ]
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def next_edges(life: Life, spec: MachineSpec) -> list[EdgeSpec]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from machines import History, Record
+from machines.words import one_line
 from mk8s.cluster import Cluster
 from mk8s.screen.words import duration
 from mk8s.steps import Verdict
@@ -65,7 +66,7 @@ def status_rows(cluster: Cluster, history: History, records: Sequence[Record]) -
 def status_text(rows: Sequence[Row]) -> str:
     table = [("NODE", "ROLE", "ADDRESS", "STATE", "SINCE", "")]
     table += [
-        (row.node, row.role, row.address, row.state, duration(row.since), row.reason.split("\n")[0])
+        (row.node, row.role, row.address, row.state, duration(row.since), one_line(row.reason.split("\n")[0]))
         for row in rows
     ]
     widths = [max(len(line[column]) for line in table) for column in range(5)]

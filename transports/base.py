@@ -35,6 +35,7 @@ OnProgress: TypeAlias = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
 
 EXEC = 'exec "$@"'
+LONGEST_COMPLAINT = 1000  # characters; a node may say anything, and people read this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +83,9 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """The last words of stderr, or of stdout where stderr is silent."""
+        """The last words of stderr, or of stdout where stderr is silent; of a long line its end."""
         said = self.stderr.decode("utf-8", "replace").strip() or self.text
-        return said.splitlines()[-1] if said else f"exit status {self.status}"
+        return said.splitlines()[-1][-LONGEST_COMPLAINT:] if said else f"exit status {self.status}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,10 +106,11 @@ def _report(error: Exception) -> int:
     """A user's mistake is a message; a mistake of ours keeps its traceback."""
     from traceback import print_exception
 
+    from machines.words import printable
     from mk8s.errors import ExitCode, Mk8sError
 
     if isinstance(error, Mk8sError):
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return int(error.exit_code)
     print_exception(error)
     print("error: a mistake in mk8s, not yours; please report the lines above", file=sys.stderr)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TextIO
 
 from machines import Member, Record
+from machines.words import one_line, printable
 from mk8s.screen.words import Line, duration, line_of
 
 if TYPE_CHECKING:
@@ -81,10 +82,10 @@ class LiveScreen:
     def note(self, member: Member, text: str) -> None:
         row = self._rows.get(member.name)
         if row:
-            row.text, row.tone = text, "plain"
+            row.text, row.tone = one_line(text), "plain"
 
     def bug(self, member: Member, error: Exception) -> None:
-        lines = "".join(traceback.format_exception(error))
+        lines = printable("".join(traceback.format_exception(error)))
         self._console.print(f"a mistake in mk8s, on {member.name}; please report it:\n{lines}", markup=False)
 
     def _tell(self, line: Line) -> None:

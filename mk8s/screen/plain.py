@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Self, TextIO
 
 from machines import Member, Record
+from machines.words import printable
 from mk8s.screen.words import duration, line_of
 
 __all__ = ["PlainScreen"]
@@ -39,7 +40,7 @@ class PlainScreen:
         """Passing news is for a live screen; in a log it would drown the rest."""
 
     def bug(self, member: Member, error: Exception) -> None:
-        lines = "".join(traceback.format_exception(error))
+        lines = printable("".join(traceback.format_exception(error)))
         self._stream.write(f"a mistake in mk8s, on {member.name}; please report it:\n{lines}")
 
     def _say(self, at: float, node: str, text: str) -> None:

@@ -1,5 +1,7 @@
 """The words for what happened: one record, one line, the same on a terminal, in a log and in JSON.
 
+Law: whatever a node said, a line of ours is one line, and holds nothing that a terminal obeys.
+
 Pure. It knows no terminal and no colour.
 """
 
@@ -10,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from machines import Record
+from machines.words import one_line
 
 __all__ = ["Line", "bytes_in_words", "duration", "line_of", "record_as_text", "retry_in_words"]
 
@@ -28,7 +31,8 @@ class Line(NamedTuple):
 def line_of(record: Record, titles: Mapping[str, str]) -> Line | None:
     """The news in a record; None where there is none for people. `titles`: edge name to words."""
     words = WORDS.get(record.kind)
-    return words(record, titles) if words else None
+    line = words(record, titles) if words else None
+    return line._replace(text=one_line(line.text)) if line else None
 
 
 def duration(seconds: float) -> str:
@@ -143,7 +147,7 @@ WORDS: Mapping[str, Callable[[Record, Mapping[str, str]], Line | None]] = {
 def record_as_text(record: Record, titles: Mapping[str, str]) -> str:
     """One record as one line of `mk8s journal`: number, time, kind, node, and the words or the bare facts."""
     line = line_of(record, titles)
-    facts = line.text if line else _facts(record)
+    facts = line.text if line else one_line(_facts(record))
     return f"{record.seq:>6}  {duration(record.at):>8}  {record.kind:<9} {record.node or '*':<14} {facts}"
 
 

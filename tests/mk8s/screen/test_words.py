@@ -10,6 +10,7 @@ import pytest
 
 from machines import Record
 from mk8s.screen import EventScreen, PlainScreen
+from mk8s.screen.live import LiveScreen
 from mk8s.screen.words import Line, bytes_in_words, duration, line_of, record_as_text
 
 TITLES = {"stage": "put the release on the node", "hold": "hold for the signal"}
@@ -139,3 +140,28 @@ def test_the_journal_verb_shows_bare_facts_where_there_are_no_words() -> None:
     """Nothing in the journal is hidden from `mk8s journal`."""
     text = record_as_text(RECORDS["an intent is not news"][0], TITLES)
     assert text.split() == ["1", "0", "s", "intent", "node-1", "stage,", "attempt", "1"]
+
+
+HOSTILE = Record(
+    seq=1, at=0, kind="error", node="node-1", edge="stage", attempt=1,
+    lineage=("exit.1", "exit"), message="\x1b]0;owned\x07\x1b[2J no\n[1/1] 0 s  node-1  healthy",
+)  # fmt: skip
+SHOWN = "\\x1b]0;owned\\x07\\x1b[2J no\\n[1/1] 0 s  node-1  healthy"
+
+
+def test_a_node_cannot_write_to_the_terminal() -> None:
+    """Its words come on one line, without anything that a terminal obeys."""
+    stream = io.StringIO()
+    PlainScreen(stream, TITLES, {"node-1": "pending"}).record(HOSTILE)
+    assert stream.getvalue() == f"[0/1]     0 s  node-1  put the release on the node: {SHOWN}\n"
+    assert SHOWN in record_as_text(HOSTILE, TITLES)
+
+
+def test_a_node_cannot_write_to_the_live_screen() -> None:
+    """Neither as news nor as a note; rich itself lets escapes through."""
+    stream = io.StringIO()
+    with LiveScreen(stream, TITLES, {"node-1": "pending"}, {"node-1": "agent"}) as screen:
+        screen.record(HOSTILE)
+        screen.note(Someone(), HOSTILE.message)
+    assert "\x1b" not in stream.getvalue()
+    assert "owned" in stream.getvalue()
