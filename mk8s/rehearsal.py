@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from machines import MemoryJournal, Observer, Record, Result, Table
-from machines.simulation import CheckedJournal, run_simulated, standard_checkers
+from machines import Context, MemoryJournal, Observer, Record, Registry, Result, Table
+from machines.registry import Action, Evidence
+from machines.simulation import CheckedJournal, IntentFirst, run_simulated, standard_checkers
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.modelled import model_os
@@ -58,7 +59,9 @@ def rehearse(
     journal = MemoryJournal()
     spec = node_machine(cluster)
     guards = {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard}
-    checkers = standard_checkers(Table(spec, guards), limits={}, budgets={}, secrets=[TOKEN])
+    intents = IntentFirst(lambda: journal.durable_seq)
+    standard = standard_checkers(Table(spec, guards), limits={}, budgets={}, secrets=[TOKEN])
+    checkers = [intents, *standard]
 
     async def main() -> Result:
         around = Surroundings(
@@ -70,12 +73,26 @@ def rehearse(
             seed=seed,
         )
         rollout = Rollout(cluster, distro, around)
+        _watch(rollout.registry, intents)
         return await rollout.supervisor(observer).run()
 
     result = run_simulated(main, seed=seed)
     for checker in checkers:
         checker.end()
     return Rehearsal(seed, result, journal.records(), journal.data, journal.digest(), network)
+
+
+def _watch(registry: Registry, intents: IntentFirst) -> None:
+    """Let the checker see each action before it has any effect."""
+
+    def watched(act: Action) -> Action:
+        async def acting(context: Context) -> Evidence | None:
+            intents.effect(context.member.name, context.edge, context.attempt)
+            return await act(context)
+
+        return acting
+
+    registry.actions.update({name: watched(act) for name, act in registry.actions.items()})
 
 
 def _roads(

@@ -38,6 +38,7 @@ def test_without_faults_everyone_becomes_healthy() -> None:
     assert run.result.ok
     assert set(run.result.states.values()) == {"healthy"}
     assert world_of(run.network).violations == []
+    assert world_of(run.network).collisions == 0
     assert len(world_of(run.network).initialised) == 1
 
 
