@@ -11,6 +11,7 @@ from machines.checks import check
 from machines.errors import Failure
 from machines.loading import load_machine
 from machines.registry import Registry
+from machines.retry import wait_before_retry
 from machines.spec import Catch, MachineSpec
 from machines.table import OutOfPlace, Table
 
@@ -129,3 +130,13 @@ def test_a_rejected_join_is_rolled_back_and_a_full_disk_is_not(table: Table) -> 
         "disk.full": ("quarantined", False),
         "internal": ("failed", False),
     }
+
+
+def test_a_server_outwaits_a_learner_that_died(table: Table) -> None:
+    """etcd removes one that makes no progress after five minutes; until then nobody else may join."""
+    failure = Failure(("etcd.learner", "etcd"))
+    index = table.retry_index("join-server", failure)
+    assert index is not None
+    clause = table.edges["join-server"].retry[index]
+    waits = [wait_before_retry(clause, tries, "any") for tries in range(1, clause.attempts or 0)]
+    assert sum(waits) > 1.5 * 300
