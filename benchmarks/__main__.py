@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Print what was asked for. A benchmark that cannot run here says so, and the others go on."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split(": ", 1)[1])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which (all: {' '.join(NAMES)})")
-    parser.add_argument("--quick", action="store_true", help="smaller and fewer: two minutes, noisy")
+    parser.add_argument("--quick", action="store_true", help="smaller and fewer: three minutes, noisy")
     args = parser.parse_args(words)
     unknown = [name for name in args.names if name not in NAMES]
     if unknown:
