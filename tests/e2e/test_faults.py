@@ -37,13 +37,11 @@ def test_an_agent_without_power_costs_only_itself(lab: LabMaker, release: Path, 
     driver.lab.kill(3)
     first = driver.run()
     assert (first.code, driver.node_states()) == (1, ["healthy", "healthy", "failed"])
-    address = driver.lab.hosts[2].address
-    assert f"{driver.name(3)}: failed at stage: no end after" in first.err
-    assert f"connecting to {driver.name(3)} ({address})" in first.err
-    assert f"{driver.name(3)} ({address}:22) does not answer within 15 s" in first.err
-    assert (
-        "hint: check that the machine is up, the address is right and no firewall is in between" in first.err
-    )
+    reason, hint = failure_of(driver, 3, "stage", first.err)
+    assert driver.lab.hosts[2].address in reason
+    assert "does not answer" in reason or "No route to host" in reason
+    assert "the deadline of 20 s leaves no time to try again" in reason
+    assert hint.startswith("check ")
     assert first.err.splitlines()[-1].startswith("Next: mend what is named above, then mk8s run")
 
     driver.lab.heal(3)
@@ -65,10 +63,10 @@ def test_a_server_that_loses_power_in_its_join_is_completed_later(
         _, err = process.communicate(timeout=120)
     assert (process.returncode, driver.node_states()) == (1, ["healthy", "failed", "waiting"]), err
     assert "Traceback" not in err
-    told = rf"{driver.name(2)} \({driver.lab.hosts[1].address}:22\).* leaves no time to try again"
-    assert re.search(
-        rf"^{driver.name(2)}: failed at join-server: .*{told}\n    hint: check", err, re.MULTILINE
-    )
+    reason, hint = failure_of(driver, 2, "join-server", err)
+    assert driver.lab.hosts[1].address in reason
+    assert "the deadline of 25 s leaves no time to try again" in reason
+    assert hint.startswith("check ")
     assert (
         f"{driver.name(3)}: blocked in state waiting: signal 'servers-healthy' can no longer come: it needs "
         f"2 with the role primary or server in state 'healthy', and {driver.name(2)} can no longer come"
@@ -161,6 +159,13 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def failure_of(driver: Driver, i: int, edge: str, err: str) -> tuple[str, str]:
+    """The reason and the hint that the summary gives for a host that failed at an edge."""
+    found = re.search(rf"^{driver.name(i)}: failed at {edge}: (.*)\n    hint: (.*)$", err, re.MULTILINE)
+    assert found, err
+    return found[1], found[2]
 
 
 def is_in(driver: Driver, i: int, state: str) -> bool:
