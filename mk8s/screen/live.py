@@ -76,7 +76,7 @@ class LiveScreen:
             row = self._rows[record.node]
             row.state, row.since = record.to, time.monotonic()
         line = line_of(record, self._titles)
-        if line:
+        if line and line.text != record.to:  # a state has its column: the reason for it stays beside it
             self._tell(line)
 
     def note(self, member: Member, text: str) -> None:
