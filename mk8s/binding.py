@@ -43,6 +43,7 @@ class Binding:
 
     def __post_init__(self) -> None:
         self.nodes: dict[str, Node] = {node.name: node for node in self.cluster.nodes}
+        self._hostnames: dict[str, str] = {}  # hostname -> the node that has it
 
     def registry(self) -> Registry:
         """Every name that specs/machines/node.yaml uses."""
@@ -63,7 +64,8 @@ class Binding:
         """Look at the host first: nothing is sent to one that cannot become a member."""
         self.facts.pop(ctx.member.name, None)
         facts = await self._facts_for(ctx)
-        refuse_unfit(self.nodes[ctx.member.name], facts, self.facts)
+        refuse_unfit(self.nodes[ctx.member.name], facts)
+        self._refuse_twin(ctx.member.name, facts.hostname)
         return await self._run(self.distro.stage, ctx)
 
     async def verify(self, ctx: Context) -> Evidence:
@@ -100,6 +102,20 @@ class Binding:
         if node not in self.facts:
             self.facts[node] = await gather(lambda command: self.executor.ask(node, command), node)
         return self.facts[node]
+
+    def _refuse_twin(self, node: str, hostname: str) -> None:
+        """The first node with a hostname keeps it: a cluster knows its members by it."""
+        owner = self._hostnames.setdefault(hostname, node)
+        known = self.facts.get(owner)  # None: it is being looked at again
+        if owner != node and known and known.hostname == hostname:
+            raise ActionError(
+                "check.hostname",
+                "check",
+                final=True,
+                message=f"its hostname {hostname!r} is also that of {owner}",
+                remedy="give each host its own name with `hostnamectl set-hostname`",
+            )
+        self._hostnames[hostname] = node
 
     def _edge(self, steps_of: StepsOf) -> Callable[[Context], Awaitable[Evidence]]:
         async def act(ctx: Context) -> Evidence:
@@ -150,7 +166,7 @@ def own_troubles(act: Callable[[Context], Awaitable[T]]) -> Callable[[Context], 
     return acting
 
 
-def refuse_unfit(node: Node, facts: Facts, seen: Mapping[str, Facts]) -> None:
+def refuse_unfit(node: Node, facts: Facts) -> None:
     """Raise ActionError (class check) for a host that cannot become what the manifest says."""
     if facts.arch != node.arch:
         raise ActionError(
@@ -167,13 +183,4 @@ def refuse_unfit(node: Node, facts: Facts, seen: Mapping[str, Facts]) -> None:
             final=True,
             message="systemd does not run on the host, and it starts the cluster's services",
             remedy="install on a host that boots with systemd",
-        )
-    twins = [name for name, other in seen.items() if name != node.name and other.hostname == facts.hostname]
-    if twins:
-        raise ActionError(
-            "check.hostname",
-            "check",
-            final=True,
-            message=f"its hostname {facts.hostname!r} is also that of {', '.join(sorted(twins))}",
-            remedy="give each host its own name with `hostnamectl set-hostname`",
         )

@@ -1,0 +1,84 @@
+"""mk8s.binding: what a host must be before anything is sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from machines import ActionError, Context
+from machines.simulation import run_simulated
+from mk8s.binding import Binding
+from mk8s.distros.base import load_distro
+from mk8s.executor import Executor
+from mk8s.modelled import model_os
+from mk8s.rehearsal import nominal_release
+from tests.mk8s.examples import cluster, node
+from transports.simulated import Profile, SimulatedHost, SimulatedNetwork, SimulatedTransport
+
+CLUSTER = cluster(node("srv-1", "primary", "10.0.0.1"), node("agent-1", "agent", "10.0.1.1"))
+
+
+def stage(*hosts: SimulatedHost) -> list[ActionError]:
+    """Stage the cluster's nodes on these hosts, one after the other; what refused."""
+    network = SimulatedNetwork()
+    distro = load_distro("rke2")
+    for host in hosts:
+        model_os(network.add(host))
+        distro.model(host, network, CLUSTER)
+    roads = {host.name: SimulatedTransport(host.name, host, network) for host in hosts}
+    release = nominal_release(CLUSTER, distro)
+    binding = Binding(CLUSTER, distro, Executor(roads), release, "token", print)
+    refused: list[ActionError] = []
+
+    async def main() -> None:
+        for member in CLUSTER.nodes[: len(hosts)]:
+            try:
+                await binding.stage(Context(member, "stage", 1, {}))
+            except ActionError as error:
+                refused.append(error)
+
+    run_simulated(main, seed=0)
+    return refused
+
+
+def named(hostname: str, *hosts: SimulatedHost) -> tuple[SimulatedHost, ...]:
+    for host in hosts:
+        host.hostname = hostname
+    return hosts
+
+
+def test_a_fit_host_is_staged() -> None:
+    """Nothing is refused, and the release is on it."""
+    host = SimulatedHost("srv-1", "10.0.0.1")
+    assert stage(host) == []
+    assert any("rke2.linux-amd64.tar.gz" in str(path) for path in host.files)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "words"),
+    [
+        (lambda: SimulatedHost("srv-1", "10.0.0.1", arch="arm64"), "check.arch", "the host is arm64"),
+        (
+            lambda: SimulatedHost("srv-1", "10.0.0.1", profile=Profile(systemd=False)),
+            "check.systemd",
+            "systemd does not run",
+        ),
+    ],
+)
+def test_an_unfit_host_gets_nothing(make: Callable[[], SimulatedHost], kind: str, words: str) -> None:
+    """It is refused for good, with a remedy, before the first byte."""
+    host = make()
+    (refused,) = stage(host)
+    assert (refused.failure.kind, refused.failure.final) == (kind, True)
+    assert words in refused.failure.message
+    assert refused.failure.remedy
+    assert not any("artifacts" in str(path) for path in host.files)
+
+
+def test_two_hosts_of_one_name_do_not_both_come_in() -> None:
+    """A cluster knows its members by their host names: the second is refused, and named with the first."""
+    hosts = named("twin", SimulatedHost("srv-1", "10.0.0.1"), SimulatedHost("agent-1", "10.0.1.1"))
+    (refused,) = stage(*hosts)
+    assert refused.failure.kind == "check.hostname"
+    assert refused.failure.message == "its hostname 'twin' is also that of srv-1"
