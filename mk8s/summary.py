@@ -39,12 +39,13 @@ def _trouble(name: str, result: Result) -> str:
     failure = result.failures.get(name)
     if failure is None or state not in ("failed", "quarantined", "rolled-back"):
         return f"{name}: {state}"
-    return f"{name}: {state} at {_words(failure)}"
+    return f"{name}: {state} at {_words(failure, name)}"
 
 
-def _words(ended: EdgeFailure) -> str:
+def _words(ended: EdgeFailure, name: str) -> str:
     failure = ended.failure
-    text = f"{ended.edge}: {failure.message or failure.kind}"
+    reason = failure.message.removeprefix(f"{name}: ")  # the line has begun with the name
+    text = f"{ended.edge}: {reason or failure.kind}"
     return f"{text}\n    hint: {failure.remedy}" if failure.remedy else text
 
 

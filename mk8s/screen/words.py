@@ -84,7 +84,8 @@ def _done(record: Record, titles: Mapping[str, str]) -> Line | None:
 
 def _error(record: Record, titles: Mapping[str, str]) -> Line:
     title = titles.get(record.edge, record.edge)
-    return Line(record.node, f"{title}: {record.message or record.lineage[0]}", "bad")
+    reason = record.message.removeprefix(f"{record.node}: ")  # the line has the name already
+    return Line(record.node, f"{title}: {reason or record.lineage[0]}", "bad")
 
 
 def _retry(record: Record, _titles: Mapping[str, str]) -> Line:

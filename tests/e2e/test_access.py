@@ -37,7 +37,7 @@ def test_a_wrong_sudo_password_is_told_and_the_right_one_goes_on(with_password: 
     first = with_password.run(env={SUDO: "not-the-word"})
     name = with_password.name(1)
     assert (first.code, with_password.node_states()) == (1, ["failed"])
-    assert f"{name}: failed at stage: {name}: sudo did not accept the password of pw" in first.err
+    assert f"{name}: failed at stage: sudo did not accept the password of pw" in first.err
     assert f"hint: check it with `sudo -k; sudo -v` as pw on {name}" in first.err
     assert "not-the-word" not in first.err
 

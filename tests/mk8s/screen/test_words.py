@@ -53,6 +53,13 @@ RECORDS = {
         ),
         Line("node-1", "put the release on the node: nobody listens there", "bad"),
     ),
+    "a failure does not say the node's name twice": (
+        Record(
+            seq=1, at=0, kind="error", node="node-1", edge="stage", attempt=1,
+            lineage=("sudo.password", "sudo"), message="node-1: sudo did not accept the password",
+        ),
+        Line("node-1", "put the release on the node: sudo did not accept the password", "bad"),
+    ),
     "a retry says when": (
         Record(seq=1, at=0, kind="retry", node="node-1", edge="stage", attempt=1, delay=4.25),
         Line("node-1", "attempt 2 in 4.25 s", "wait"),
