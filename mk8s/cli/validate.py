@@ -26,6 +26,8 @@ def main(args: Namespace) -> int:
 
     project = load_project(args.manifest)
     cluster = project.cluster
+    for notice in project.notices:
+        say(notice)
     if not args.manifest_only:
         files = find_release(cluster, project.distro)
         say(f"{len(files)} release files in {cluster.artifacts_dir}, hashes verified")

@@ -202,5 +202,7 @@ def _notices(form: ManifestForm, cluster: Cluster) -> Iterator[str]:
     servers = len(cluster.servers)
     if servers % 2 == 0:
         yield f"{servers} servers survive no more failures than {servers - 1}: an odd number is better"
+    if not cluster.airgap:
+        yield "airgap: false changes nothing yet: the nodes get everything from this machine all the same"
     if cluster.limits.get("etcd-joins", 1) > 1:
         yield "limits.etcd-joins is more than 1: etcd takes one new member at a time and refuses the others"

@@ -126,6 +126,15 @@ def test_a_sound_manifest_is_valid(manifest: Path, capsys: pytest.CaptureFixture
     assert shown.err.splitlines()[-1] == f"Next: mk8s run {manifest}"
 
 
+def test_what_mk8s_decides_by_itself_is_told_before_a_run(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`validate` says it too: which server becomes the primary, for example."""
+    manifest.write_text(MANIFEST.replace(", primary: true", ""))
+    assert main(["validate", str(manifest)]) == 0
+    assert "192-0-2-11, the first server, becomes the primary" in capsys.readouterr().err
+
+
 def test_the_plan_shows_every_role_and_no_secret(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Servers with the same steps stand together; the token is not even made."""
     assert main(["plan", str(manifest)]) == 0

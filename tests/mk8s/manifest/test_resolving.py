@@ -100,6 +100,11 @@ def test_an_even_number_of_servers_is_noticed() -> None:
     assert found.notices == ("2 servers survive no more failures than 1: an odd number is better",)
 
 
+def test_a_key_that_changes_nothing_yet_is_noticed() -> None:
+    """The original format has it; nobody may believe that it is obeyed."""
+    assert "airgap: false changes nothing yet" in loaded(f"{SOUND}airgap: false\n").notices[0]
+
+
 def test_more_than_one_etcd_join_is_noticed() -> None:
     """It is the user's wish, and etcd's rule."""
     assert "etcd takes one new member at a time" in loaded(f"{SOUND}limits: {{etcd-joins: 2}}\n").notices[0]
