@@ -16,9 +16,10 @@ from transports.base import Transport
 from transports.local import LocalTransport
 from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport, UploadThreads
 
-__all__ = ["make_transports", "refuse_missing_secrets"]
+__all__ = ["make_transports", "passwords_of", "refuse_missing_secrets"]
 
 CONNECTION_STARTS = 10  # sshd drops unauthenticated connections at random past its MaxStartups of 10
+SYSTEMS_KNOWN_HOSTS = Path("/etc/ssh/ssh_known_hosts")
 USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 Ask = Callable[[], str | None]
 
@@ -56,9 +57,16 @@ def refuse_missing_secrets(cluster: Cluster, environment: Mapping[str, str]) -> 
         )
 
 
+def passwords_of(login: Login, environment: Mapping[str, str]) -> list[str]:
+    """The passwords and passphrases of a login that are there, to be hidden in all that is shown."""
+    variables = (login.password_env, login.passphrase_env, login.sudo_password_env)
+    return [environment[name] for name in variables if name and name in environment]
+
+
 def _known_hosts_files(cluster: Cluster, own: Path) -> list[Path]:
+    """The system's too, as ssh does: a key that is revoked or known there is not new."""
     users = cluster.known_hosts or Path("~/.ssh/known_hosts").expanduser()
-    return [users, own]
+    return [users, own, SYSTEMS_KNOWN_HOSTS]
 
 
 def _transport(node: Node, keys: HostKeys, starts: ConnectionStarts, uploads: UploadThreads) -> Transport:

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import anyio
 
-from machines.errors import ActionError
+from machines.errors import ActionError, Failure
 from mk8s.answers import FileState, read_file_state, read_free_space
 from mk8s.commands import file_state, free_space, set_mode
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
@@ -158,19 +158,20 @@ class Executor:
         try:
             return await answer
         except TransportError as error:
-            raise ActionError(
-                *error.lineage,
-                message=self.redact(error.message),
-                remedy=error.remedy,
-                ambiguous=error.ambiguous,
-                final=error.final,
-            ) from error
+            raise self._hiding(error) from error
+
+    def _hiding(self, told: TransportError | Failure) -> ActionError:
+        """The same without secrets: it may hold a node's own words."""
+        message = self.redact(told.message)
+        return ActionError(
+            *told.lineage, message=message, remedy=told.remedy, ambiguous=told.ambiguous, final=told.final
+        )
 
     def failure(self, outcome: Outcome, command: Command, classify: Classify) -> ActionError:
         """What a failed command means: the driver's word first, then what holds everywhere."""
         known = classify(outcome, command)
         if known is not None:
-            return known
+            return self._hiding(known.failure)
         message = self.redact(f"{command.description}: {outcome.complaint}")
         if DISK_FULL in outcome.stderr:
             return ActionError("disk.full", "disk", message=message, remedy="free some space on the host")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from machines import FileJournal, HistoryError, JournalDamaged, JournalError, JournalLocked
-from mk8s.connect import make_transports
+from mk8s.connect import make_transports, passwords_of
 from mk8s.errors import ExitCode, Mk8sError
 from mk8s.past import as_mk8s_error
 from mk8s.project import Project
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.secrets import Secrets
 from mk8s.state import StateFolder
-from mk8s.version import version
+from mk8s.version import VERSION
 from transports.base import File
 
 __all__ = ["LockedError", "open_journal", "real_rollout"]
@@ -54,7 +55,7 @@ def real_rollout(
     secrets = Secrets(state.folder)
     cluster = project.cluster
     for node in cluster.nodes:
-        for value in project.distro.secrets_in(node.config):
+        for value in (*project.distro.secrets_in(node.config), *passwords_of(node.login, os.environ)):
             secrets.remember(value)
     token = project.distro.user_token(cluster) or secrets.token()
     secrets.remember(token)
@@ -66,7 +67,7 @@ def real_rollout(
         keep_kubeconfig=lambda text: state.write_private(state.kubeconfig, text.encode()),
         transcript=state.transcript_writer(secrets.redact),
         redact=secrets.redact,
-        program=version(),
+        program=VERSION,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         grace=grace,
     )

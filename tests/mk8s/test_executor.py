@@ -531,6 +531,17 @@ async def test_secrets_are_hidden_in_all_that_is_said() -> None:
     assert "S3cret" not in repr((on.transcript, on.notes))
 
 
+async def test_secrets_are_hidden_in_a_known_problem_too() -> None:
+    """The driver's finding quotes the node's line."""
+    on = scene(redact=lambda text: text.replace("S3cret", "***"))
+    on.answers("install", lambda _host: says(1))
+    known = ActionError("token.wrong", "token", message="said: S3cret", remedy="look", final=True)
+
+    failure = await on.fail(Run("install", INSTALL), classify=lambda _outcome, _command: known)
+
+    assert failure == Failure(("token.wrong", "token"), "said: ***", "look", final=True)
+
+
 async def test_a_note_of_ones_own_takes_the_place_of_the_common_one() -> None:
     """The engine hears of its own edge alone."""
     on = scene()
