@@ -6,12 +6,14 @@ others; here stands only how they are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from machines.errors import ActionError
+from machines.words import shown
 from mk8s.commands import gather_facts
 from transports.base import Command, Outcome
 
@@ -20,6 +22,9 @@ __all__ = ["Ask", "Facts", "gather", "parse_facts"]
 Ask: TypeAlias = Callable[[Command], Awaitable[Outcome]]
 DATA = PurePosixPath("/var/lib")  # where every distro keeps its data unless told otherwise
 KIB = 1024
+
+# What a host calls itself becomes an argument of commands that run on *other* hosts: never an option.
+HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 # `uname -m` -> the name that releases use; anything else is kept as it is
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -61,7 +66,7 @@ def parse_facts(text: str) -> Facts:
     if missing:
         raise ValueError(f"the answer lacks {', '.join(missing)}")
     return Facts(
-        hostname=found["hostname"],
+        hostname=_name(found["hostname"]),
         arch=ARCHITECTURES.get(found["machine"], found["machine"]),
         kernel=found["kernel"],
         os_id=found["os_id"],
@@ -101,7 +106,13 @@ async def gather(ask: Ask, node: str, space_at: PurePosixPath = DATA) -> Facts:
         ) from error
 
 
+def _name(text: str) -> str:
+    if not HOST_NAME.fullmatch(text):
+        raise ValueError(f"the hostname {shown(text)} is none: letters, digits, dots and dashes only")
+    return text
+
+
 def _number(key: str, text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise ValueError(f"{key} is {text!r}, not a number")
+        raise ValueError(f"{key} is {shown(text)}, not a number")
     return int(text)

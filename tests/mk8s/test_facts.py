@@ -153,3 +153,10 @@ async def test_free_space_is_asked_where_the_data_will_be() -> None:
     await gather(transport.run, transport.name, PurePosixPath("/data"))
 
     assert [(command.args, command.sudo) for command in asked] == [(("/data",), True)]
+
+
+@pytest.mark.parametrize("name", ["--server=https://elsewhere", "-A", "", "a b", "a\x1b[2J", "a" * 300])
+def test_a_hostname_that_is_none_is_refused(name: str) -> None:
+    """It becomes an argument of kubectl on the first server, as root: a node must not give options there."""
+    with pytest.raises(ValueError, match="the hostname"):
+        parse_facts(TEXT.replace("hostname=cp-1", f"hostname={name}"))
