@@ -89,7 +89,7 @@ def matches_hashed(hosts: str, name: str) -> bool:
 
 def parse(file: Path, text: str) -> Iterator[Entry]:
     """The lines that can be understood; others are skipped, as ssh does."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # as ssh does: nothing else ends a line
         words = line.split()
         marker = words.pop(0) if words and words[0].startswith("@") else ""
         if len(words) < 3 or line.lstrip().startswith("#") or marker not in ("", "@revoked"):
@@ -129,15 +129,8 @@ class HostKeys:
     def verify(self, host: str, port: int, blob: bytes) -> None:
         """Return if this raw public key is to be trusted. Raises TransportError ``hostkey.*``, final."""
         name = host_name(host, port)
-        about = self._about(name)
-        revoked = [entry for entry in about if entry.revoked and entry.blob == blob]
-        known = [entry for entry in about if not entry.revoked]
-        if revoked:
-            raise revoked_key(name, blob, revoked[0])
-        if any(entry.blob == blob for entry in known):
+        if is_known(name, blob, self._about(name)):
             return
-        if known:
-            raise changed_key(name, blob, known)
         if not self.accept_new or self.write_to is None:
             raise unknown_key(name, host, port, blob, self.files)
         append_once(self.write_to, name, blob)
@@ -151,7 +144,7 @@ class HostKeys:
             status = file.stat()
             stamp = (status.st_mtime_ns, status.st_size)
             if file not in self._cache or self._cache[file][0] != stamp:
-                self._cache[file] = (stamp, tuple(parse(file, file.read_text("utf-8", "replace"))))
+                self._cache[file] = (stamp, tuple(parse(file, file.read_bytes().decode("utf-8", "replace"))))
         except FileNotFoundError:
             return ()
         except OSError as error:
@@ -165,15 +158,34 @@ class HostKeys:
         return self._cache[file][1]
 
 
+def is_known(name: str, blob: bytes, about: Sequence[Entry]) -> bool:
+    """Whether the key is among what is known of the host; False where nothing is.
+
+    Raises TransportError ``hostkey.revoked`` or ``hostkey.changed``.
+    """
+    revoked = [entry for entry in about if entry.revoked and entry.blob == blob]
+    known = [entry for entry in about if not entry.revoked]
+    if revoked:
+        raise revoked_key(name, blob, revoked[0])
+    if known and all(entry.blob != blob for entry in known):
+        raise changed_key(name, blob, known)
+    return bool(known)
+
+
 def append_once(file: Path, name: str, blob: bytes) -> None:
-    """Append a host's key unless it is there. One write under a lock, so that nobody reads half a line."""
+    """Append a host's key unless it is there. One write under a lock, so that nobody reads half a line.
+
+    Under the lock the file is judged again: of two who meet a host for the first time at once, the second
+    trusts what the first has written and nothing else.
+    """
     line = f"{name} {kind_of(blob)} {base64.b64encode(blob).decode()}\n"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "r+b", buffering=0) as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         there = stream.read()
-        if line.encode() not in there.splitlines(keepends=True):
+        known = [entry for entry in parse(file, there.decode("utf-8", "replace")) if entry.matches(name)]
+        if not is_known(name, blob, known):
             gap = b"" if not there or there.endswith(b"\n") else b"\n"
             stream.write(gap + line.encode())
             os.fsync(stream.fileno())

@@ -14,7 +14,7 @@ from tests.transports.ssh.conftest import connected, driven, sh
 from tests.transports.sshd import HOST, Server, make_key, public, running
 from transports.base import TransportError
 from transports.ssh import HostKeys
-from transports.ssh.hostkeys import fingerprint, method_preference
+from transports.ssh.hostkeys import append_once, fingerprint, method_preference
 
 
 def key(number: int = 1, kind: str = "ssh-ed25519") -> bytes:
@@ -146,6 +146,45 @@ def test_a_new_key_is_accepted_once_and_written_down(tmp_path: Path) -> None:
     path.write_text(line("other", key(3)).rstrip("\n"))
     keys.verify("node", 22, key(4))
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_of_two_who_meet_a_host_at_once_one_writes_and_the_other_believes(tmp_path: Path) -> None:
+    """The file is judged again under its lock: a second key of that moment is a changed key."""
+    path = tmp_path / "known"
+    append_once(path, "node", key(1))  # somebody else, after we looked
+    append_once(path, "node", key(1))
+    with pytest.raises(TransportError) as caught:
+        append_once(path, "node", key(2))
+
+    assert caught.value.lineage[0] == "hostkey.changed"
+    assert len(path.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("separator", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_only_a_line_feed_ends_a_line(tmp_path: Path, separator: str) -> None:
+    """A comment that hides another line in itself tells nothing of another host."""
+    hidden = line("node", key(1)).strip() + separator + line("victim", key(2))
+    keys = keys_of(tmp_path / "known", hidden)
+
+    keys.verify("node", 22, key(1))
+    assert refusal(keys, "victim", 22, key(2)).lineage[0] == "hostkey.unknown"
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_any_of_several_keys_of_a_host_will_do(tmp_path: Path, number: int) -> None:
+    """A host may be known by keys of several kinds, and by several of one kind."""
+    known = [key(1), key(2), key(3, "ssh-rsa"), key(4, "ecdsa-sha2-nistp256")]
+    keys = keys_of(tmp_path / "known", *(line("node", blob) for blob in known))
+
+    keys.verify("node", 22, known[number])
+    assert refusal(keys, "node", 22, key(9)).lineage[0] == "hostkey.changed"
+
+
+def test_a_revoked_key_is_not_accepted_as_a_new_one(tmp_path: Path) -> None:
+    """Not even at its first sight."""
+    keys = keys_of(tmp_path / "known", line("*", key(), "@revoked"), accept_new=True)
+
+    assert refusal(keys, "node", 22, key()).lineage[0] == "hostkey.revoked"
 
 
 def test_several_files_are_one_list(tmp_path: Path) -> None:
