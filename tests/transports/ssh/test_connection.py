@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import pytest
 import ssh2.session as libssh2
 from anyio.abc import SocketAttribute, SocketStream
 
+import transports.ssh
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, driven, run_on, sh
 from tests.transports.sshd import Server, free_port
@@ -211,3 +214,21 @@ async def test_waiting_for_a_turn_is_not_counted_as_time(server: Server) -> None
 async def once(transport: SSHTransport) -> None:
     assert (await transport.run(sh("echo in"))).text == "in"
     await transport.close()
+
+
+# ---- a peer that vanished
+
+
+async def test_the_kernel_looks_for_a_peer_that_vanished(server: Server) -> None:
+    """TCP's own keepalive: the replies to SSH's stay in libssh2's queue and break its looks into it."""
+    async with driven(server) as driver:
+        sock = driver.socket()
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert 0 < sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 60
+        assert 0 < sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 60_000
+
+
+def test_neither_sftp_nor_the_keepalive_of_ssh_is_used() -> None:
+    """A non-blocking SFTP handle can never be closed once it was in the way, and see the test above."""
+    text = "".join(path.read_text() for path in Path(transports.ssh.__file__).parent.glob("*.py"))
+    assert not re.findall(r"sftp_|keepalive_config|keepalive_send|\.scp_", text)
