@@ -31,10 +31,12 @@ __all__ = [
 NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
 CANNOT_WRITE, NOT_WHOLE, NO_HASH, CANNOT_FINISH = 80, 81, 82, 83
 
+# noclobber: the part's name can be read in the process list before the part is there, so whoever may write
+# to the folder could put a link in its place; a file that is there, or a link, is never written to.
 # openssl hashes five times as fast as sha256sum on Debian 12 (it uses the processor's SHA instructions).
 # chown comes before chmod: it clears the set-user-id bits.
 PUT = f"""\
-LC_ALL=C; export LC_ALL; umask 077
+LC_ALL=C; export LC_ALL; umask 077; set -o noclobber
 target=$1 part=$2 folder=$3 sum=$4 mode=$5 owner=$6
 trap 'rm -f -- "$part"' EXIT
 trap 'exit 143' HUP INT TERM

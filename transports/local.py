@@ -26,7 +26,7 @@ from transports.base import Command, OnOutput, OnProgress, Outcome, Source, Stre
 from transports.files import get_command, judge_get, judge_put, open_source, put_command
 from transports.local_files import write_file
 from transports.shell import Conversation, Output, kill_script, status_of, wrap
-from transports.sudo import refusal, wrong_password
+from transports.sudo import refusal, usable, wrong_password
 
 __all__ = ["LocalTransport"]
 
@@ -198,7 +198,8 @@ class LocalTransport:
             return None
         async with self._ask_turn:
             if self._words is None:
-                self._words = await anyio.to_thread.run_sync(self._ask, abandon_on_cancel=True)
+                words = await anyio.to_thread.run_sync(self._ask, abandon_on_cancel=True)
+                self._words = usable(self._name, words)
         return self._words
 
     # ---- files as root

@@ -28,6 +28,8 @@ OUTPUT_LIMIT = 1 << 24  # bytes of stdout and stderr together that an Outcome ho
 SUCCESS = 254  # how success travels; see duty 2
 NEIGHBOUR = 253  # how a real 254 travels
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+GROUP = re.compile(r"[1-9][0-9]{0,9}")  # a process group's number
+MOST_GROUPS = 4  # sudo's and the command's are two
 HEAD_LIMIT = 1 << 12  # bytes kept of what is said before the command begins
 
 STATUS_MAP = f"r=$?; [ $r -eq {SUCCESS} ] && r={NEIGHBOUR}; [ $r -eq 0 ] && r={SUCCESS}; exit $r"
@@ -147,13 +149,17 @@ class Conversation:
             case ["ask"]:
                 self.asked += 1
             case ["pid", number]:
-                self.groups.append(int(number))
+                self._note_group(number)
             case ["go", number]:
                 self.begun = True
-                if int(number) not in self.groups:
-                    self.groups.append(int(number))
+                self._note_group(number)
             case _:
                 pass
+
+    def _note_group(self, number: str) -> None:
+        """What is no number, or names more than one group, is not killed later."""
+        if GROUP.fullmatch(number) and int(number) not in self.groups and len(self.groups) < MOST_GROUPS:
+            self.groups.append(int(number))
 
 
 class Output:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from transports.base import TransportError
 from transports.shell import Conversation
 
-__all__ = ["refusal", "wrong_password"]
+__all__ = ["refusal", "usable", "wrong_password"]
+
+
+def usable(name: str, password: str | None) -> str | None:
+    """The password, if sudo can be told it: one line, or the rest of it would be the command's input."""
+    if password is None or not set(password) & set("\n\0"):
+        return password
+    raise TransportError(
+        "sudo.password",
+        "sudo",
+        message=f"{name}: the sudo password that was given is not one line",
+        remedy="take the line break out of it, such as one that a file of it ended with",
+        final=True,
+    )
 
 
 def wrong_password(name: str, user: str) -> TransportError:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transports.base import ArgumentError, Command, Stream
-from transports.shell import Conversation, Output, kill_script, quote, status_of, wrap
+from transports.shell import MOST_GROUPS, Conversation, Output, kill_script, quote, status_of, wrap
 
 MARK = "mk8s-mark"
 
@@ -156,6 +156,21 @@ def test_a_server_that_talks_for_ever_fills_no_memory() -> None:
         talk.hear(b"y\n" * 5_000)
 
     assert len(talk.preamble) <= 1 << 12
+
+
+@pytest.mark.parametrize("number", ["-1", "0", "x", "1_0", "", "9" * 5000, "٣"])
+def test_what_is_no_process_group_is_not_remembered(number: str) -> None:
+    """It would be put into the command that kills."""
+    talk, _ = heard(f"{MARK} pid {number}\n{MARK} go 9\n".encode())
+
+    assert (talk.begun, talk.groups) == (True, [9])
+
+
+def test_a_server_that_names_groups_for_ever_is_not_believed() -> None:
+    """There are two: sudo's and the command's."""
+    talk, _ = heard("".join(f"{MARK} pid {number}\n" for number in range(2, 1000)).encode())
+
+    assert len(talk.groups) <= MOST_GROUPS
 
 
 def test_output_is_kept_up_to_the_limit_of_both_streams() -> None:

@@ -34,6 +34,7 @@ from transports.ssh.driver import Driver, Lost
 from transports.ssh.login import asked
 from transports.ssh.options import ConnectionStarts, SSHOptions, UploadThreads
 from transports.ssh.uploads import feed_from_thread
+from transports.sudo import usable
 
 __all__ = ["SSHTransport"]
 
@@ -204,7 +205,7 @@ class SSHTransport:
             return None
         async with self._sudo_turn:
             if self._sudo_words is None:
-                self._sudo_words = await asked(self._options.sudo_password)
+                self._sudo_words = usable(self._name, await asked(self._options.sudo_password))
         return self._sudo_words
 
     # ---- uploads

@@ -142,6 +142,18 @@ async def test_a_wrong_password_is_said_to_be_wrong(
     assert "swordfish" not in str(vars(error))
 
 
+@pytest.mark.parametrize("words", ["secret\n", "secret\nmore", "a\0b"])
+async def test_a_password_of_two_lines_is_refused(
+    node: Server, needs_password: users.TemporaryUser, words: str
+) -> None:
+    """sudo reads one line: the rest would be the command's input."""
+    error = await refused(node, needs_password, lambda: words)
+
+    assert error.lineage == ("sudo.password", "sudo")
+    assert "is not one line" in error.message
+    assert "secret" not in str(vars(error))
+
+
 @pytest.mark.parametrize("answer", [None, lambda: None], ids=["no-function", "no-answer"])
 async def test_a_missing_password_is_said_to_be_missing(
     node: Server, needs_password: users.TemporaryUser, answer: Callable[[], None] | None

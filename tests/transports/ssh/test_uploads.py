@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import anyio
@@ -16,6 +17,7 @@ from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, driven, sh, until
 from tests.transports.sshd import Server, wait_until
 from transports.base import Bytes, File, TransportError, digest_of_file
+from transports.files import CANNOT_WRITE, put_command
 from transports.ssh import UploadThreads
 from transports.ssh.driver import Lost
 from transports.ssh.uploads import feed_from_thread
@@ -194,6 +196,29 @@ async def test_an_upload_without_progress_is_given_up(make_server: MakeServer, t
         del channel
 
 
+async def test_nobody_else_uses_a_session_while_a_thread_does(server: Server, tmp_path: Path) -> None:
+    """Two threads in one session is undefined in libssh2: another call waits until the thread has ended."""
+    source = big_file(tmp_path / "source", 8 * MIB)
+    async with driven(server) as driver:
+        channel = await driver.call_held(driver.session.open_session)
+        await driver.call_held(channel.execute, "cat >/dev/null")
+        ended = anyio.Event()
+
+        async def feed() -> None:
+            await feed_from_thread(driver, channel, source, None)
+            ended.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed)
+            while not driver.lock.locked():
+                await anyio.lowlevel.checkpoint()
+            await driver.call_held(driver.session.open_session)
+            assert ended.is_set() or not driver.broken
+            fed_first = ended.is_set()
+
+    assert fed_first
+
+
 async def test_a_file_that_vanished_is_named(server: Server, tmp_path: Path, folder: Path) -> None:
     """The local one, that is: no node is at fault."""
     for size in (10, 10 * MIB):
@@ -236,6 +261,28 @@ async def test_a_link_is_replaced_and_not_followed(server: Server, folder: Path)
 
     assert (folder / "other").read_text() == "untouched"
     assert not (folder / "file").is_symlink()
+
+
+@pytest.mark.parametrize("planted", ["a link", "a file", "a dangling link"])
+async def test_what_waits_in_the_place_of_the_part_is_not_written_to(
+    server: Server, folder: Path, planted: str
+) -> None:
+    """The part's name can be read in the process list before the part is there."""
+    part, elsewhere = folder / ".planted", folder / "elsewhere"
+    if planted != "a dangling link":
+        elsewhere.write_text("untouched")
+    part.write_text("open to all") if planted == "a file" else part.symlink_to(elsewhere)
+    command = put_command(
+        Bytes(b"secret"), PurePosixPath(folder / "file"), mode=0o600, owner=None, sudo=False
+    )
+    target, _, *rest = command.args
+
+    async with connected(server) as transport:
+        outcome = await transport.run(replace(command, args=(target, str(part), *rest), stdin=b"secret"))
+
+    assert outcome.status == CANNOT_WRITE
+    assert not (folder / "file").exists()
+    assert not elsewhere.exists() or elsewhere.read_text() == "untouched"
 
 
 @pytest.fixture
