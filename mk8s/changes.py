@@ -17,6 +17,8 @@ __all__ = ["refusals"]
 
 UNTOUCHED = frozenset({"pending", "staged"})
 """States in which nothing of the config is on the node yet."""
+TAKEN_BACK = "rolled-back"
+"""The state after a rejected join: the node is installed and stopped, and its next start has a new config."""
 
 
 def refusals(old: Cluster, new: Cluster, states: Mapping[str, str]) -> list[str]:
@@ -26,7 +28,7 @@ def refusals(old: Cluster, new: Cluster, states: Mapping[str, str]) -> list[str]
     begun = {name for name, state in states.items() if state.split("~")[0] not in UNTOUCHED}
     found = [
         f"{key} was {getattr(old, key)!r} and is now {getattr(new, key)!r}; changing it is not built yet"
-        for key in ("distro", "version", "endpoint")
+        for key in ("distro", "version", "endpoint", "install_method")
         if begun and getattr(old, key) != getattr(new, key)
     ]
     found += [
@@ -34,11 +36,11 @@ def refusals(old: Cluster, new: Cluster, states: Mapping[str, str]) -> list[str]
         for name in sorted(before.keys() - after.keys())
     ]
     for name in sorted(begun & before.keys() & after.keys()):
-        found += _node_refusals(before[name], after[name])
+        found += _node_refusals(before[name], after[name], may_mend=states[name] == TAKEN_BACK)
     return found
 
 
-def _node_refusals(old: Node, new: Node) -> list[str]:
+def _node_refusals(old: Node, new: Node, *, may_mend: bool) -> list[str]:
     views: tuple[tuple[str, Callable[[Node], object]], ...] = (
         ("address", lambda node: node.address),
         ("role", lambda node: node.role),
@@ -48,5 +50,5 @@ def _node_refusals(old: Node, new: Node) -> list[str]:
     return [
         f"node {new.name}: its {what} changed after it was installed; rolling such a change is not built yet"
         for what, view in views
-        if view(old) != view(new)
+        if view(old) != view(new) and not (may_mend and what == "config")
     ]

@@ -62,3 +62,27 @@ def test_a_changed_config_is_refused_for_the_nodes_that_have_the_old_one() -> No
     states = {"srv-1": "healthy", "srv-2": "waiting", "srv-3": "pending"}
     found = refusals(old, replace(old, nodes=nodes), states)
     assert [line.split(":")[0] for line in found] == ["node srv-1", "node srv-2"]
+
+
+def test_a_config_may_be_mended_where_a_rejected_join_was_taken_back() -> None:
+    """RKE2 said what is wrong with it, and nothing runs with it any more."""
+    old = three()
+    mended = replace(old.nodes[2], config={"debug": True}, config_text="debug: true\n")
+    new = replace(old, nodes=(*old.nodes[:2], mended))
+    assert refusals(old, new, HEALTHY | {"srv-3": "rolled-back"}) == []
+
+
+def test_a_rejected_node_is_still_the_same_machine() -> None:
+    """Its next start is on the host that was installed, not on another one."""
+    old = three()
+    moved = replace(old.nodes[2], address="10.0.0.99")
+    new = replace(old, nodes=(*old.nodes[:2], moved))
+    (found,) = refusals(old, new, HEALTHY | {"srv-3": "rolled-back"})
+    assert found.startswith("node srv-3: its address changed")
+
+
+def test_another_way_to_install_is_refused_once_something_is_installed() -> None:
+    """A healthy node would not be installed that way, whatever the manifest says."""
+    new = replace(three(), install_method="script")
+    (found,) = refusals(three(), new, HEALTHY)
+    assert found.startswith("install_method was 'tar' and is now 'script'")

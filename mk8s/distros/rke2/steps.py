@@ -81,7 +81,8 @@ def bootstrap(s: Situation) -> list[Step]:
         *_install(s),
         *_images(s),
         *_cis(s),
-        *_config(s),
+        _folder(CONFIG.parent),
+        _config(s),
         _enable(s.node),
     ]
 
@@ -137,12 +138,9 @@ def _cis(s: Situation) -> list[Step]:
     return [Run("prepare for the CIS profile", command, commands.is_prepared_for_cis(s.node, _prefix(s)))]
 
 
-def _config(s: Situation) -> list[Step]:
+def _config(s: Situation) -> WriteFile:
     content = render_config(s.cluster, s.node, s.token)
-    return [
-        _folder(CONFIG.parent),
-        WriteFile(f"write {CONFIG}", CONFIG, content, mode=0o600, secret=True),
-    ]
+    return WriteFile(f"write {CONFIG}", CONFIG, content, mode=0o600, secret=True)
 
 
 def start(s: Situation) -> list[Step]:
@@ -198,8 +196,10 @@ def _enable(node: Node) -> Run:
 
 
 def _start_unit(s: Situation) -> list[Step]:
+    """With the config as it is now: the user may have mended it since a join was rejected and taken back."""
     unit = unit_of(s.node)
     return [
+        _config(s),
         _enable(s.node),
         Run(f"start {unit}", commands.start_unit(s.node)),
         _wait(f"{unit} is active", commands.ask_unit(s.node), unit_is_active(_secrets(s))),

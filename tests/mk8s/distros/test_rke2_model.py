@@ -281,12 +281,12 @@ async def test_an_agent_with_anothers_name_is_rejected_at_once() -> None:
     assert anyio.current_time() - began < 30
 
 
-async def test_a_server_that_differs_is_rejected_with_the_rule() -> None:
-    """`faults` would have said so; someone changed the file by hand."""
+async def test_a_server_that_differs_is_rejected_with_the_rule_and_joins_once_it_is_mended() -> None:
+    """`faults` knows some of the rules and RKE2 all. The next start takes the config as it is then."""
     lab = Lab(make_cluster())
+    mended = lab.nodes["srv-2"]
+    lab.nodes["srv-2"] = make_node("srv-2", "server", "10.0.0.12", {"cluster-cidr": "10.99.0.0/16"})
     await lab.prepare()
-    host = lab.hosts["srv-2"]
-    host.disk.write(CONFIG, host.disk.read(CONFIG) + b"cluster-cidr: 10.99.0.0/16\n", mode=0o600)
     await lab.do("srv-1", DISTRO.start, DISTRO.verify)
 
     with pytest.raises(ActionError) as caught:
@@ -294,6 +294,11 @@ async def test_a_server_that_differs_is_rejected_with_the_rule() -> None:
 
     assert caught.value.failure.lineage == ("join.rejected", "join")
     assert "cluster-cidr" in caught.value.failure.remedy
+
+    await lab.do("srv-2", DISTRO.stop_unit)
+    lab.nodes["srv-2"] = mended
+    await lab.do("srv-2", DISTRO.join, DISTRO.verify)
+    assert await lab.unmet("srv-2") == []
 
 
 async def test_a_missing_image_archive_ends_the_start() -> None:
