@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -32,6 +32,7 @@ __all__ = ["LocalTransport"]
 
 Feed: TypeAlias = Callable[[Process], Awaitable[None]]
 
+LOGIN_VARIABLES = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER")
 CHUNK = 1 << 20  # bytes
 KILL_PATIENCE = 3.0  # seconds for the kill of a process group
 
@@ -137,7 +138,7 @@ class LocalTransport:
             password=job.password is not None,
             stdin=job.feed is not None,
         )
-        process = await anyio.open_process(words, start_new_session=True)
+        process = await anyio.open_process(words, start_new_session=True, env=login_environment(os.environ))
         try:
             refused = await self._begin(process, job)
             if refused is None:
@@ -216,6 +217,11 @@ class LocalTransport:
         feed = feeding_source(source, on_progress)
         outcome = await self._run(command, Output(), feed=feed)
         judge_put(self._name, source, target, outcome)
+
+
+def login_environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """What a command finds over ssh, too. Our own variables may hold passwords, which children would show."""
+    return {name: ours[name] for name in LOGIN_VARIABLES if name in ours}
 
 
 async def exchange(process: Process, job: Job) -> None:

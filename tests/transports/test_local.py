@@ -43,6 +43,16 @@ async def test_cancelling_ends_the_whole_process_group(node: LocalTransport, scr
     assert [is_alive(pid) for pid in pids.all(2)] == [False, False]
 
 
+async def test_our_own_variables_stay_with_us(node: LocalTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may hold the passwords that the manifest names; over ssh nobody gets them either."""
+    monkeypatch.setenv("SUDO_WORDS", "secret")
+    monkeypatch.setenv("TZ", "UTC")
+    said = (await node.run(sh("env"))).text
+
+    assert "SUDO_WORDS" not in said
+    assert {"TZ=UTC", f"PATH={os.environ['PATH']}"} <= set(said.splitlines())
+
+
 async def test_a_killed_shell_is_no_success(node: LocalTransport) -> None:
     """As over ssh: no status came, so the effect is unknown."""
     with pytest.raises(TransportError) as caught:
