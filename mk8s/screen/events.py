@@ -9,6 +9,7 @@ from typing import Any, Self, TextIO
 import msgspec
 
 from machines import Member, Record
+from machines.words import printable
 from mk8s.screen.words import line_of
 
 __all__ = ["EventScreen"]
@@ -33,7 +34,7 @@ class EventScreen:
         self._write({"event": fields.pop("kind"), **fields, "text": line.text if line else ""})
 
     def note(self, member: Member, text: str) -> None:
-        self._write({"event": "note", "node": member.name, "text": text})
+        self._write({"event": "note", "node": member.name, "text": printable(text)})
 
     def bug(self, member: Member, error: Exception) -> None:
         trace = "".join(traceback.format_exception(error))
