@@ -12,6 +12,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from mk8s.version import VERSION
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
@@ -43,9 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code; see mk8s.errors.ExitCode."""
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] in ("--version", "-V"):
-        from mk8s.version import version
-
-        print(f"mk8s {version()}")
+        print(f"mk8s {VERSION}")
         return 0
     if not words or words[0] in ("--help", "-h", "help"):
         print(overview())
