@@ -3,7 +3,7 @@
 Laws:
 
 1. A token that mk8s makes is on the disk, durably, before anyone is given it, and is never made anew
-   while its file is there: nodes that have joined know the old one.
+   while its file is there, or once nodes were given it: those that have joined know the old one.
 2. Of secrets that users bring (tokens in a config, passwords) nothing is stored; they are remembered
    while the process lives, to be taken out of everything that is shown or written.
 3. A secrets file that others can read is refused: the secret in it is not one any more.
@@ -45,12 +45,20 @@ class Secrets:
         self._known: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
-    def token(self) -> str:
+    def token(self, *, given: bool = False) -> str:
         """The cluster's join token: 64 hex digits, made at the first call ever and kept.
 
-        Raises Mk8sError when its file is damaged, readable by others, or cannot be written.
+        `given`: nodes have it already, so no other will do. Raises Mk8sError when its file is damaged,
+        readable by others, or cannot be written, and when it is gone although nodes were given it.
         """
         token = self._stored()
+        if token is None and given:
+            raise Mk8sError(
+                f"{self._path} is gone",
+                cause="the nodes were given the join token in it; with another one no node could join them",
+                remedy="restore it from a backup; or take the token from a server's config there and write "
+                '{"version": 1, "token": "..."} to this file, mode 0600',
+            )
         if token is None:
             token = token_hex(TOKEN_BYTES)
             write_private(self._path, json.dumps({"version": 1, "token": token}).encode() + b"\n")

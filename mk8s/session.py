@@ -33,7 +33,7 @@ def open_journal(state: StateFolder) -> Iterator[FileJournal]:
     try:
         journal = FileJournal(state.journal)
     except JournalLocked as error:
-        raise LockedError(str(error), remedy="wait for it, or stop it with Ctrl-C in its terminal") from error
+        raise LockedError(str(error)) from error  # the hint is in its words
     except (JournalDamaged, JournalError) as error:
         raise as_mk8s_error(error) from error
     try:
@@ -57,7 +57,7 @@ def real_rollout(
     for node in cluster.nodes:
         for value in (*project.distro.secrets_in(node.config), *passwords_of(node.login, os.environ)):
             secrets.remember(value)
-    token = project.distro.user_token(cluster) or secrets.token()
+    token = project.distro.user_token(cluster) or secrets.token(given=_token_was_given(journal))
     secrets.remember(token)
     around = Surroundings(
         transports=make_transports(cluster, state.known_hosts),
@@ -72,3 +72,8 @@ def real_rollout(
         grace=grace,
     )
     return Rollout(cluster, project.distro, around)
+
+
+def _token_was_given(journal: FileJournal) -> bool:
+    """Whether a node may have a config with the token in it: that is written when it is bootstrapped."""
+    return any(record.kind == "intent" and record.edge == "bootstrap" for record in journal.records())

@@ -43,6 +43,12 @@ class TestToken:
         assert re.fullmatch("[0-9a-f]{64}", token)
         assert Secrets(tmp_path).token() == token
 
+    def test_a_token_that_nodes_were_given_is_never_made_anew(self, tmp_path: Path) -> None:
+        """Where its file is gone, another token would let nobody join; the file is not written."""
+        with pytest.raises(Mk8sError, match=r"secrets\.json is gone(.|\n)*restore it from a backup"):
+            Secrets(tmp_path).token(given=True)
+        assert not list(tmp_path.iterdir())
+
     def test_two_clusters_have_two_tokens(self, tmp_path: Path) -> None:
         """They are random."""
         (tmp_path / "a").mkdir()
