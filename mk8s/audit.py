@@ -15,12 +15,15 @@ __all__ = ["audit", "audit_now"]
 PATIENCE = 120.0  # seconds for each node; they are asked at once
 
 
-def audit(rollout: Rollout) -> dict[str, Verdict]:
-    """Every node's answer, by name."""
+def audit(rollout: Rollout, *, fetch_kubeconfig: bool = False) -> dict[str, Verdict]:
+    """Every node's answer, by name. With `fetch_kubeconfig` it is read again where the primary is well."""
 
     async def main() -> dict[str, Verdict]:
         try:
-            return await rollout.audit(PATIENCE)
+            verdicts = await rollout.audit(PATIENCE)
+            if fetch_kubeconfig:
+                await rollout.fetch_kubeconfig(verdicts)
+            return verdicts
         finally:
             await rollout.close()
 

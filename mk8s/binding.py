@@ -71,7 +71,7 @@ class Binding:
     async def verify(self, ctx: Context) -> Evidence:
         evidence = await self._run(self.distro.verify, ctx)
         if ctx.member.role == "primary":
-            await self._fetch_kubeconfig(ctx.member.name)
+            await self.fetch_kubeconfig(ctx.member.name)
         return evidence
 
     async def has_joined(self, ctx: Context) -> Evidence | None:
@@ -143,7 +143,8 @@ class Binding:
     def _situation(self, node: str, facts: Facts) -> Situation:
         return Situation(self.cluster, self.nodes[node], facts, self.release, self.token)
 
-    async def _fetch_kubeconfig(self, node: str) -> None:
+    async def fetch_kubeconfig(self, node: str) -> None:
+        """Read it on the primary and keep it here. Raises ActionError when the node does not answer."""
         content = await self.executor.get(node, self.distro.kubeconfig(self.cluster))
         self.keep_kubeconfig(self.distro.rewrite_kubeconfig(content.decode(), self.cluster))
 

@@ -111,6 +111,16 @@ class Rollout:
                 tasks.start_soon(ask, node.name)
         return verdicts
 
+    async def fetch_kubeconfig(self, verdicts: dict[str, Verdict]) -> None:
+        """Keep the kubeconfig, whose file is gone. What is in the way becomes the primary's verdict."""
+        primary = self.cluster.primary.name
+        if verdicts[primary].met:
+            try:
+                await self.binding.fetch_kubeconfig(primary)
+            except ActionError as error:
+                reason = f"its kubeconfig cannot be read: {error}"
+                verdicts[primary] = Verdict(met=False, reason=reason, remedy=error.failure.remedy)
+
     async def close(self) -> None:
         """Let go of every node, at once and within a few seconds, also when the run is being cancelled."""
         with anyio.move_on_after(CLOSE_GRACE, shield=True):

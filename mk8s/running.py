@@ -46,7 +46,7 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
         states = rollout.states()
         _refuse_changes(project, state, states)
         if all(place == "healthy" for place in states.values()):
-            return _nothing_to_do(rollout, again)
+            return _nothing_to_do(rollout, state, again)
         screen = choose_screen(output, project.cluster, rollout.titles, states)
         result = _run(rollout, screen)
         _say(summary(project.cluster, result, journal.records(), again))
@@ -70,9 +70,9 @@ def _exit_code(result: Result) -> ExitCode:
     return ExitCode.DONE if result.ok else ExitCode.NODES_NEED_YOU
 
 
-def _nothing_to_do(rollout: Rollout, again: str) -> ExitCode:
-    """Everything is healthy by the journal: ask the nodes, change nothing."""
-    verdicts = audit(rollout)
+def _nothing_to_do(rollout: Rollout, state: StateFolder, again: str) -> ExitCode:
+    """Everything is healthy by the journal: ask the nodes, change nothing on them."""
+    verdicts = audit(rollout, fetch_kubeconfig=not state.kubeconfig.exists())
     ill = {name: verdict for name, verdict in verdicts.items() if not verdict.met}
     if not ill:
         _say(f"nothing to do: all {len(verdicts)} nodes are healthy (asked just now); nothing was changed")

@@ -27,9 +27,10 @@ class Freeze:
         return PlannedFault("hang", 0.5) if self.struck and node == "agent-2" else None
 
 
-def audited_after(trouble: str) -> dict[str, Verdict]:
+def audited_after(trouble: str, kept: list[str] | None = None) -> dict[str, Verdict]:
     """Bring a modelled cluster up, let a trouble come over agent-2, and ask everyone for 20 s."""
     freeze = Freeze()
+    keep = [] if kept is None else kept
     distro = load_distro("rke2")
     network = SimulatedNetwork()
     hosts = {n.name: network.add(SimulatedHost(n.name, n.address)) for n in CLUSTER.nodes}
@@ -45,20 +46,25 @@ def audited_after(trouble: str) -> dict[str, Verdict]:
             journal=MemoryJournal(),
             release=nominal_release(CLUSTER, distro),
             token="token",
-            keep_kubeconfig=lambda _text: None,
+            keep_kubeconfig=keep.append,
         )
         rollout = Rollout(CLUSTER, distro, around)
         assert (await rollout.supervisor().run()).ok
-        before = {host.name: dict(host.files) for host in hosts.values()}
         if trouble == "no power":
             hosts["agent-2"].power_off()
         elif trouble == "stopped":
             service = hosts["agent-2"].service("rke2-agent")
             assert service is not None
             service.stop()
+        elif trouble == "no kubeconfig":
+            hosts["srv-1"].disk.remove(distro.kubeconfig(CLUSTER))
         elif trouble == "frozen":
             freeze.struck = True
+        before = {host.name: dict(host.files) for host in hosts.values()}
         verdicts = await rollout.audit(patience=20.0)
+        if kept is not None:
+            kept.clear()
+            await rollout.fetch_kubeconfig(verdicts)
         assert all(dict(hosts[name].files) == before[name] for name in ("srv-1", "agent-1"))
         return verdicts
 
@@ -91,3 +97,20 @@ def test_a_node_that_keeps_silent_costs_only_itself() -> None:
     assert {name for name, verdict in verdicts.items() if not verdict.met} == {"agent-2"}
     assert verdicts["agent-2"].reason == "no answer within 20 s"
     assert verdicts["agent-2"].remedy
+
+
+def test_a_kubeconfig_that_is_gone_is_fetched_again() -> None:
+    """`mk8s kubeconfig` tells people to run; a run that finds nothing else to do brings it."""
+    kept: list[str] = []
+    assert audited_after("nothing", kept)["srv-1"].met
+    assert len(kept) == 1
+    assert "server: https://" in kept[0]
+
+
+def test_a_kubeconfig_that_cannot_be_read_is_the_primarys_trouble() -> None:
+    """Nobody is told to use a file that is not there."""
+    kept: list[str] = []
+    verdict = audited_after("no kubeconfig", kept)["srv-1"]
+    assert not verdict.met
+    assert verdict.reason.startswith("its kubeconfig cannot be read: ")
+    assert kept == []
