@@ -28,7 +28,7 @@ class Past:
 
 def read_past(project: Project, state: Path | None) -> Past:
     """Raises Mk8sError when there is no journal, or one that cannot be trusted."""
-    folder = project.state(state)
+    folder = project.past_state(state)
     try:
         records = read_journal(folder.journal)
         spec = node_machine(project.cluster)
@@ -40,7 +40,7 @@ def read_past(project: Project, state: Path | None) -> Past:
         raise Mk8sError(
             f"{project.cluster.name} has not been run from here yet",
             cause=f"{folder.journal} holds no journal",
-            remedy=f"mk8s run {project.manifest}",
+            remedy=f"mk8s run {project.words(state)}",
         )
     return Past(history, records)
 

@@ -5,6 +5,7 @@ Reads the manifest; writes nothing until a verb asks for the state folder.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,15 @@ class Project:
     def state(self, override: Path | None = None) -> StateFolder:
         """The state folder, made if it is not there. Raises Mk8sError when it cannot be trusted."""
         return StateFolder.open(self.manifest, self.cluster.name, override)
+
+    def past_state(self, override: Path | None = None) -> StateFolder:
+        """The same for verbs that only read: it is never made."""
+        return StateFolder.look(self.manifest, self.cluster.name, override)
+
+    def words(self, override: Path | None = None) -> str:
+        """What names this cluster on the command line of the next verb, quoted for the shell."""
+        state = ["--state", str(override)] if override else []
+        return shlex.join([str(self.manifest), *state])
 
     def node(self, name: str) -> Node:
         """The node of that name or address. Raises UsageError with the names there are."""

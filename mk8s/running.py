@@ -6,7 +6,6 @@ Order matters here: whatever can be wrong on this machine is found before any no
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +39,7 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
     refuse_missing_secrets(project.cluster, os.environ)
     release = find_release(project.cluster, project.distro)
     state = project.state(state_folder)
-    again = shlex.join([str(manifest), *(["--state", str(state_folder)] if state_folder else [])])
+    again = project.words(state_folder)
     with open_journal(state) as journal:
         rollout = real_rollout(project, state, journal, release, grace)
         states = rollout.states()

@@ -68,6 +68,16 @@ class StateFolder:
             _make(folder)
         return cls(folder)
 
+    @classmethod
+    def look(cls, manifest: Path, cluster: str, override: Path | None = None) -> StateFolder:
+        """The same folder for one who only reads: trusted where it is there, and never made."""
+        folder = override.absolute() if override else manifest.absolute().parent / HOLDER / cluster
+        with _explained(folder, "read"):
+            for part in (folder,) if override else (folder.parent, folder):
+                if os.path.lexists(part):
+                    _refuse_untrusted(part, part.lstat())
+        return cls(folder)
+
     @property
     def journal(self) -> Path:
         """A folder of its own: the journal locks it."""

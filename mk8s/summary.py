@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from machines import EdgeFailure, Record, Result
 from machines.words import printable
@@ -17,7 +16,7 @@ def summary(
     cluster: Cluster,
     result: Result,
     records: Sequence[Record],
-    manifest: Path | str,
+    manifest: str,
     *,
     simulated: bool = False,
 ) -> str:
@@ -57,7 +56,7 @@ def _milestones(records: Sequence[Record]) -> str:
     return ""
 
 
-def _next(result: Result, all_healthy: bool, manifest: Path | str) -> str:
+def _next(result: Result, all_healthy: bool, manifest: str) -> str:
     if result.interrupted:
         return f"Interrupted; nothing is lost.  Next: mk8s run {manifest}   (resumes)"
     if all_healthy:

@@ -85,9 +85,12 @@ def _run_verb(name: str, words: list[str]) -> int:
     )
     module.add_arguments(parser)
     try:
-        return int(module.main(_parsed(parser, name, words)))
+        code = int(module.main(_parsed(parser, name, words)))
+        if sys.stdout:
+            sys.stdout.flush()  # here, where a refusal can still be told
+        return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of our data went away
+        _drop_output()  # the reader of our data went away
         return 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -109,9 +112,27 @@ def _report(error: Exception) -> int:
     from machines.words import printable
     from mk8s.errors import ExitCode, Mk8sError
 
+    if _is_about_output(error):
+        print(f"error: the output cannot be written: {error}", file=sys.stderr)
+        print("hint: what stands there is cut off; free some space, or send it elsewhere", file=sys.stderr)
+        _drop_output()
+        return int(ExitCode.NODES_NEED_YOU)
     if isinstance(error, Mk8sError):
         print(f"error: {printable(str(error))}", file=sys.stderr)
         return int(error.exit_code)
     print_exception(error)
     print("error: a mistake in mk8s, not yours; please report the lines above", file=sys.stderr)
     return int(ExitCode.INTERNAL)
+
+
+def _is_about_output(error: Exception) -> bool:
+    """A full disk behind stdout. Errors about files of ours have their name, or are problems already."""
+    from errno import EDQUOT, EFBIG, EIO, ENOSPC
+
+    full = (ENOSPC, EDQUOT, EFBIG, EIO)
+    return isinstance(error, OSError) and error.filename is None and error.errno in full
+
+
+def _drop_output() -> None:
+    """Let Python's own last flush succeed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -30,12 +30,12 @@ def main(args: Namespace) -> int:
     from mk8s.state import write_private
 
     project = load_project(args.manifest)
-    path = project.state(args.state).kubeconfig
+    path = project.past_state(args.state).kubeconfig
     if not path.exists():
         raise Mk8sError(
             f"{project.cluster.name} has no kubeconfig here yet",
             cause="it is fetched when the first server is healthy",
-            remedy=f"mk8s run {args.manifest}",
+            remedy=f"mk8s run {project.words(args.state)}",
         )
     if args.copy_to is None:
         print(path)

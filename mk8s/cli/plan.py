@@ -41,5 +41,5 @@ def main(args: Namespace) -> int:
         return 0
     print(plan_as_text(plans, commands=args.commands))
     total = sum(plan.bytes_to_send for plan in plans)
-    say(f"\nat most {bytes_in_words(total)} to send to {len(plans)} nodes.  Next: mk8s run {args.manifest}")
+    say(f"\nat most {bytes_in_words(total)} to send to {len(plans)} nodes.  Next: mk8s run {project.words()}")
     return 0

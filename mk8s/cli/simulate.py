@@ -75,7 +75,7 @@ def main(args: Namespace) -> int:
     run = rehearse(cluster, project.distro, seed=args.seed, faults=faults, observer=screen, uplink=uplink)
     if args.journal:
         _keep(args.journal, run.journal)
-    say(summary(cluster, run.result, run.records, args.manifest, simulated=True))
+    say(summary(cluster, run.result, run.records, project.words(), simulated=True))
     say(f"seed {args.seed}, journal sha256 {run.digest}")
     if args.output == "text":
         for name, state in run.result.states.items():

@@ -42,6 +42,6 @@ def main(args: Namespace) -> int:
     healthy = sum(row.healthy for row in rows)
     say(
         f"{healthy} of {len(rows)} healthy"
-        + ("" if healthy == len(rows) else f".  Next: mk8s run {args.manifest}")
+        + ("" if healthy == len(rows) else f".  Next: mk8s run {project.words(args.state)}")
     )
     return 0 if healthy == len(rows) else 1

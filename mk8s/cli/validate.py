@@ -35,5 +35,5 @@ def main(args: Namespace) -> int:
         f"{args.manifest}: well formed: {cluster.name}, {cluster.distro} {cluster.version}, "
         f"{len(cluster.servers)} servers, {len(cluster.agents)} agents"
     )
-    say(f"Next: mk8s run {args.manifest}")
+    say(f"Next: mk8s run {project.words()}")
     return 0

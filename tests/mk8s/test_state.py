@@ -65,6 +65,19 @@ class TestOpen:
         assert (holder / ".gitignore").read_bytes() == b"*\n"
         assert mode(holder / ".gitignore") == 0o600
 
+    def test_looking_makes_nothing(self, manifest: Path, tmp_path: Path) -> None:
+        """Whoever only reads may do so in a folder where nothing can be written."""
+        assert StateFolder.look(manifest, "my").folder == manifest.parent / ".mk8s" / "my"
+        assert StateFolder.look(manifest, "my", tmp_path / "typo").folder == tmp_path / "typo"
+        assert [path.name for path in tmp_path.rglob("*")] == ["clusters"]
+
+    def test_looking_trusts_no_more_than_opening_does(self, manifest: Path) -> None:
+        """What others can change is not believed."""
+        folder = StateFolder.open(manifest, "my").folder
+        folder.chmod(0o777)
+        with pytest.raises(Mk8sError, match="can be changed by others"):
+            StateFolder.look(manifest, "my")
+
     def test_opening_again_changes_nothing(self, manifest: Path) -> None:
         """A second run finds what the first one kept."""
         first = StateFolder.open(manifest, "my")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from machines import History, Table, fold
@@ -107,7 +105,7 @@ def test_a_node_that_answers_otherwise_than_the_journal_is_not_healthy(run: Rehe
 
 def test_the_summary_names_each_trouble_and_ends_with_the_next_command(run: Rehearsal) -> None:
     """The last words of a run."""
-    lines = summary(CLUSTER, run.result, run.records, Path("c.yaml")).splitlines()
+    lines = summary(CLUSTER, run.result, run.records, "c.yaml").splitlines()
     assert lines[0].startswith("srv-3: quarantined at stage: ")
     assert lines[1].startswith("    hint: ")
     assert lines[2].startswith("agent-1: blocked in state waiting: ")
@@ -118,7 +116,7 @@ def test_the_summary_names_each_trouble_and_ends_with_the_next_command(run: Rehe
 def test_the_summary_of_a_whole_cluster_leads_to_its_kubeconfig() -> None:
     """All healthy, when the control plane was complete, and how to use it."""
     good = rehearse(CLUSTER, load_distro("rke2"))
-    lines = summary(CLUSTER, good.result, good.records, Path("c.yaml")).splitlines()
+    lines = summary(CLUSTER, good.result, good.records, "c.yaml").splitlines()
     assert lines[0].startswith("5 of 5 nodes healthy in ")
     assert "control plane complete after" in lines[0]
     assert lines[1] == "Next: export KUBECONFIG=$(mk8s kubeconfig c.yaml)"

@@ -223,6 +223,31 @@ def test_verbs_about_a_run_say_that_there_was_none(
     words = [verb, str(manifest), *(["192.0.2.11"] if verb == "explain" else [])]
     assert main(words) == 1
     assert f"mk8s run {manifest}" in capsys.readouterr().err
+    assert not (manifest.parent / ".mk8s").exists()  # who only reads makes nothing
+
+
+def test_the_next_command_can_be_pasted(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Quoted, and with the state folder that was named."""
+    spaced = manifest.rename(manifest.with_name("my cluster.yaml"))
+    assert main(["validate", "--manifest-only", str(spaced)]) == 0
+    assert f"Next: mk8s run '{spaced}'\n" in capsys.readouterr().err
+    assert main(["status", str(spaced), "--state", "else where"]) == 1
+    assert f"hint: mk8s run '{spaced}' --state 'else where'\n" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("verb", ["graph", "plan", "simulate"])
+def test_a_full_disk_behind_stdout_is_no_bug_of_ours(verb: str, manifest: Path) -> None:
+    """Told in two lines, with an exit code that says that the data is not whole."""
+    words = [verb, str(manifest)]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "mk8s", *words], stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False, cwd=Path(__file__).parents[3],
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert "error: the output cannot be written: [Errno 28] No space left on device\nhint: " in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("verb", ["download", "install"])
