@@ -22,6 +22,7 @@ from mk8s.errors import ExitCode, ManifestError
 from mk8s.manifest import load_cluster_text
 from mk8s.project import Project, load_project
 from mk8s.release import find_release
+from mk8s.rendered import keep_rendered
 from mk8s.rollout import Rollout
 from mk8s.screen import Screen, choose_screen
 from mk8s.session import open_journal, real_rollout
@@ -46,6 +47,7 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
         _refuse_changes(project, state, states)
         if all(place == "healthy" for place in states.values()):
             return _nothing_to_do(rollout, state, again)
+        keep_rendered(rollout, state)
         screen = choose_screen(output, project.cluster, rollout.titles, states)
         result = _run(rollout, screen)
         _say(summary(project.cluster, result, journal.records(), again))

@@ -106,7 +106,7 @@ class StateFolder:
         return self.folder / "manifest.yaml"
 
     def rendered(self, node: str) -> Path:
-        """The folder for the files as they were sent to a node. Not made until something is written."""
+        """The folder for a node's files as they are sent, but for the secrets. See `mk8s.rendered`."""
         return self.folder / "rendered" / node
 
     def write_private(self, path: Path, content: bytes) -> None:
