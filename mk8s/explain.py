@@ -71,7 +71,7 @@ def _waiting(life: Life, history: History) -> str:
     signals = [e.signal for e in next_edges(life, history.table.spec) if e.signal]
     open_signals = [signal for signal in signals if signal not in history.latched]
     if not open_signals:
-        return "nothing holds it back: the next run goes on with it"
+        return _queueing(life, history) or "nothing holds it back: the next run goes on with it"
     wanted = history.table.spec.signals[open_signals[0]]
     there = sum(o.role in wanted.role and wanted.state in o.reached for o in history.lives.values())
     total = sum(o.role in wanted.role for o in history.lives.values())
@@ -80,6 +80,14 @@ def _waiting(life: Life, history: History) -> str:
         f"it waits for {open_signals[0]}: {wanted.at_least} of role {roles} in state {wanted.state} "
         f"({there} of {total} are)"
     )
+
+
+def _queueing(life: Life, history: History) -> str:
+    """Whose place it waits for, where an edge ahead is limited; empty where none is."""
+    limits = {edge.limit for edge in next_edges(life, history.table.spec) if edge.limit}
+    edges = history.table.edges
+    busy = [name for name, o in history.lives.items() if o.edge and edges[o.edge.edge].limit in limits]
+    return f"it waits for its turn at {', '.join(sorted(limits))}, after {', '.join(busy)}" if busy else ""
 
 
 def _in_flight(life: Life) -> str:

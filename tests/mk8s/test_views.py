@@ -72,6 +72,16 @@ def test_explain_in_mid_run_counts_those_it_waits_for(run: Rehearsal) -> None:
     assert "next: join-agent (join as an agent) -> running" in text
 
 
+def test_explain_in_mid_run_says_after_whom_it_comes() -> None:
+    """Servers join one by one: who queues is held back, and by whom."""
+    run = rehearse(CLUSTER, load_distro("rke2"))
+    joining = next(i for i, r in enumerate(run.records) if r.to == "waiting~join-server")
+    first = run.records[joining].node
+    second = "srv-3" if first == "srv-2" else "srv-2"
+    text = explain(second, history_of(run, joining + 1), run.records[: joining + 1])
+    assert f"it waits for its turn at etcd-joins, after {first}\n" in text
+
+
 def test_explain_in_mid_edge_says_how_long_it_may_take(run: Rehearsal) -> None:
     """The attempt, its bound and the bound of all attempts."""
     begun = next(i for i, r in enumerate(run.records) if r.node == "srv-1" and r.kind == "intent")
