@@ -150,7 +150,10 @@ class Distro(Protocol):
         ...
 
     def rewrite_kubeconfig(self, text: str, cluster: Cluster) -> str:
-        """The same kubeconfig for use from outside: the cluster's address in place of the loopback."""
+        """The same kubeconfig for use from outside: the cluster's address in place of the loopback.
+
+        Raises ActionError ``kubeconfig`` for one that could run programs where it is used.
+        """
         ...
 
     def secrets_in(self, config: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from machines.errors import ActionError
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem, Distro, Question, Situation
-from mk8s.distros.rke2 import steps
+from mk8s.distros.rke2 import kubeconfig, steps
 from mk8s.distros.rke2.artifacts import artifact_items, parse_checksums
 from mk8s.distros.rke2.commands import kubeconfig_of
-from mk8s.distros.rke2.config import host_in_url
 from mk8s.distros.rke2.faults import find_faults
 from mk8s.distros.rke2.tokens import needs_token, secrets_in, user_token
 from mk8s.problems import load_catalogue
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from transports.simulated import SimulatedHost, SimulatedNetwork
 
 __all__ = ["DISTRO", "Rke2"]
-
-LOOPBACK = re.compile(r"(?P<before>server:\s*[\"']?https://)(127\.0\.0\.1|localhost|\[::1\])(?=[:/\"'\s]|$)")
 
 
 class Rke2:
@@ -84,8 +80,7 @@ class Rke2:
         return kubeconfig_of(cluster.primary)
 
     def rewrite_kubeconfig(self, text: str, cluster: Cluster) -> str:
-        address = host_in_url(cluster.endpoint or cluster.primary.address)
-        return LOOPBACK.sub(lambda found: f"{found['before']}{address}", text)
+        return kubeconfig.rewrite(text, cluster)
 
     def secrets_in(self, config: Mapping[str, Any]) -> list[str]:
         return secrets_in(config)

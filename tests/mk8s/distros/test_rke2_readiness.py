@@ -19,7 +19,7 @@ from mk8s.distros.rke2.readiness import (
     unit_is_active,
 )
 from mk8s.steps import Verdict
-from tests.mk8s.distros.situations import TOKEN, as_outcome, make_cluster, node_json, outcome
+from tests.mk8s.distros.situations import TOKEN, as_outcome, node_json, outcome
 from transports.base import Outcome
 
 SERVER = (CONTROL_PLANE, ETCD)
@@ -250,13 +250,3 @@ def test_a_failed_command_is_classified_by_what_it_said() -> None:
     assert error is not None
     assert error.failure.lineage == ("disk.full", "disk")
     assert DISTRO.classify(outcome("", "mkdir: permission denied\n", 1), command) is None
-
-
-@pytest.mark.parametrize("address", ["10.0.0.11", "fd00::11"])
-def test_a_kubeconfig_is_rewritten_for_use_from_outside(address: str) -> None:
-    cluster = make_cluster(endpoint=address)
-    text = "clusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: '127.0.0.1'\n"
-    shown = f"[{address}]" if ":" in address else address
-
-    expected = f"clusters:\n- cluster:\n    server: https://{shown}:6443\n  name: '127.0.0.1'\n"
-    assert DISTRO.rewrite_kubeconfig(text, cluster) == expected
