@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +25,15 @@ from mk8s.project import Project, load_project
 from mk8s.release import find_release
 from mk8s.rendered import keep_rendered
 from mk8s.rollout import Rollout
-from mk8s.screen import Screen, choose_screen
+from mk8s.screen import Screen, choose_screen, result_event
 from mk8s.session import open_journal, real_rollout
 from mk8s.state import StateFolder
+from mk8s.steps import Verdict
 from mk8s.summary import summary
 
 __all__ = ["run_cluster"]
+
+STOPPING = "stopping: what is under way has {:g} s to end; Ctrl-C again stops at once"
 
 
 def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: float) -> ExitCode:
@@ -46,18 +50,29 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
         states = rollout.states()
         _refuse_changes(project, state, states)
         if all(place == "healthy" for place in states.values()):
-            return _nothing_to_do(rollout, state, again)
+            return _end(output, states, *_nothing_to_do(rollout, state, again))
         keep_rendered(rollout, state)
         screen = choose_screen(output, project.cluster, rollout.titles, states)
-        result = _run(rollout, screen)
-        _say(summary(project.cluster, result, journal.records(), again))
-        return _exit_code(result)
+        result = _run(rollout, screen, grace)
+        words = summary(project.cluster, result, journal.records(), again)
+        return _end(output, result.states, _exit_code(result), words)
 
 
-def _run(rollout: Rollout, screen: Screen) -> Result:
+def _end(output: str, states: Mapping[str, str], code: ExitCode, words: str) -> ExitCode:
+    """The last words, and for programs the last event."""
+    _say(words)
+    if output == "json":
+        print(result_event(code, states, words), flush=True)
+    return code
+
+
+def _run(rollout: Rollout, screen: Screen, grace: float) -> Result:
+    def told(at_once: bool) -> None:
+        screen.say("stopping at once" if at_once else STOPPING.format(grace))
+
     async def main() -> Result:
         try:
-            return await run_with_signals(rollout.supervisor(screen))
+            return await run_with_signals(rollout.supervisor(screen), told)
         finally:
             await rollout.close()
 
@@ -71,20 +86,24 @@ def _exit_code(result: Result) -> ExitCode:
     return ExitCode.DONE if result.ok else ExitCode.NODES_NEED_YOU
 
 
-def _nothing_to_do(rollout: Rollout, state: StateFolder, again: str) -> ExitCode:
+def _nothing_to_do(rollout: Rollout, state: StateFolder, again: str) -> tuple[ExitCode, str]:
     """Everything is healthy by the journal: ask the nodes, change nothing on them."""
     verdicts = audit(rollout, fetch_kubeconfig=not state.kubeconfig.exists())
     ill = {name: verdict for name, verdict in verdicts.items() if not verdict.met}
     if not ill:
-        _say(f"nothing to do: all {len(verdicts)} nodes are healthy (asked just now); nothing was changed")
-        _say(f"Next: export KUBECONFIG=$(mk8s kubeconfig {again})")
-        return ExitCode.DONE
-    for name, verdict in sorted(ill.items()):
-        hint = f"\n    hint: {verdict.remedy}" if verdict.remedy else ""
-        _say(f"{name}: was healthy, is not now: {verdict.reason}{hint}")
-    _say(f"{len(verdicts) - len(ill)} of {len(verdicts)} nodes are healthy; nothing was changed")
-    _say(f"Next: look at the nodes named above, then mk8s run {again}")
-    return ExitCode.NODES_NEED_YOU
+        return ExitCode.DONE, (
+            f"nothing to do: all {len(verdicts)} nodes are healthy (asked just now); nothing was changed\n"
+            f"Next: export KUBECONFIG=$(mk8s kubeconfig {again})"
+        )
+    lines = [_complaint(name, verdict) for name, verdict in sorted(ill.items())]
+    lines.append(f"{len(verdicts) - len(ill)} of {len(verdicts)} nodes are healthy; nothing was changed")
+    lines.append(f"Next: look at the nodes named above, then mk8s run {again}")
+    return ExitCode.NODES_NEED_YOU, "\n".join(lines)
+
+
+def _complaint(name: str, verdict: Verdict) -> str:
+    hint = f"\n    hint: {verdict.remedy}" if verdict.remedy else ""
+    return f"{name}: was healthy, is not now: {verdict.reason}{hint}"
 
 
 def _refuse_changes(project: Project, state: StateFolder, states: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from mk8s.screen.base import Screen
 from mk8s.screen.choice import choose_screen
-from mk8s.screen.events import EventScreen
+from mk8s.screen.events import EventScreen, result_event
 from mk8s.screen.plain import PlainScreen
 
-__all__ = ["EventScreen", "PlainScreen", "Screen", "choose_screen"]
+__all__ = ["EventScreen", "PlainScreen", "Screen", "choose_screen", "result_event"]

@@ -21,6 +21,10 @@ class Screen(AbstractContextManager["Screen"], Protocol):
         """Passing news of a node: bytes sent, what it waits for."""
         ...
 
+    def say(self, text: str) -> None:
+        """News of the run as a whole that stands in no record."""
+        ...
+
     def bug(self, member: Member, error: Exception) -> None:
         """A mistake of ours, on one node's edge. Its traceback is worth keeping."""
         ...

@@ -12,11 +12,16 @@ from machines import Member, Record
 from machines.words import printable
 from mk8s.screen.words import line_of
 
-__all__ = ["EventScreen"]
+__all__ = ["EventScreen", "result_event"]
+
+
+def result_event(code: int, states: Mapping[str, str], text: str) -> str:
+    """The line that ends every stream of events: the exit code, where each node is, the words for people."""
+    return msgspec.json.encode({"event": "result", "code": code, "states": states, "text": text}).decode()
 
 
 class EventScreen:
-    """One JSON object a line: `event` is the record's kind, `note` or `bug`; `text` is for people."""
+    """One JSON object a line: `event` is the record's kind, `note`, `said` or `bug`; `text` is for people."""
 
     def __init__(self, stream: TextIO, titles: Mapping[str, str]) -> None:
         self._stream = stream
@@ -35,6 +40,9 @@ class EventScreen:
 
     def note(self, member: Member, text: str) -> None:
         self._write({"event": "note", "node": member.name, "text": printable(text)})
+
+    def say(self, text: str) -> None:
+        self._write({"event": "said", "text": text})
 
     def bug(self, member: Member, error: Exception) -> None:
         trace = "".join(traceback.format_exception(error))

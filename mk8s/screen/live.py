@@ -84,6 +84,9 @@ class LiveScreen:
         if row:
             row.text, row.tone = one_line(text), "plain"
 
+    def say(self, text: str) -> None:
+        self._tell(Line("", text, "wait"))
+
     def bug(self, member: Member, error: Exception) -> None:
         lines = printable("".join(traceback.format_exception(error)))
         self._console.print(f"a mistake in mk8s, on {member.name}; please report it:\n{lines}", markup=False)

@@ -39,6 +39,10 @@ class PlainScreen:
     def note(self, member: Member, text: str) -> None:
         """Passing news is for a live screen; in a log it would drown the rest."""
 
+    def say(self, text: str) -> None:
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
     def bug(self, member: Member, error: Exception) -> None:
         lines = printable("".join(traceback.format_exception(error)))
         self._stream.write(f"a mistake in mk8s, on {member.name}; please report it:\n{lines}")

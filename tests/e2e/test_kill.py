@@ -81,6 +81,7 @@ def test_ctrl_c_is_graceful_and_resumable(lab: LabMaker, release: Path, tmp_path
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+    assert "stopping: what is under way has 1 s to end" in err
     assert "resumes" in err.splitlines()[-1]
     assert "stopped" in {record.kind for record in driver.records()}
     assert driver.run().code == 0

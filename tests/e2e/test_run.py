@@ -102,10 +102,12 @@ def test_a_second_run_changes_nothing_on_any_host_and_says_so(six: tuple[Driver,
     """Files, their inodes and times, units and their processes: all as before."""
     driver, _ = six
     before = [driver.on_host(i, SNAPSHOT) for i in range(1, 7)]
-    second = driver.run()
+    second = driver.run("--output", "json")
     after = [driver.on_host(i, SNAPSHOT) for i in range(1, 7)]
     assert second.code == 0
     assert "nothing to do: all 6 nodes are healthy" in second.err
+    (event,) = [json.loads(line) for line in second.out.splitlines()]
+    assert (event["event"], event["code"], set(event["states"].values())) == ("result", 0, {"healthy"})
     assert after == before
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from machines import Record
-from mk8s.screen import EventScreen, PlainScreen
+from mk8s.screen import EventScreen, PlainScreen, result_event
 from mk8s.screen.live import LiveScreen
 from mk8s.screen.words import Line, bytes_in_words, duration, line_of, record_as_text
 
@@ -172,3 +172,22 @@ def test_a_node_cannot_write_to_the_live_screen() -> None:
         screen.note(Someone(), HOSTILE.message)
     assert "\x1b" not in stream.getvalue()
     assert "owned" in stream.getvalue()
+
+
+def test_news_of_the_whole_run_is_said_on_every_screen() -> None:
+    """Such as that it is stopping: somebody who pressed Ctrl-C waits for a sign of life."""
+    plain, events = io.StringIO(), io.StringIO()
+    PlainScreen(plain, TITLES, {"node-1": "pending"}).say("stopping")
+    EventScreen(events, TITLES).say("stopping")
+    assert plain.getvalue() == "stopping\n"
+    assert json.loads(events.getvalue()) == {"event": "said", "text": "stopping"}
+
+
+def test_the_last_event_says_how_it_ended() -> None:
+    """A program can tell the end of a run from the end of a pipe."""
+    assert json.loads(result_event(1, {"node-1": "failed"}, "Next: …")) == {
+        "event": "result",
+        "code": 1,
+        "states": {"node-1": "failed"},
+        "text": "Next: …",
+    }
