@@ -9,7 +9,7 @@ This module knows no SSH, no clock and no terminal.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from machines import ActionError, Context, Registry
@@ -94,8 +94,8 @@ class Binding:
         for question in questions:
             verdict = question.judge(await self.executor.ask(question.on or node, question.command))
             if not verdict.met:
-                return verdict
-        return verdict
+                break
+        return replace(verdict, reason=self.executor.redact(verdict.reason))
 
     async def facts_of(self, node: str) -> Facts:
         """What the host is. Asked once a run; a stage asks again."""
@@ -146,7 +146,19 @@ class Binding:
     async def fetch_kubeconfig(self, node: str) -> None:
         """Read it on the primary and keep it here. Raises ActionError when the node does not answer."""
         content = await self.executor.get(node, self.distro.kubeconfig(self.cluster))
-        self.keep_kubeconfig(self.distro.rewrite_kubeconfig(content.decode(), self.cluster))
+        self.keep_kubeconfig(self.distro.rewrite_kubeconfig(_text_of(content, node), self.cluster))
+
+
+def _text_of(content: bytes, node: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ActionError(
+            "kubeconfig",
+            final=True,
+            message=f"{node}: its kubeconfig is no text in UTF-8",
+            remedy="look at the file on the node: something else has written it",
+        ) from None
 
 
 def own_troubles(act: Callable[[Context], Awaitable[T]]) -> Callable[[Context], Awaitable[T]]:

@@ -1,4 +1,4 @@
-"""mk8s.binding: what a host must be before anything is sent to it."""
+"""mk8s.binding over modelled hosts: who is refused before anything is sent, and what is hidden."""
 
 from __future__ import annotations
 
@@ -9,26 +9,33 @@ import pytest
 from machines import ActionError, Context
 from machines.simulation import run_simulated
 from mk8s.binding import Binding
-from mk8s.distros.base import load_distro
+from mk8s.distros.base import Question, load_distro
 from mk8s.executor import Executor
 from mk8s.modelled import model_os
 from mk8s.rehearsal import nominal_release
+from mk8s.steps import Verdict
 from tests.mk8s.examples import cluster, node
+from transports.base import Command, Outcome, argv
 from transports.simulated import Profile, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 CLUSTER = cluster(node("srv-1", "primary", "10.0.0.1"), node("agent-1", "agent", "10.0.1.1"))
 
 
-def stage(*hosts: SimulatedHost) -> list[ActionError]:
-    """Stage the cluster's nodes on these hosts, one after the other; what refused."""
+def bound(*hosts: SimulatedHost) -> Binding:
+    """A binding over modelled hosts that hides the word ``hush``."""
     network = SimulatedNetwork()
     distro = load_distro("rke2")
     for host in hosts:
         model_os(network.add(host))
         distro.model(host, network, CLUSTER)
     roads = {host.name: SimulatedTransport(host.name, host, network) for host in hosts}
-    release = nominal_release(CLUSTER, distro)
-    binding = Binding(CLUSTER, distro, Executor(roads), release, "token", print)
+    executor = Executor(roads, redact=lambda text: text.replace("hush", "***"))
+    return Binding(CLUSTER, distro, executor, nominal_release(CLUSTER, distro), "token", print)
+
+
+def stage(*hosts: SimulatedHost) -> list[ActionError]:
+    """Stage the cluster's nodes on these hosts, one after the other; what refused."""
+    binding = bound(*hosts)
     refused: list[ActionError] = []
 
     async def main() -> None:
@@ -82,3 +89,37 @@ def test_two_hosts_of_one_name_do_not_both_come_in() -> None:
     (refused,) = stage(*hosts)
     assert refused.failure.kind == "check.hostname"
     assert refused.failure.message == "its hostname 'twin' is also that of srv-1"
+
+
+def test_what_a_node_answers_is_shown_without_secrets() -> None:
+    """An answer may quote a config; `status --ask` prints it."""
+    question = Question(
+        "the unit runs", argv("test.say", "say", "hush"), lambda _: Verdict(met=False, reason="it says hush")
+    )
+    host = SimulatedHost("srv-1", "10.0.0.1")
+    binding = bound(host)
+
+    async def say(_host: SimulatedHost, _command: Command) -> Outcome:
+        return Outcome(status=0)
+
+    host.handles("test.say")(say)
+
+    async def main() -> Verdict:
+        return await binding.ask("srv-1", [question])
+
+    assert run_simulated(main, seed=0).reason == "it says ***"
+
+
+def test_a_kubeconfig_that_is_no_text_is_the_nodes_trouble() -> None:
+    """Named, with a remedy: not a bug of mk8s."""
+    host = SimulatedHost("srv-1", "10.0.0.1")
+    binding = bound(host)
+    path = binding.distro.kubeconfig(CLUSTER)
+    host.disk.make_folder(path.parent)
+    host.disk.write(path, b"\xff\xfe", mode=0o600, owner="root")
+
+    async def main() -> None:
+        await binding.fetch_kubeconfig("srv-1")
+
+    with pytest.raises(ActionError, match="no text in UTF-8"):
+        run_simulated(main, seed=0)
