@@ -148,7 +148,9 @@ class Server:
         return [pid for pid in descendants(self.pid) if name_of(pid).startswith("sshd")]
 
     def signal_sessions(self, number: signal.Signals) -> None:
-        for pid in self.sessions():
+        """Signal the sessions. All that is below them goes on with them: a child may have been stopped
+        between its fork, when it was an sshd, and its exec."""
+        for pid in descendants(self.pid) if number == signal.SIGCONT else self.sessions():
             with suppress(ProcessLookupError):  # it ended while we looked
                 os.kill(pid, number)
 
