@@ -45,7 +45,7 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
     release = find_release(project.cluster, project.distro)
     state = project.state(state_folder)
     again = project.words(state_folder)
-    with open_journal(state) as journal:
+    with open_journal(state, again) as journal:
         rollout = real_rollout(project, state, journal, release, grace)
         states = rollout.states()
         _refuse_changes(project, state, states)

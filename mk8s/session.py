@@ -28,8 +28,11 @@ class LockedError(Mk8sError):
 
 
 @contextmanager
-def open_journal(state: StateFolder) -> Iterator[FileJournal]:
-    """The run's journal, locked. Raises Mk8sError when it is held by another run, damaged or unwritable."""
+def open_journal(state: StateFolder, again: str = "") -> Iterator[FileJournal]:
+    """The run's journal, locked. Raises Mk8sError when it is held by another run, damaged or unwritable.
+
+    `again`: the words after `mk8s run` that resume a run which stops because its journal cannot be written.
+    """
     try:
         journal = FileJournal(state.journal)
     except JournalLocked as error:
@@ -38,7 +41,9 @@ def open_journal(state: StateFolder) -> Iterator[FileJournal]:
         raise as_mk8s_error(error) from error
     try:
         yield journal
-    except (JournalError, HistoryError) as error:
+    except JournalError as error:
+        raise Mk8sError(f"{error}\nNext: mk8s run {again}   (resumes)" if again else str(error)) from error
+    except HistoryError as error:
         raise as_mk8s_error(error) from error
     finally:
         journal.close()
