@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -17,7 +16,6 @@ from machines import Result, run_with_signals
 from machines.words import printable
 from mk8s.audit import audit
 from mk8s.changes import refusals
-from mk8s.cluster import Cluster
 from mk8s.connect import refuse_missing_secrets
 from mk8s.errors import ExitCode, ManifestError
 from mk8s.manifest import load_cluster_text
@@ -110,7 +108,7 @@ def _refuse_changes(project: Project, state: StateFolder, states: dict[str, str]
     """Keep the manifest of the run beside its journal, and refuse changes that a run cannot follow."""
     if state.accepted_manifest.exists():
         before = load_cluster_text(state.accepted_manifest.read_text(), project.manifest)
-        found = refusals(_same_place(before.cluster, project.cluster), project.cluster, states)
+        found = refusals(before.cluster, project.cluster, states)
         if found:
             raise ManifestError(
                 f"{project.manifest} changed in ways that a run cannot follow:\n  " + "\n  ".join(found),
@@ -118,10 +116,6 @@ def _refuse_changes(project: Project, state: StateFolder, states: dict[str, str]
                 remedy=f"put it back as it was; the manifest of the last run is {state.accepted_manifest}",
             )
     state.write_private(state.accepted_manifest, project.text.encode())
-
-
-def _same_place(before: Cluster, now: Cluster) -> Cluster:
-    return replace(before, source=now.source)
 
 
 def _say(text: str) -> None:
