@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 from machines import ActionError, Context, Registry
 from machines.registry import Evidence
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import Distro, Question, Situation
+from mk8s.distros.base import Distro, Lookup, Question, Situation
 from mk8s.errors import Mk8sError
-from mk8s.executor import Executor
+from mk8s.executor import Executor, StepsReport
 from mk8s.facts import Facts, gather
+from mk8s.needs import Kept
 from mk8s.steps import Step, Verdict
 from transports.base import File
 
@@ -39,6 +40,8 @@ class Binding:
     release: Mapping[str, File]
     token: str
     keep_kubeconfig: OnKubeconfig
+    kept: Kept = field(default_factory=Kept)
+    images: tuple[str, ...] = ()
     facts: dict[str, Facts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,8 +53,8 @@ class Binding:
         registry = Registry()
         registry.action("stage")(own_troubles(self.stage))
         registry.action("bootstrap")(own_troubles(self._edge(self.distro.bootstrap)))
-        registry.action("start")(own_troubles(self._edge(self.distro.start)))
-        registry.action("join")(own_troubles(self._edge(self.distro.join)))
+        registry.action("start")(own_troubles(self._informed_edge(self.distro.start)))
+        registry.action("join")(own_troubles(self._informed_edge(self.distro.join)))
         registry.action("verify")(own_troubles(self.verify))
         registry.probe("has_joined")(own_troubles(self.has_joined))
         registry.undo("stop_unit")(own_troubles(self.stop_unit))
@@ -123,12 +126,42 @@ class Binding:
 
         return act
 
+    def _informed_edge(self, steps_of: StepsOf) -> Callable[[Context], Awaitable[Evidence]]:
+        """An edge whose steps need answers of other nodes first."""
+
+        async def act(ctx: Context) -> Evidence:
+            situation = await self._situation_for(ctx)
+            lookups = self.distro.lookups(situation)
+            learned = {lookup.name: await self._look_up(lookup) for lookup in lookups}
+            return await self._run_in(replace(situation, learned=learned), steps_of, ctx)
+
+        return act
+
+    async def _look_up(self, lookup: Lookup) -> str:
+        outcome = await self.executor.ask(lookup.on, lookup.command)
+        if not outcome.ok:
+            raise self.executor.failure(outcome, lookup.command, self.distro.classify)
+        try:
+            return lookup.read(outcome)
+        except ValueError as error:
+            message = self.executor.redact(
+                f"{lookup.title}: {lookup.on} gave no answer that can be used: {error}"
+            )
+            raise ActionError("integrity", message=message) from error
+
     async def _run(self, steps_of: StepsOf, ctx: Context) -> dict[str, Any]:
-        situation = await self._situation_for(ctx)
+        return await self._run_in(await self._situation_for(ctx), steps_of, ctx)
+
+    async def _run_in(self, situation: Situation, steps_of: StepsOf, ctx: Context) -> dict[str, Any]:
         report = await self.executor.run_steps(
             ctx.member.name, steps_of(situation), self.distro.classify, note=ctx.note
         )
         return report.evidence()
+
+    async def refresh(self, node: str) -> StepsReport:
+        """Let a healthy node know of those that were added. Raises ActionError when it does not answer."""
+        steps = self.distro.refresh(self._situation(node, await self.facts_of(node)))
+        return await self.executor.run_steps(node, steps, self.distro.classify)
 
     async def _facts_for(self, ctx: Context) -> Facts:
         """The same, telling people what is being waited for: a host that is away takes its time."""
@@ -141,7 +174,9 @@ class Binding:
         return self._situation(ctx.member.name, await self._facts_for(ctx))
 
     def _situation(self, node: str, facts: Facts) -> Situation:
-        return Situation(self.cluster, self.nodes[node], facts, self.release, self.token)
+        return Situation(
+            self.cluster, self.nodes[node], facts, self.release, self.token, self.kept, self.images
+        )
 
     async def fetch_kubeconfig(self, node: str) -> None:
         """Read it on the primary and keep it here. Raises ActionError when the node does not answer."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ArtifactSource", "Cluster", "Login", "Node", "Role"]
+__all__ = ["ArtifactSource", "Cluster", "KubeVip", "Login", "Network", "Node", "Role"]
 
 Role: TypeAlias = Literal["primary", "server", "agent"]
 
@@ -39,10 +39,16 @@ class Node:
     login: Login
     config: Mapping[str, Any] = field(default_factory=dict)  # the user's distro config, parsed
     config_text: str = ""  # the same as the user wrote it, where it was text
+    node_ip: str = ""  # its address inside the cluster, where `address` is not that
 
     @property
     def is_server(self) -> bool:
         return self.role != "agent"
+
+    @property
+    def ip(self) -> str:
+        """What other nodes reach it by. A driver that needs an IP refuses a name here in `faults`."""
+        return self.node_ip or self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,24 @@ class ArtifactSource:
     name: str = ""
     url: str = ""
     checksum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The cluster's inner networks. Distros that take them from their own config ignore this."""
+
+    pod_cidr: str = "10.244.0.0/16"
+    service_cidr: str = "10.96.0.0/16"
+    dns_domain: str = "cluster.local"
+    cni: Literal["bridge", "none"] = "bridge"  # bridge: built in, static routes; none: the user's manifests
+
+
+@dataclass(frozen=True, slots=True)
+class KubeVip:
+    """kube-vip holds `Cluster.endpoint` as a virtual address among the servers."""
+
+    interface: str
+    image: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +99,20 @@ class Cluster:
     policy: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # edge -> {timeout, deadline} overrides
+    network: Network | None = None  # None: not given
+    manifests: tuple[Path, ...] = ()  # applied once the first API server is ready, in order
+    kube_vip: KubeVip | None = None
+    swap: Literal["refuse", "disable", "allow"] = "refuse"  # what to do about swap on a host
+    hosts_entries: bool = False  # write all nodes' names into each node's /etc/hosts
+    smoke_image: str = ""  # of the pods that `mk8s smoke` starts; empty: what the distro says
+    waived: frozenset[str] = frozenset()  # names of checks whose failure does not stop a run
     source: Path = Path("cluster.yaml")
     digest: str = ""  # sha256 of the manifest's text
+
+    @property
+    def net(self) -> Network:
+        """The networks, as given or by default."""
+        return self.network or Network()
 
     @property
     def primary(self) -> Node:

@@ -291,14 +291,15 @@ class _Work:
             ) from error
 
     async def _run(self, step: Run) -> bool:
-        if step.check is not None and (await self.executor.ask(self.node, step.check)).ok:
+        if step.check is not None and (await self.executor.ask(step.on or self.node, step.check)).ok:
             return False
-        await self._must(step.command, changed=True)
+        await self._must(step.command, changed=True, on=step.on)
         return True
 
-    async def _must(self, command: Command, *, changed: bool = False) -> Outcome:
+    async def _must(self, command: Command, *, changed: bool = False, on: str | None = None) -> Outcome:
         """A command that has to exit 0."""
-        work = self.executor.command(self.node, command, changed=True) if changed else self._ask(command)
+        node = on or self.node
+        work = self.executor.command(node, command, changed=True) if changed else self._ask(command)
         outcome = await work
         if not outcome.ok:
             raise self.executor.failure(outcome, command, self.classify)

@@ -14,6 +14,7 @@ from typing import Any
 from machines import MachineSpec
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Distro, Situation
+from mk8s.needs import pretend
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
 from transports.base import EXEC, Command, File
 
@@ -45,16 +46,22 @@ class NodePlan:
 
 
 def make_plan(
-    cluster: Cluster, distro: Distro, machine: MachineSpec, release: Mapping[str, File]
+    cluster: Cluster,
+    distro: Distro,
+    machine: MachineSpec,
+    release: Mapping[str, File],
+    images: tuple[str, ...] = (),
 ) -> list[NodePlan]:
-    """The plan of every node, in the order in which they start."""
-    return [_node_plan(cluster, distro, machine, release, node) for node in cluster.nodes]
+    """The plan of every node, in the order in which they start. `images`: those that the release holds."""
+    kept = pretend(distro.needs(cluster))
+    return [
+        _node_plan(distro, machine, Situation(cluster, node, None, release, HIDDEN, kept, images))
+        for node in cluster.nodes
+    ]
 
 
-def _node_plan(
-    cluster: Cluster, distro: Distro, machine: MachineSpec, release: Mapping[str, File], node: Node
-) -> NodePlan:
-    situation = Situation(cluster, node, None, release, HIDDEN)
+def _node_plan(distro: Distro, machine: MachineSpec, situation: Situation) -> NodePlan:
+    node = situation.node
     steps = {
         "stage": distro.stage,
         "bootstrap": distro.bootstrap,

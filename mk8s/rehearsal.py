@@ -15,6 +15,7 @@ from machines.simulation import CheckedJournal, IntentFirst, run_simulated, stan
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.modelled import model_os
+from mk8s.needs import pretend
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.tables import node_machine
 from transports.base import File, Transport
@@ -48,6 +49,7 @@ def rehearse(
     seed: int = 0,
     faults: FaultSource | None = None,
     release: Mapping[str, File] | None = None,
+    images: tuple[str, ...] = (),
     observer: Observer | None = None,
     uplink: float | None = None,
 ) -> Rehearsal:
@@ -69,6 +71,8 @@ def rehearse(
             journal=CheckedJournal(journal, checkers),
             release=release or nominal_release(cluster, distro),
             token=TOKEN,
+            kept=pretend(distro.needs(cluster)),
+            images=images,
             keep_kubeconfig=_forget,
             seed=seed,
         )

@@ -25,7 +25,9 @@ def keep_rendered(rollout: Rollout, state: StateFolder) -> None:
 def _written(rollout: Rollout) -> Iterator[tuple[str, WriteFile]]:
     around, distro = rollout.around, rollout.binding.distro
     for node in rollout.cluster.nodes:
-        situation = Situation(rollout.cluster, node, None, around.release, around.token)
+        situation = Situation(
+            rollout.cluster, node, None, around.release, around.token, around.kept, around.images
+        )
         for step in distro.bootstrap(situation):
             if isinstance(step, WriteFile):
                 yield node.name, step

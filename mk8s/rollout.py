@@ -7,7 +7,7 @@ through the constructor. It knows no terminal and no manifest file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -17,6 +17,7 @@ from mk8s.binding import Binding
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro
 from mk8s.executor import Executor
+from mk8s.needs import Kept
 from mk8s.steps import Verdict
 from mk8s.tables import node_machine
 from transports.base import File, Transport
@@ -35,6 +36,8 @@ class Surroundings:
     journal: Journal
     release: Mapping[str, File]
     token: str
+    kept: Kept = field(default_factory=Kept)
+    images: tuple[str, ...] = ()  # names of the container images in the release
     keep_kubeconfig: Callable[[str], None]
     transcript: Callable[[dict[str, Any]], None] | None = None
     redact: Callable[[str], str] = str
@@ -52,7 +55,14 @@ class Rollout:
         self.around = around
         executor = Executor(around.transports, transcript=around.transcript, redact=around.redact)
         self.binding = Binding(
-            cluster, distro, executor, around.release, around.token, around.keep_kubeconfig
+            cluster,
+            distro,
+            executor,
+            around.release,
+            around.token,
+            around.keep_kubeconfig,
+            kept=around.kept,
+            images=around.images,
         )
         self.registry: Registry = self.binding.registry()
         self.spec: MachineSpec = node_machine(cluster, self.registry)

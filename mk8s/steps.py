@@ -46,11 +46,15 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A command. With `check`, it runs only where the check does not exit 0."""
+    """A command. With `check`, it runs only where the check does not exit 0.
+
+    `on`: run it, and its check, on another node than the one being worked on, by name.
+    """
 
     title: str
     command: Command
     check: Command | None = None
+    on: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

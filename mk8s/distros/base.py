@@ -17,8 +17,8 @@ Begin reading at `Distro`; `mk8s.distros.rke2` is the reference driver.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import PurePosixPath
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from machines.errors import ActionError
 from mk8s.cluster import Cluster, Node
 from mk8s.errors import ManifestError
+from mk8s.needs import Kept, Need
 from mk8s.steps import Step, Verdict
 from transports.base import Command, File, Outcome
 
@@ -34,11 +35,24 @@ if TYPE_CHECKING:
     from mk8s.facts import Facts
     from transports.simulated import SimulatedHost, SimulatedNetwork
 
-__all__ = ["ArtifactItem", "Distro", "Question", "Situation", "distro_names", "load_distro"]
+__all__ = [
+    "ArtifactItem",
+    "Condition",
+    "Distro",
+    "Lookup",
+    "Question",
+    "Requirements",
+    "Situation",
+    "Tools",
+    "distro_names",
+    "load_distro",
+]
 
 GROUP = "mk8s.distros"  # entry point group; each entry names a `Distro` object
 
-BUILT_IN: Mapping[str, str] = {"rke2": "mk8s.distros.rke2:DISTRO"}
+BUILT_IN: Mapping[str, str] = {
+    "rke2": "mk8s.distros.rke2:DISTRO",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,9 @@ class Situation:
     facts: Facts | None  # None: not looked at yet; the driver then assumes an ordinary host
     release: Mapping[str, File]  # artifact item id -> the local file with its hash
     token: str  # the cluster's join token; a secret
+    kept: Kept = field(default_factory=Kept)  # what `Distro.needs` named
+    images: tuple[str, ...] = ()  # names of the container images in the release's archives
+    learned: Mapping[str, str] = field(default_factory=dict)  # answers to `Distro.lookups`, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +96,59 @@ class Question:
     command: Command
     judge: Callable[[Outcome], Verdict]
     on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A value that is asked of a node when it is needed, such as the hash of a CA that the distro made.
+
+    `read` gets an outcome with exit status 0; it raises ValueError for an answer that makes no sense.
+    """
+
+    name: str
+    title: str
+    command: Command
+    read: Callable[[Outcome], str]
+    on: str  # the node to ask, by name
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A named condition of a whole cluster, met when all its questions are. For `mk8s health`.
+
+    Each question has its `on`. A judge's `reason` is the evidence, also when it is met.
+    """
+
+    title: str
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What a node must offer before anything is put on it. Sizes are bytes."""
+
+    ports: Mapping[int, str] = field(default_factory=dict)  # TCP ports that must be free -> who wants it
+    leftovers: tuple[str, ...] = ()  # paths that only an earlier cluster leaves
+    modules: tuple[str, ...] = ()  # kernel modules, loaded, loadable or built in
+    programs: tuple[str, ...] = ()  # must be on root's PATH
+    swap_off: bool = False
+    memory: int = 0
+    cpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The administrator's programs on a server, for `mk8s smoke` and `mk8s health`.
+
+    `kubectl`: the words before kubectl's own, such as ``("/usr/bin/kubectl", "--kubeconfig", F)``.
+    `etcdctl`: a command that runs etcdctl against this server's own member with the given words; None
+    where the cluster has no etcd that mk8s may ask.
+    """
+
+    kubectl: tuple[str, ...]
+    etcdctl: Callable[[tuple[str, ...]], Command] | None = None
+    smoke_image: str = ""  # an image that the release carries and that has a shell and busybox's httpd
+    secrets_encrypted: bool = False  # whether secrets are expected to be encrypted at rest in etcd
 
 
 class Distro(Protocol):
@@ -109,12 +179,24 @@ class Distro(Protocol):
         """The join token that the user wrote into the config. A secret."""
         ...
 
+    def needs(self, cluster: Cluster) -> list[Need]:
+        """What must be kept for the cluster's whole life; `Situation.kept` has it. Named once each."""
+        ...
+
+    def requirements(self, node: Node, cluster: Cluster) -> Requirements:
+        """What a bare host must offer to become this node."""
+        ...
+
+    def lookups(self, s: Situation) -> list[Lookup]:
+        """What has to be asked just before `start` or `join`; `Situation.learned` has the answers then."""
+        ...
+
     def stage(self, s: Situation) -> list[Step]:
         """Put this node's part of the release on it."""
         ...
 
     def bootstrap(self, s: Situation) -> list[Step]:
-        """Install and configure. Starts nothing."""
+        """Install and configure. Starts nothing that needs another node to become ready."""
         ...
 
     def start(self, s: Situation) -> list[Step]:
@@ -129,6 +211,13 @@ class Distro(Protocol):
         """Wait for the role's own readiness."""
         ...
 
+    def refresh(self, s: Situation) -> list[Step]:
+        """What a healthy node must learn of nodes that were added: routes, names. Restarts nothing.
+
+        Run at the beginning of each run on every node that is healthy; when nothing is new it changes nothing.
+        """
+        ...
+
     def has_joined(self, s: Situation) -> list[Question]:
         """All met: the effect of `start` or `join` is there already."""
         ...
@@ -139,6 +228,17 @@ class Distro(Protocol):
 
     def stop_unit(self, s: Situation) -> list[Step]:
         """Take back `start` or `join` on this host. May run again after a crash."""
+        ...
+
+    def tools(self, node: Node, cluster: Cluster) -> Tools:
+        """How to ask the cluster on this server."""
+        ...
+
+    def conditions(self, situations: Sequence[Situation]) -> list[Condition]:
+        """The cluster's health as named conditions, in the order in which they come true.
+
+        One situation for each node, the primary's first.
+        """
         ...
 
     def classify(self, outcome: Outcome, command: Command) -> ActionError | None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from machines.errors import ActionError
-from mk8s.cluster import Cluster
-from mk8s.distros.base import ArtifactItem, Distro, Question, Situation
-from mk8s.distros.rke2 import kubeconfig, steps
+from mk8s.cluster import Cluster, Node
+from mk8s.distros.base import (
+    ArtifactItem,
+    Condition,
+    Distro,
+    Lookup,
+    Question,
+    Requirements,
+    Situation,
+    Tools,
+)
+from mk8s.distros.rke2 import kubeconfig, requirements, steps
 from mk8s.distros.rke2.artifacts import artifact_items, parse_checksums
 from mk8s.distros.rke2.commands import kubeconfig_of
 from mk8s.distros.rke2.faults import find_faults
 from mk8s.distros.rke2.tokens import needs_token, secrets_in, user_token
+from mk8s.needs import Need
 from mk8s.problems import load_catalogue
 from mk8s.steps import Step
 from transports.base import Command, Outcome
@@ -45,6 +55,27 @@ class Rke2:
 
     def user_token(self, cluster: Cluster) -> str | None:
         return user_token(cluster)
+
+    def needs(self, cluster: Cluster) -> list[Need]:
+        del cluster  # RKE2 makes its own keys
+        return []
+
+    def requirements(self, node: Node, cluster: Cluster) -> Requirements:
+        return requirements.requirements(node, cluster)
+
+    def lookups(self, s: Situation) -> list[Lookup]:
+        del s
+        return []
+
+    def refresh(self, s: Situation) -> list[Step]:
+        del s  # its nodes find each other through the API
+        return []
+
+    def tools(self, node: Node, cluster: Cluster) -> Tools:
+        return requirements.tools(node, cluster)
+
+    def conditions(self, situations: Sequence[Situation]) -> list[Condition]:
+        return requirements.conditions(situations)
 
     def stage(self, s: Situation) -> list[Step]:
         return steps.stage(s)
