@@ -214,7 +214,7 @@ class Distro(Protocol):
     def refresh(self, s: Situation) -> list[Step]:
         """What a healthy node must learn of nodes that were added: routes, names. Restarts nothing.
 
-        Run at the beginning of each run on every node that is healthy; when nothing is new it changes nothing.
+        Run at the beginning of each run on every healthy node; where nothing is new it changes nothing.
         """
         ...
 
