@@ -26,6 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> int:
+    from mk8s.images import images_in
     from mk8s.plan import make_plan, plan_as_data, plan_as_text
     from mk8s.project import load_project
     from mk8s.release import find_release
@@ -35,7 +36,7 @@ def main(args: Namespace) -> int:
     project = load_project(args.manifest)
     cluster = project.cluster
     release = find_release(cluster, project.distro)
-    plans = make_plan(cluster, project.distro, node_machine(cluster), release)
+    plans = make_plan(cluster, project.distro, node_machine(cluster), release, images_in(release))
     if args.output == "json":
         print(json.dumps(plan_as_data(plans), indent=1))
         return 0

@@ -52,6 +52,7 @@ def rate(text: str) -> float:
 
 def main(args: Namespace) -> int:
     from machines.simulation import FAULT_KINDS, FaultPlan
+    from mk8s.images import images_of
     from mk8s.project import load_project
     from mk8s.rehearsal import rehearse
     from mk8s.rollout import edge_titles
@@ -72,7 +73,16 @@ def main(args: Namespace) -> int:
     )
     say("simulated hosts, virtual time: no node is touched")
     uplink = args.uplink * MEGABYTE if args.uplink else None
-    run = rehearse(cluster, project.distro, seed=args.seed, faults=faults, observer=screen, uplink=uplink)
+    files = {item.id: cluster.artifacts_dir / item.file for item in project.distro.artifacts(cluster)}
+    run = rehearse(
+        cluster,
+        project.distro,
+        seed=args.seed,
+        faults=faults,
+        images=images_of(files),
+        observer=screen,
+        uplink=uplink,
+    )
     if args.journal:
         _keep(args.journal, run.journal)
     say(summary(cluster, run.result, run.records, project.words(), simulated=True))
