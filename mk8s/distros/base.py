@@ -132,8 +132,9 @@ class Requirements:
     modules: tuple[str, ...] = ()  # kernel modules, loaded, loadable or built in
     programs: tuple[str, ...] = ()  # must be on root's PATH
     swap_off: bool = False
-    memory: int = 0
+    memory: int = 0  # the least that works: with less a run is refused
     cpus: int = 0
+    images: tuple[str, ...] = ()  # that the release must hold, as patterns: */kube-proxy:v1.20.2, */pause:*
 
 
 @dataclass(frozen=True, slots=True)
