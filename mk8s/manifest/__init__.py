@@ -2,8 +2,9 @@
 
     schema     the structs, and the JSON schema      values     what a single value must look like
     source     a document with its text              checking   how the parts must fit together
-    configs    the distro's own config, kept         resolving  names, roles, logins, order: a Cluster
-    reading    files: the manifest, and key files
+    versions   releases, distro by distro            fitting    the same for addresses and networks
+    networks   single values of networks             resolving  names, roles, logins, order: a Cluster
+    configs    the distro's own config, kept         reading    files: the manifest, and what it names
 
 Only `reading` touches a file. Nobody outside needs more than these names.
 """

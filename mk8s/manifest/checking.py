@@ -1,7 +1,8 @@
 """What is wrong with a manifest beyond its form, all at once. Pure.
 
 `machines.forms` tells unknown keys and values of a wrong kind; here stands what a value must look
-like (`VALUES`, one line a key) and how the parts must fit together (`RULES`, one function each).
+like (`VALUES`, one line a key) and how the parts must fit together (`RULES`, one function each; those
+of addresses and networks stand in `fitting`).
 Both look at the document itself, so that no mistake hides another.
 
 Nothing here looks at a file or at a node: key files are `reading`'s, the release is looked for later.
@@ -13,21 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
 
 from machines.documents import Path, Value, show_path
 from machines.errors import DocumentError, Fault
 from machines.forms import duration, read_form
 from machines.words import did_you_mean, shown
-from mk8s.manifest import values
+from mk8s.manifest import fitting, networks, values, versions
 from mk8s.manifest.configs import parse_config
 from mk8s.manifest.schema import EDGE_NAMES, ManifestForm
-from mk8s.manifest.source import EACH, Source
+from mk8s.manifest.source import EACH, CrossRule, Source
 from mk8s.manifest.values import Rule, Wrong
 
 __all__ = ["find_faults", "read_manifest"]
-
-CrossRule: TypeAlias = Callable[[Source], Iterator[Fault]]
 
 CONFIGS_TOLD = 50
 """So many configs are told when they are wrong; the rest most likely repeat them."""
@@ -37,7 +35,16 @@ VALUES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("endpoint",), values.address),
     (("artifacts_dir",), values.path_text),
     (("arch",), values.arch),
+    (("network", "pod_cidr"), networks.pod_cidr),
+    (("network", "service_cidr"), networks.service_cidr),
+    (("network", "dns_domain"), networks.dns_domain),
+    (("manifests", EACH), values.path_text),
+    (("kube_vip", "interface"), networks.interface),
+    (("kube_vip", "image"), networks.image),
+    (("smoke_image",), networks.image),
+    (("checks", "waive", EACH), networks.check_name),
     (("nodes", EACH, "address"), values.address),
+    (("nodes", EACH, "node_ip"), networks.node_ip),
     (("nodes", EACH, "role"), values.role),
     (("nodes", EACH, "arch"), values.arch),
     (("nodes", EACH, "name"), values.label),
@@ -97,7 +104,7 @@ def distro_and_version(source: Source, distros: Sequence[str]) -> Iterator[Fault
         yield source.fault(("distro",), wrong)
     for path, text in source.words("version"):
         of_distro = name if name in (*distros, *values.PLANNED_DISTROS) else "rke2"
-        if wrong := values.version(text, of_distro or ""):
+        if wrong := versions.version(text, of_distro or ""):
             yield source.fault(path, wrong)
 
 
@@ -259,4 +266,5 @@ RULES: tuple[CrossRule, ...] = (
     names_differ,
     one_local,
     configs_are_settings,
+    *fitting.RULES,
 )

@@ -1,7 +1,8 @@
 """From a manifest's path to a cluster: the one place of this package that touches files.
 
-It reads the manifest and looks whether the key files that it names can be read; it writes nothing,
-asks no node, and does not look for the release. Every mistake is reported at once.
+It reads the manifest and looks whether the files that it names can be read: keys, and what is applied
+to the cluster. It writes nothing, asks no node, and does not look for the release. Every mistake is
+reported at once.
 
 Begin reading at `load_cluster`.
 """
@@ -56,7 +57,7 @@ def load_cluster(
     `home` and `operator` (the login name for nodes that give none) are those of the process unless
     given; `distros` are the names that a driver is installed for.
     """
-    return _load(_read(path), _place(path, home, operator), distros, look_for_keys=True)
+    return _load(_read(path), _place(path, home, operator), distros, look_for_files=True)
 
 
 def load_cluster_text(
@@ -67,7 +68,7 @@ def load_cluster_text(
     operator: str | None = None,
     distros: Sequence[str] | None = None,
 ) -> LoadedCluster:
-    """The same for a text that stood, or could stand, at `path`. Looks at no file, key files included."""
+    """The same for a text that stood, or could stand, at `path`. Looks at no file that it names."""
     return _load(text.encode("utf-8", "surrogatepass"), _place(path, home, operator), distros)
 
 
@@ -88,7 +89,7 @@ def _login_name() -> str:
 
 
 def _load(
-    data: bytes, place: Place, distros: Sequence[str] | None, *, look_for_keys: bool = False
+    data: bytes, place: Place, distros: Sequence[str] | None, *, look_for_files: bool = False
 ) -> LoadedCluster:
     name = str(place.source)
     try:
@@ -98,8 +99,8 @@ def _load(
     text = data.decode("utf-8")
     source = Source(document, text)
     form, faults = read_manifest(source, distro_names() if distros is None else distros)
-    if look_for_keys:
-        faults += _key_faults(source, place)
+    if look_for_files:
+        faults += [*_key_faults(source, place), *_applied_faults(source, place)]
     if form is None or faults:
         raise _refused(name, sorted(faults, key=lambda fault: (fault.line, fault.column)))
     cluster, notices = resolve(form, place, hashlib.sha256(data).hexdigest())
@@ -179,9 +180,27 @@ def _key_problem(file: Path) -> Wrong | None:
     hint = "name the private key that logs you in, or leave the key out to use your agent and the usual files"
     if file.suffix == ".pub":
         return Wrong(f"{file} is the public half of a key", f"name the private one: {file.with_suffix('')}")
+    return _unusable(file, f"the key file {file}", hint)
+
+
+def _applied_faults(source: Source, place: Place) -> Iterator[Fault]:
+    """Files of `manifests` that cannot be read: found now, not when the cluster stands."""
+    for path, text in source.words("manifests", EACH):
+        if path_text(text) is not None:
+            continue
+        file = place.locate(text)
+        wrong = _unusable(file, str(file), f"name a YAML file; it is seen from {place.folder}")
+        if wrong and _is_folder(file):
+            wrong = Wrong(f"{file} is a folder", "name the files in it one by one, in the order they need")
+        if wrong:
+            yield source.fault(path, wrong)
+
+
+def _unusable(file: Path, called: str, hint: str) -> Wrong | None:
+    """Why a file cannot be read, without waiting for a writer should it be a pipe."""
     try:
-        with open(file, "rb", opener=_without_waiting) as key:
-            usual = stat.S_ISREG(os.fstat(key.fileno()).st_mode)
-            return None if usual else Wrong(f"the key file {file} is not an ordinary file", hint)
+        with open(file, "rb", opener=_without_waiting) as stream:
+            usual = stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+            return None if usual else Wrong(f"{called} is not an ordinary file", hint)
     except (OSError, ValueError) as error:
-        return Wrong(f"the key file {file} cannot be read: {_why(error)}", hint)
+        return Wrong(f"{called} cannot be read: {_why(error)}", hint)

@@ -15,15 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machines.forms import duration
-from mk8s.cluster import ArtifactSource, Cluster, Login, Node, Role
+from mk8s.cluster import ArtifactSource, Cluster, KubeVip, Login, Network, Node, Role
 from mk8s.manifest.configs import combine
 from mk8s.manifest.schema import (
     ArtifactForm,
     BudgetsForm,
+    ChecksForm,
     ConfigForm,
     GatesForm,
+    KubeVipForm,
     LimitsForm,
     ManifestForm,
+    NetworkForm,
     NodeForm,
     PolicyForm,
     SshForm,
@@ -75,6 +78,13 @@ def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tup
         budgets=_budgets(form.budgets or BudgetsForm()),
         agents_wait_for=(form.gates or GatesForm()).agents,
         policy=_policy(form.policy or PolicyForm()),
+        network=_network(form.network),
+        manifests=tuple(place.locate(text) for text in form.manifests or ()),
+        kube_vip=_kube_vip(form.kube_vip),
+        swap=form.swap,
+        hosts_entries=form.hosts_entries,
+        smoke_image=form.smoke_image or "",
+        waived=frozenset((form.checks or ChecksForm()).waive or ()),
         source=place.source,
         digest=digest,
     )
@@ -108,6 +118,7 @@ def _node(node: NodeForm, name: str, role: Role, form: ManifestForm, ssh: SshFor
         login=_login(node, ssh, place),
         config=config,
         config_text=text,
+        node_ip=_spelt(node.node_ip or ""),
     )
 
 
@@ -168,6 +179,16 @@ def _artifact(form: ArtifactForm | None) -> ArtifactSource:
     return ArtifactSource(form.name or "", form.url or "", form.checksum or "")
 
 
+def _network(form: NetworkForm | None) -> Network | None:
+    if form is None:
+        return None
+    return Network(form.pod_cidr, form.service_cidr, form.dns_domain, form.cni)
+
+
+def _kube_vip(form: KubeVipForm | None) -> KubeVip | None:
+    return KubeVip(form.interface, form.image) if form else None
+
+
 def _limits(form: LimitsForm) -> dict[str, int]:
     given = {
         "uploads": form.uploads,
@@ -206,3 +227,5 @@ def _notices(form: ManifestForm, cluster: Cluster) -> Iterator[str]:
         yield "airgap: false changes nothing yet: the nodes get everything from this machine all the same"
     if cluster.limits.get("etcd-joins", 1) > 1:
         yield "limits.etcd-joins is more than 1: etcd takes one new member at a time and refuses the others"
+    if cluster.net.cni == "none" and not cluster.manifests:
+        yield "network.cni is none and `manifests` is empty: no node gets ready until you install a network"

@@ -21,11 +21,14 @@ from msgspec import Meta
 __all__ = [
     "ArtifactForm",
     "BudgetsForm",
+    "ChecksForm",
     "ConfigForm",
     "EdgeForm",
     "GatesForm",
+    "KubeVipForm",
     "LimitsForm",
     "ManifestForm",
+    "NetworkForm",
     "NodeForm",
     "PolicyForm",
     "SshForm",
@@ -76,6 +79,7 @@ class NodeForm(_Form, frozen=True, kw_only=True):
     address: Annotated[str, says("IPv4, IPv6 or host name; mk8s connects to it and others join by it.")]
     role: Annotated[Literal["server", "agent"], says("server: control plane and etcd; agent: worker.")]
     name: Annotated[str | None, says("Short unique name; by default made from the address.")] = None
+    node_ip: Annotated[str | None, says("Its IP inside the cluster, where `address` is not that.")] = None
     user: Annotated[str | None, says("Login name: root, or one that may use sudo.")] = None
     primary: Annotated[bool | None, says("The server that starts the cluster; exactly one.")] = None
     local: Annotated[bool | None, says("This node is the machine that mk8s runs on: no SSH.")] = None
@@ -114,6 +118,31 @@ class ConfigForm(_Form, frozen=True, kw_only=True):
     all: Annotated[Config, says("For every node.")] = None
     servers: Annotated[Config, says("For every server, the primary too.")] = None
     agents: Annotated[Config, says("For every agent.")] = None
+
+
+class NetworkForm(_Form, frozen=True, kw_only=True):
+    """The cluster's inner networks, for distros that do not take them from their own config."""
+
+    pod_cidr: Annotated[str, says("Network of the pods; every node gets a /24 of it.")] = "10.244.0.0/16"
+    service_cidr: Annotated[str, says("Network of the services' own addresses.")] = "10.96.0.0/16"
+    dns_domain: Annotated[str, says("Domain of the services.")] = "cluster.local"
+    cni: Annotated[
+        Literal["bridge", "none"],
+        says("bridge: built in, with static routes; none: yours, from `manifests`."),
+    ] = "bridge"
+
+
+class KubeVipForm(_Form, frozen=True, kw_only=True):
+    """kube-vip holds the endpoint as a virtual address among the servers."""
+
+    interface: Annotated[str, says("Network interface of the servers that gets the address.")]
+    image: Annotated[str, says("kube-vip's image, as the release's archive names it.")]
+
+
+class ChecksForm(_Form, frozen=True, kw_only=True):
+    """What is checked before anything is put on the nodes."""
+
+    waive: Annotated[list[str] | None, says("Names of checks whose failure does not stop a run.")] = None
 
 
 class LimitsForm(_Form, frozen=True, kw_only=True, rename="kebab"):
@@ -159,7 +188,7 @@ class PolicyForm(_Form, frozen=True, kw_only=True):
 class ManifestForm(_Form, frozen=True, kw_only=True):
     """A cluster, as a person describes it to mk8s."""
 
-    distro: Annotated[str, says("The Kubernetes distribution: rke2.")]
+    distro: Annotated[str, says("The Kubernetes distribution: rke2, kubeadm or vanilla.")]
     version: Annotated[str, says("The whole release, such as v1.28.3+rke2r2.")]
     nodes: Annotated[list[NodeForm], says("The machines.", extra_json_schema={"minItems": 1})]
     name: Annotated[str | None, says("The cluster's name; by default made from the file's name.")] = None
@@ -176,6 +205,18 @@ class ManifestForm(_Form, frozen=True, kw_only=True):
         Literal["tar", "script"], says("tar: unpack the release; script: run the distro's install script.")
     ] = "tar"
     endpoint: Annotated[str | None, says("Address that nodes register at; by default the primary's.")] = None
+    kube_vip: KubeVipForm | None = None
+    network: NetworkForm | None = None
+    manifests: Annotated[
+        list[str] | None, says("Files that are applied once the first API server is ready, in order.")
+    ] = None
+    hosts_entries: Annotated[bool, says("true: every node's /etc/hosts names all nodes.")] = False
+    swap: Annotated[
+        Literal["refuse", "disable", "allow"],
+        says("Swap on a node: refuse it, turn it off, or let kubelet run with it."),
+    ] = "refuse"
+    smoke_image: Annotated[str | None, says("Image of the pods that `mk8s smoke` starts.")] = None
+    checks: ChecksForm | None = None
     ssh: SshForm | None = None
     config: ConfigForm | None = None
     limits: LimitsForm | None = None

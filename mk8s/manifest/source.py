@@ -8,16 +8,16 @@ passed over, because `machines.forms` has told it already.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from machines.documents import Document, Path, Value, show_path
 from machines.errors import Fault
 from mk8s.manifest.values import Wrong
 
-__all__ = ["EACH", "Source", "as_text"]
+__all__ = ["EACH", "CrossRule", "Source", "as_text"]
 
 EACH = "*"
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -77,6 +77,10 @@ class Source:
             if inside.strip():
                 return (above, len(outside) - len(inside)) if outside.endswith(inside) else None
         return above, 0
+
+
+CrossRule: TypeAlias = Callable[[Source], Iterator[Fault]]
+"""How parts of a manifest must fit together: everything that does not."""
 
 
 def as_text(value: Any) -> str | None:

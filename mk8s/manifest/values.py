@@ -4,7 +4,8 @@ A rule takes text and says what is wrong with it, or nothing. It never mends a v
 ``10.0.0.300`` did not mean a host name, and whoever wrote ``; rm -rf /`` is told so. Messages quote
 the offending text through `shown`, so that no control character reaches a terminal.
 
-No rule knows where its value stands; `checking` does.
+No rule knows where its value stands; `checking` does. The rules of versions stand in `versions`, those
+of networks in `networks`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ __all__ = [
     "role",
     "url",
     "user",
-    "version",
 ]
 
 PLANNED_DISTROS = ("k3s", "kubeadm", "k0s", "vanilla")
@@ -53,9 +53,6 @@ _ENVIRONMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ARTIFACT_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,254}")
 _CHECKSUM = re.compile(r"(sha256:)?[0-9A-Fa-f]{64}")
-_RKE2 = re.compile(r"v1\.[0-9]{1,3}\.[0-9]{1,3}(-[a-z0-9.]{1,20})?\+rke2r[0-9]{1,3}(-[a-z0-9.]{1,20})?")
-_ANY_RELEASE = re.compile(r"v?[0-9]{1,4}(\.[0-9]{1,4}){1,3}([+~-][A-Za-z0-9.+~-]{1,40})?")
-_KUBERNETES = re.compile(r"v?(1\.[0-9]{1,3})(\.[0-9]{1,3})?")
 _BUDGET = re.compile(r"[0-9]{1,6}|[0-9]{1,3}%")
 _ARCH_ALIASES = {"x86_64": "amd64", "x64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armv8": "arm64"}
 _ROLE_ALIASES = {
@@ -126,26 +123,6 @@ def distro(text: str, known: Iterable[str]) -> Wrong | None:
     if text in PLANNED_DISTROS:
         return Wrong(f"{shown(text)} is not built yet", known_as(names))
     return Wrong(f"{shown(text)} is not a distro", did_you_mean(text, names))
-
-
-def version(text: str, of_distro: str) -> Wrong | None:
-    """The name of a whole release: for RKE2 ``v1.28.3+rke2r2``."""
-    if of_distro != "rke2":
-        whole = _ANY_RELEASE.fullmatch(text)
-        return None if whole else Wrong(f"{shown(text)} is not a version", "such as v1.30.2")
-    if _RKE2.fullmatch(text):
-        return None
-    return Wrong(f"{shown(text)} is not a release of RKE2", _rke2_hint(text))
-
-
-def _rke2_hint(text: str) -> str:
-    if _RKE2.fullmatch(f"v{text}"):
-        return f'it begins with v: "v{text}"'
-    plain = _KUBERNETES.fullmatch(text)
-    if plain is None:
-        return 'such as "v1.28.3+rke2r2"'
-    patch = plain[2] or ".0"
-    return f'write the whole release, in quotes, such as "v{plain[1]}{patch}+rke2r1"'
 
 
 def address(text: str) -> Wrong | None:

@@ -12,13 +12,15 @@ from mk8s.manifest import LoadedCluster, load_cluster_text
 
 HEAD = "distro: rke2\nversion: v1.28.3+rke2r2\n"
 SERVER = "  - {address: 10.0.0.1, role: server, primary: true}\n"
+UPSTREAM = "distro: kubeadm\nversion: v1.20.2\n"
 SOUND = f"{HEAD}nodes:\n{SERVER}"
+EVERY_DISTRO = ["kubeadm", "rke2", "vanilla"]
 PLACE = Path("/srv/clusters/my.yaml")
 
 
 def loaded(text: str, place: Path = PLACE) -> LoadedCluster:
     """A manifest read as if it stood at `place`, by a person called anna."""
-    return load_cluster_text(text, place, home=Path("/home/anna"), operator="anna", distros=["rke2"])
+    return load_cluster_text(text, place, home=Path("/home/anna"), operator="anna", distros=EVERY_DISTRO)
 
 
 def cluster_of(text: str) -> Cluster:

@@ -10,7 +10,7 @@ import pytest
 from mk8s.cluster import ArtifactSource, Cluster, Login, Node
 from mk8s.manifest import load_cluster
 from mk8s.resources import spec_path
-from tests.mk8s.manifest.manifests import HEAD, SOUND, cluster_of, loaded, with_nodes
+from tests.mk8s.manifest.manifests import EVERY_DISTRO, HEAD, SOUND, cluster_of, loaded, with_nodes
 
 PRIMARY = "{address: 10.0.0.1, role: server, primary: true}"
 
@@ -234,12 +234,14 @@ def test_addresses_are_kept_in_their_short_spelling() -> None:
     assert [node.address for node in cluster.nodes] == ["fd00::1", "A.example"]
 
 
-@pytest.mark.parametrize("name", ["original", "one-server", "six-nodes", "every-key"])
+@pytest.mark.parametrize(
+    "name", ["original", "one-server", "six-nodes", "every-key", "kubeadm-ha", "vanilla"]
+)
 def test_every_example_is_sound(name: str) -> None:
-    """What we show works."""
+    """What we show works, and a file that it names is there."""
     path = spec_path("clusters", f"{name}.yaml")
 
-    assert load_cluster(path).cluster.source == path
+    assert load_cluster(path, distros=EVERY_DISTRO).cluster.source == path
 
 
 def test_the_role_of_the_original_local_node_needs_no_key() -> None:
