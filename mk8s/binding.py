@@ -88,8 +88,7 @@ class Binding:
 
     async def is_healthy(self, node: str) -> Verdict:
         """Read-only: the role's readiness now. Raises ActionError when the node does not answer."""
-        situation = self._situation(node, await self.facts_of(node))
-        return await self.ask(node, self.distro.is_healthy(situation))
+        return await self.ask(node, self.distro.is_healthy(await self.situation_of(node)))
 
     async def ask(self, node: str, questions: Sequence[Question]) -> Verdict:
         """All questions in order; the first that is not met is the answer."""
@@ -130,12 +129,14 @@ class Binding:
         """An edge whose steps need answers of other nodes first."""
 
         async def act(ctx: Context) -> Evidence:
-            situation = await self._situation_for(ctx)
-            lookups = self.distro.lookups(situation)
-            learned = {lookup.name: await self._look_up(lookup) for lookup in lookups}
-            return await self._run_in(replace(situation, learned=learned), steps_of, ctx)
+            return await self._run_in(await self.informed(await self._situation_for(ctx)), steps_of, ctx)
 
         return act
+
+    async def informed(self, situation: Situation) -> Situation:
+        """The same with what the distro has to ask just before a start or join. Raises ActionError."""
+        lookups = self.distro.lookups(situation)
+        return replace(situation, learned={lookup.name: await self._look_up(lookup) for lookup in lookups})
 
     async def _look_up(self, lookup: Lookup) -> str:
         outcome = await self.executor.ask(lookup.on, lookup.command)
@@ -160,7 +161,7 @@ class Binding:
 
     async def refresh(self, node: str) -> StepsReport:
         """Let a healthy node know of those that were added. Raises ActionError when it does not answer."""
-        steps = self.distro.refresh(self._situation(node, await self.facts_of(node)))
+        steps = self.distro.refresh(await self.situation_of(node))
         return await self.executor.run_steps(node, steps, self.distro.classify)
 
     async def _facts_for(self, ctx: Context) -> Facts:
@@ -169,6 +170,10 @@ class Binding:
         if name not in self.facts:
             ctx.note(f"connecting to {name} ({self.nodes[name].address}) and asking what it is")
         return await self.facts_of(name)
+
+    async def situation_of(self, node: str) -> Situation:
+        """All that the driver may know of a node now. Raises ActionError when the node does not answer."""
+        return self._situation(node, await self.facts_of(node))
 
     async def _situation_for(self, ctx: Context) -> Situation:
         return self._situation(ctx.member.name, await self._facts_for(ctx))
