@@ -1,8 +1,8 @@
 """What changed in the manifest since the run that stands in the journal, and whether `run` can follow.
 
-`run` can add nodes and change how it works (limits, budgets, policy, logins). It can not yet remove a
-node, change the distro's version or roll a new config over an installed node: those are refused, with
-nothing touched, instead of being ignored.
+`run` can add nodes and change how it works (limits, budgets, policy, logins, checks). It can not yet
+remove a node, change the distro's version, renumber a network or roll a new config over an installed
+node: those are refused, with nothing touched, instead of being ignored.
 
 Pure: two clusters and the nodes' states in, sentences out.
 """
@@ -10,6 +10,7 @@ Pure: two clusters and the nodes' states in, sentences out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from mk8s.cluster import Cluster, Node
 
@@ -17,6 +18,22 @@ __all__ = ["refusals"]
 
 UNTOUCHED = frozenset({"pending", "staged"})
 """States in which nothing of the config is on the node yet."""
+View: TypeAlias = Callable[[Cluster], object]
+
+SETTLED: tuple[tuple[str, View], ...] = (
+    ("distro", lambda cluster: cluster.distro),
+    ("version", lambda cluster: cluster.version),
+    ("endpoint", lambda cluster: cluster.endpoint),
+    ("install_method", lambda cluster: cluster.install_method),
+    ("network.pod_cidr", lambda cluster: cluster.net.pod_cidr),
+    ("network.service_cidr", lambda cluster: cluster.net.service_cidr),
+    ("network.dns_domain", lambda cluster: cluster.net.dns_domain),
+    ("network.cni", lambda cluster: cluster.net.cni),
+    ("kube_vip.interface", lambda cluster: cluster.kube_vip and cluster.kube_vip.interface),
+    ("kube_vip.image", lambda cluster: cluster.kube_vip and cluster.kube_vip.image),
+    ("swap", lambda cluster: cluster.swap),
+)
+"""What every node and every certificate was made for. A default that is written out is no change."""
 TAKEN_BACK = "rolled-back"
 """The state after a rejected join: the node is installed and stopped, and its next start has a new config."""
 
@@ -26,17 +43,24 @@ def refusals(old: Cluster, new: Cluster, states: Mapping[str, str]) -> list[str]
     before = {node.name: node for node in old.nodes}
     after = {node.name: node for node in new.nodes}
     begun = {name for name, state in states.items() if state.split("~")[0] not in UNTOUCHED}
-    found = [
-        f"{key} was {getattr(old, key)!r} and is now {getattr(new, key)!r}; changing it is not built yet"
-        for key in ("distro", "version", "endpoint", "install_method")
-        if begun and getattr(old, key) != getattr(new, key)
-    ]
+    found = _cluster_refusals(old, new) if begun else []
     found += [
         f"node {name} stands in the journal but not in the manifest any more; removing nodes is not built yet"
         for name in sorted(before.keys() - after.keys())
     ]
     for name in sorted(begun & before.keys() & after.keys()):
         found += _node_refusals(before[name], after[name], may_mend=states[name] == TAKEN_BACK)
+    return found
+
+
+def _cluster_refusals(old: Cluster, new: Cluster) -> list[str]:
+    found = [
+        f"{key} was {view(old)!r} and is now {view(new)!r}; changing it is not built yet"
+        for key, view in SETTLED
+        if view(old) != view(new)
+    ]
+    if old.hosts_entries and not new.hosts_entries:
+        found.append("hosts_entries was true and is not now; taking the entries back is not built yet")
     return found
 
 
@@ -47,8 +71,11 @@ def _node_refusals(old: Node, new: Node, *, may_mend: bool) -> list[str]:
         ("arch", lambda node: node.arch),
         ("config", lambda node: (node.config_text, dict(node.config))),
     )
+    changed = [what for what, view in views if view(old) != view(new)]
+    if old.ip != new.ip and "address" not in changed:
+        changed.append("node_ip")
     return [
         f"node {new.name}: its {what} changed after it was installed; rolling such a change is not built yet"
-        for what, view in views
-        if view(old) != view(new) and not (may_mend and what == "config")
+        for what in changed
+        if not (may_mend and what == "config")
     ]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from mk8s.changes import refusals
-from mk8s.cluster import Cluster
+from mk8s.cluster import Cluster, KubeVip, Network
 from tests.mk8s.examples import cluster, node
 
 HEALTHY = {"srv-1": "healthy", "srv-2": "healthy", "srv-3": "healthy"}
@@ -86,3 +90,115 @@ def test_another_way_to_install_is_refused_once_something_is_installed() -> None
     new = replace(three(), install_method="script")
     (found,) = refusals(three(), new, HEALTHY)
     assert found.startswith("install_method was 'tar' and is now 'script'")
+
+
+NETWORK = Network("10.32.0.0/16", "10.33.0.0/16", "k8s.example", "none")
+VIP = KubeVip("eth0", "kube-vip:v0.8.0")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (
+            {"network": Network()},
+            {"network": replace(Network(), pod_cidr="10.32.0.0/16")},
+            "network.pod_cidr was '10.244.0.0/16' and is now '10.32.0.0/16'; changing it is not built yet",
+        ),
+        (
+            {},
+            {"network": replace(Network(), service_cidr="10.33.0.0/16")},
+            "network.service_cidr was '10.96.0.0/16' and is now '10.33.0.0/16'; changing it is not built yet",
+        ),
+        (
+            {"network": NETWORK},
+            {"network": replace(NETWORK, dns_domain="other.example")},
+            "network.dns_domain was 'k8s.example' and is now 'other.example'; changing it is not built yet",
+        ),
+        (
+            {"network": NETWORK},
+            {"network": replace(NETWORK, cni="bridge")},
+            "network.cni was 'none' and is now 'bridge'; changing it is not built yet",
+        ),
+        (
+            {"kube_vip": VIP},
+            {"kube_vip": replace(VIP, interface="eth1")},
+            "kube_vip.interface was 'eth0' and is now 'eth1'; changing it is not built yet",
+        ),
+        (
+            {"kube_vip": VIP},
+            {"kube_vip": replace(VIP, image="kube-vip:v0.9.0")},
+            "kube_vip.image was 'kube-vip:v0.8.0' and is now 'kube-vip:v0.9.0'; changing it is not built yet",
+        ),
+        (
+            {},
+            {"swap": "allow"},
+            "swap was 'refuse' and is now 'allow'; changing it is not built yet",
+        ),
+        (
+            {"hosts_entries": True},
+            {"hosts_entries": False},
+            "hosts_entries was true and is not now; taking the entries back is not built yet",
+        ),
+    ],
+)
+def test_what_all_nodes_were_made_for_is_refused_once_a_node_has_begun(
+    old: dict[str, Any], new: dict[str, Any], sentence: str
+) -> None:
+    """Certificates, routes and flags hold it; while nothing is installed it may be corrected."""
+    before, after = replace(three(), **old), replace(three(), **new)
+
+    assert refusals(before, after, HEALTHY) == [sentence]
+    assert refusals(before, after, dict.fromkeys(HEALTHY, "staged")) == []
+
+
+def test_kube_vip_that_comes_later_is_refused() -> None:
+    """Nothing would place it on the servers that stand."""
+    found = refusals(three(), replace(three(), kube_vip=VIP), HEALTHY)
+
+    assert [line.split(" was ")[0] for line in found] == ["kube_vip.interface", "kube_vip.image"]
+
+
+def test_networks_may_be_written_out_as_they_are_by_default() -> None:
+    """Nothing changes by it."""
+    assert refusals(three(), replace(three(), network=Network()), HEALTHY) == []
+
+
+def test_another_node_ip_is_refused_once_the_node_has_begun() -> None:
+    """Its certificates and its etcd member have the old one."""
+    old = three()
+    moved = replace(old.nodes[2], node_ip="10.0.0.99")
+    new = replace(old, nodes=(*old.nodes[:2], moved))
+
+    assert refusals(old, new, HEALTHY) == [
+        "node srv-3: its node_ip changed after it was installed; rolling such a change is not built yet"
+    ]
+
+
+def test_a_node_ip_that_says_what_the_address_said_is_followed() -> None:
+    """Nothing changes by it."""
+    old = three()
+    said = replace(old.nodes[2], node_ip=old.nodes[2].address)
+
+    assert refusals(old, replace(old, nodes=(*old.nodes[:2], said)), HEALTHY) == []
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        {"manifests": (Path("/srv/a.yaml"),)},
+        {"smoke_image": "busybox:1.36"},
+        {"waived": frozenset({"memory"})},
+        {"hosts_entries": True},
+    ],
+)
+def test_what_is_read_anew_in_every_run_may_change(new: dict[str, Any]) -> None:
+    """No node was installed with it."""
+    assert refusals(three(), replace(three(), **new), HEALTHY) == []
+
+
+def test_a_cluster_of_one_server_may_grow_to_three() -> None:
+    """Other servers and agents join the primary, which stays what it is."""
+    one = cluster(servers=1, agents=0)
+    grown = cluster(servers=3, agents=2)
+
+    assert refusals(one, grown, {"srv-1": "healthy"}) == []

@@ -40,6 +40,36 @@ SAME_ON_ALL_SERVERS = (
     "egress-selector-mode",
     "service-cidr",
 )
+NOT_TAKEN: tuple[tuple[str, Callable[[Cluster], bool], str], ...] = (
+    (
+        "network",
+        lambda cluster: cluster.network is not None,
+        "write `cluster-cidr`, `service-cidr`, `cluster-domain` and `cni` into `config.servers` instead",
+    ),
+    (
+        "manifests",
+        lambda cluster: bool(cluster.manifests),
+        "put the files into /var/lib/rancher/rke2/server/manifests on a server, where RKE2 applies them",
+    ),
+    (
+        "kube_vip",
+        lambda cluster: cluster.kube_vip is not None,
+        "put kube-vip's manifests into /var/lib/rancher/rke2/server/manifests, its image beside RKE2's, "
+        "and keep `endpoint`",
+    ),
+    (
+        "hosts_entries",
+        lambda cluster: cluster.hosts_entries,
+        "RKE2's nodes find each other by address; write /etc/hosts yourself where you need it",
+    ),
+    (
+        "swap",
+        lambda cluster: cluster.swap != "refuse",
+        "RKE2's kubelet runs with swap in any case; leave the key out",
+    ),
+)
+"""Keys of the manifest that RKE2 would not obey, when they say something, and what to do instead."""
+
 UNSUPPORTED: Mapping[str, str] = {
     "cluster-reset": "it would reset the cluster at every start; leave it out",
     "disable-apiserver": "servers without an API server are not supported yet; leave it out",
@@ -75,6 +105,18 @@ def _roles(cluster: Cluster) -> Iterator[str]:
             f"{_path(cluster.primary, 'server')}: the first server joins nobody; "
             "leave `server` out, or make another node the primary"
         )
+
+
+def _not_taken(cluster: Cluster) -> Iterator[str]:
+    for key, is_given, instead in NOT_TAKEN:
+        if is_given(cluster):
+            yield f"{key}: RKE2 does not take it from here; {instead}"
+    for node in cluster.nodes:
+        if node.node_ip:
+            yield (
+                f"nodes.{node.name}.node_ip: RKE2 does not take it from here; "
+                f"write `node-ip: {node.node_ip}` into the node's `config` instead"
+            )
 
 
 def _unsupported(cluster: Cluster) -> Iterator[str]:
@@ -169,6 +211,7 @@ RULES: tuple[Rule, ...] = (
     _texts,
     _roles,
     token_faults,
+    _not_taken,
     _unsupported,
     _same_on_all_servers,
     _cni,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mk8s.cluster import ArtifactSource
+from mk8s.cluster import ArtifactSource, KubeVip, Network
 from mk8s.distros.rke2 import DISTRO
 from tests.mk8s.distros.situations import make_cluster, make_node
 
@@ -117,6 +119,31 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"server": {"node-name": "a"}, "agent": {"node-name": "a"}},
         "nodes.agent-1.config.node-name: 'a' is also srv-2's; every node needs its own",
     ),
+    "networks of the manifest": (
+        {"network": Network()},
+        "network: RKE2 does not take it from here; write `cluster-cidr`, `service-cidr`, `cluster-domain` "
+        "and `cni` into `config.servers` instead",
+    ),
+    "manifests": (
+        {"manifests": (Path("/srv/a.yaml"),)},
+        "manifests: RKE2 does not take it from here; "
+        "put the files into /var/lib/rancher/rke2/server/manifests on a server, where RKE2 applies them",
+    ),
+    "kube-vip": (
+        {"kube_vip": KubeVip("eth0", "kube-vip:v0.8.0")},
+        "kube_vip: RKE2 does not take it from here; "
+        "put kube-vip's manifests into /var/lib/rancher/rke2/server/manifests, its image beside RKE2's, "
+        "and keep `endpoint`",
+    ),
+    "names in /etc/hosts": (
+        {"hosts_entries": True},
+        "hosts_entries: RKE2 does not take it from here; "
+        "RKE2's nodes find each other by address; write /etc/hosts yourself where you need it",
+    ),
+    "swap": (
+        {"swap": "disable"},
+        "swap: RKE2 does not take it from here; RKE2's kubelet runs with swap in any case; leave the key out",
+    ),
     "a misspelt artifact": (
         {"artifacts": {"checksum": ArtifactSource(name="x")}},
         "artifacts.checksum: RKE2 needs no such file here; did you mean checksums?",
@@ -132,6 +159,16 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("manifest", "expected"), CASES.values(), ids=CASES)
 def test_a_fault_names_the_place_the_mistake_and_the_way_out(manifest: dict[str, Any], expected: str) -> None:
     assert expected in faults(**manifest)
+
+
+def test_a_nodes_inner_address_belongs_into_its_config() -> None:
+    """RKE2 reads `node-ip` itself."""
+    moved = replace(make_node("srv-1", "primary", "srv-1.example"), node_ip="10.0.0.11")
+
+    assert DISTRO.faults(make_cluster(moved)) == [
+        "nodes.srv-1.node_ip: RKE2 does not take it from here; "
+        "write `node-ip: 10.0.0.11` into the node's `config` instead"
+    ]
 
 
 def test_all_faults_come_at_once() -> None:
