@@ -75,11 +75,14 @@ def run(
     check: bool = True,
     stdin: str = "",
     env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end. Raises UnfitError if it is not there, LabError if it fails and `check`."""
     command = [str(word) for word in words]
     try:
-        done = subprocess.run(command, text=True, capture_output=True, input=stdin, env=env, check=False)
+        done = subprocess.run(
+            command, text=True, capture_output=True, input=stdin, env=env, cwd=cwd, check=False
+        )
     except FileNotFoundError as error:
         raise UnfitError(f"`{command[0]}` is not installed on this machine") from error
     if check and done.returncode:
