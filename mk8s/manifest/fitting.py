@@ -83,7 +83,7 @@ def nodes_outside(source: Source) -> Iterator[Fault]:
     for path, text in [*_inside_addresses(source), *source.words("endpoint")]:
         found = ip_of(text)
         for network in networks:
-            if found in network.cidr:
+            if found is not None and found in network.cidr:
                 message = f"{shown(text)} lies in {network.said(source)}"
                 hint = f"give `{show_path(network.path)}` addresses that nothing else has"
                 yield source.fault(path, Wrong(message, hint))

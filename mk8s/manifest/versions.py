@@ -25,6 +25,7 @@ OLDEST_MINOR, NEWEST_MINOR = 20, 36
 _RKE2 = re.compile(r"v1\.[0-9]{1,3}\.[0-9]{1,3}(-[a-z0-9.]{1,20})?\+rke2r[0-9]{1,3}(-[a-z0-9.]{1,20})?")
 _ANY_RELEASE = re.compile(r"v?[0-9]{1,4}(\.[0-9]{1,4}){1,3}([+~-][A-Za-z0-9.+~-]{1,40})?")
 _UPSTREAM = re.compile(r"v1\.(0|[1-9][0-9]{0,2})\.(0|[1-9][0-9]{0,2})")
+_MINOR = re.compile(r"v?(1\.(0|[1-9][0-9]{0,2}))")
 _KUBERNETES = re.compile(r"v?(1\.[0-9]{1,3})(\.[0-9]{1,3})?")
 _WITH_ENDING = re.compile(r"v?(1\.[0-9]{1,3}\.[0-9]{1,3})[+~-]([A-Za-z0-9.+~-]{1,40})")
 
@@ -73,7 +74,7 @@ def _upstream(text: str) -> Wrong | None:
 def _upstream_hint(text: str) -> str:
     if _UPSTREAM.fullmatch(f"v{text}"):
         return f'it begins with v: "v{text}"'
-    if plain := _KUBERNETES.fullmatch(text):
+    if plain := _MINOR.fullmatch(text):
         return f'write the whole release, such as "v{plain[1]}.0"'
     if ending := _WITH_ENDING.fullmatch(text):
         return f'Kubernetes\' own release has no such ending: "v{ending[1]}"'

@@ -33,6 +33,13 @@ LIKELY = [
     "tar",
     "verify",
     "../x",
+    "kubeadm",
+    "v1.20.2",
+    "10.0.0.0/8",
+    "10.244.0.0/16",
+    "10.0.0.9",
+    "bridge",
+    "busybox:1",
 ]
 SCALARS = st.one_of(
     st.none(),
@@ -56,15 +63,28 @@ NODE = st.fixed_dictionaries(
         "config": ANYTHING,
         "name": SCALARS,
         "ssh_key_path": SCALARS,
+        "node_ip": SCALARS,
     },
 )
 ALMOST = st.fixed_dictionaries(
     {
-        "distro": st.just("rke2") | SCALARS,
-        "version": st.just("v1.28.3+rke2r2") | SCALARS,
+        "distro": st.sampled_from(["rke2", "kubeadm"]) | SCALARS,
+        "version": st.sampled_from(["v1.28.3+rke2r2", "v1.20.2"]) | SCALARS,
         "nodes": st.lists(NODE),
     },
-    optional=dict.fromkeys(["ssh", "config", "limits", "budgets", "gates", "policy", "artifacts"], ANYTHING),
+    optional=dict.fromkeys(
+        ["ssh", "config", "limits", "budgets", "gates", "policy", "artifacts", "manifests", "checks"],
+        ANYTHING,
+    )
+    | {
+        "endpoint": SCALARS,
+        "kube_vip": st.fixed_dictionaries({}, optional=dict.fromkeys(["interface", "image"], SCALARS))
+        | ANYTHING,
+        "network": st.fixed_dictionaries(
+            {}, optional=dict.fromkeys(["pod_cidr", "service_cidr", "dns_domain", "cni"], SCALARS)
+        )
+        | ANYTHING,
+    },
 )
 
 

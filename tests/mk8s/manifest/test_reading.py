@@ -1,4 +1,4 @@
-"""Files: the manifest itself, and the key files that it names."""
+"""Files: the manifest itself, and those that it names."""
 
 from __future__ import annotations
 
@@ -155,16 +155,50 @@ def test_key_faults_stand_among_the_others_in_order(tmp_path: Path) -> None:
     assert [fault.path for fault in caught.value.faults] == ["ssh.key_path", "name", "arch"]
 
 
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("nowhere.yaml", "cannot be read: No such file or directory"),
+        ("folder", "is a folder"),
+        ("pipe", "is not an ordinary file"),
+    ],
+)
+def test_a_file_to_apply_must_be_there_and_readable(tmp_path: Path, name: str, problem: str) -> None:
+    """Found now, not when the cluster stands; each in its own line."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "good.yaml").write_text("kind: Namespace\n")
+    os.mkfifo(tmp_path / "pipe")
+    path = write(tmp_path, f"{SOUND}manifests:\n  - good.yaml\n  - {name}\n")
+
+    assert refused(path).split("\n")[:2] == [
+        f"{path}: 1 mistake; no node was touched",
+        f"{path}:7:5: manifests[1]: {tmp_path}/{name} {problem}",
+    ]
+
+
+def test_files_to_apply_are_kept_in_their_order(tmp_path: Path) -> None:
+    """What comes first may be needed by what comes next."""
+    for name in ("b.yaml", "a.yaml"):
+        (tmp_path / name).write_text("kind: Namespace\n")
+
+    cluster = load_cluster(write(tmp_path, f"{SOUND}manifests: [b.yaml, a.yaml]\n")).cluster
+
+    assert cluster.manifests == (tmp_path / "b.yaml", tmp_path / "a.yaml")
+
+
 def test_the_artifacts_folder_need_not_be_there_yet(tmp_path: Path) -> None:
     """It is looked for when the release is."""
     assert load_cluster(write(tmp_path, SOUND)).cluster.artifacts_dir == tmp_path / "artifacts"
 
 
-def test_a_past_manifest_is_read_without_looking_for_its_keys(tmp_path: Path) -> None:
-    """The key may be gone since."""
-    text = f"{SOUND}ssh: {{key_path: gone}}\n"
+def test_a_past_manifest_is_read_without_looking_for_its_files(tmp_path: Path) -> None:
+    """They may be gone since."""
+    text = f"{SOUND}ssh: {{key_path: gone}}\nmanifests: [gone.yaml]\n"
 
-    assert load_cluster_text(text, tmp_path / "x.yaml").cluster.primary.login.key_path == tmp_path / "gone"
+    cluster = load_cluster_text(text, tmp_path / "x.yaml").cluster
+
+    assert cluster.primary.login.key_path == tmp_path / "gone"
+    assert cluster.manifests == (tmp_path / "gone.yaml",)
 
 
 def test_a_large_cluster_is_read() -> None:

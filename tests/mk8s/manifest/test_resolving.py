@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mk8s.cluster import ArtifactSource, Cluster, Login, Node
+from mk8s.cluster import ArtifactSource, Cluster, KubeVip, Login, Network, Node
 from mk8s.manifest import load_cluster
 from mk8s.resources import spec_path
-from tests.mk8s.manifest.manifests import EVERY_DISTRO, HEAD, SOUND, cluster_of, loaded, with_nodes
+from tests.mk8s.manifest.manifests import EVERY_DISTRO, HEAD, SOUND, UPSTREAM, cluster_of, loaded, with_nodes
 
 PRIMARY = "{address: 10.0.0.1, role: server, primary: true}"
 
@@ -216,11 +216,46 @@ def test_limits_budgets_gates_and_policy_are_handed_on() -> None:
     assert cluster.policy == {"stage": {"timeout": 90.0, "deadline": 5400.0}, "verify": {"deadline": 120.0}}
 
 
+def test_what_kubernetes_itself_needs_is_handed_on() -> None:
+    """Networks, a virtual address, files to apply, and what to do about hosts."""
+    cluster = cluster_of(
+        f"{UPSTREAM}nodes:\n  - {{address: a.example, node_ip: 192.168.0.1, role: server}}\n"
+        "network: {pod_cidr: 10.32.0.0/16, service_cidr: 10.33.0.0/24, dns_domain: k8s.example, cni: none}\n"
+        "endpoint: 192.168.0.9\nkube_vip: {interface: eth0, image: 'kube-vip:v0.8.0'}\n"
+        "manifests: [b.yaml, ~/a.yaml]\nhosts_entries: true\nswap: allow\nsmoke_image: busybox:1.35\n"
+        "checks: {waive: [memory, ports.6443]}\n"
+    )
+
+    assert (cluster.primary.address, cluster.primary.ip) == ("a.example", "192.168.0.1")
+    assert cluster.network == Network("10.32.0.0/16", "10.33.0.0/24", "k8s.example", "none")
+    assert cluster.kube_vip == KubeVip("eth0", "kube-vip:v0.8.0")
+    assert cluster.manifests == (Path("/srv/clusters/b.yaml"), Path("/home/anna/a.yaml"))
+    assert (cluster.hosts_entries, cluster.swap) == (True, "allow")
+    assert cluster.smoke_image == "busybox:1.35"
+    assert cluster.waived == {"memory", "ports.6443"}
+
+
+def test_a_part_of_the_networks_leaves_the_rest_at_its_default() -> None:
+    """One key is enough."""
+    cluster = cluster_of(f"{SOUND}network: {{pod_cidr: 10.32.0.0/16}}\n")
+
+    assert cluster.net == Network(pod_cidr="10.32.0.0/16")
+
+
+def test_a_network_that_nobody_brings_is_noticed() -> None:
+    """The nodes would wait for it."""
+    text = f"{UPSTREAM}nodes:\n  - {PRIMARY}\nnetwork: {{cni: none}}\n"
+
+    assert loaded(text).notices == (
+        "network.cni is none and `manifests` is empty: no node gets ready until you install a network",
+    )
+    assert loaded(f"{text}manifests: [net.yaml]\n").notices == ()
+
+
 def test_sections_that_are_left_empty_are_as_if_they_were_not_there() -> None:
     """`artifacts:` with everything under it commented out is common."""
-    empty = "".join(
-        f"{key}:\n" for key in ("artifacts", "ssh", "config", "limits", "budgets", "gates", "policy", "name")
-    )
+    sections = "artifacts ssh config limits budgets gates policy network kube_vip checks manifests"
+    empty = "".join(f"{key}:\n" for key in (*sections.split(), "name", "smoke_image"))
 
     assert cluster_of(SOUND + empty).nodes == cluster_of(SOUND).nodes
 
