@@ -28,7 +28,7 @@ from .recipe import outer_modules
 
 __all__ = ["Host", "HostStatus"]
 
-PATIENCE = 10.0  # seconds for processes that were killed to be gone
+PATIENCE = 30.0  # seconds for processes that were killed to be gone: a busy machine, hundreds of them
 CODE = Path(__file__).resolve().parents[2]  # where the child finds the package
 
 
@@ -115,7 +115,7 @@ class Host:
         leader = self.leader()
         if leader:
             send_signal(leader)
-            wait_until(lambda: not members(self._groups()), PATIENCE / 2)
+            wait_until(lambda: not members(self._groups()), PATIENCE)
         self._end_strays()
         (self.disk / "leader").unlink(missing_ok=True)
         network.unplug(self.link)

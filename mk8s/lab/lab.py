@@ -117,6 +117,7 @@ class Lab:
             for host in self._hosts():
                 if host.number > count:
                     self._remove(host)
+            machine.load_conntrack()
             self._register.enter(self.name, self.folder)
             network.make_bridge(self.layout)
             hosts = self._make_disks(count, tree)

@@ -8,12 +8,20 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from .errors import UnfitError
 from .processes import run
 
-__all__ = ["choose_mirror", "debian_mirror", "missing_packages", "require_packages", "require_root"]
+__all__ = [
+    "choose_mirror",
+    "debian_mirror",
+    "install_packages",
+    "load_conntrack",
+    "missing_packages",
+    "require_packages",
+    "require_root",
+]
 
 # program or file -> the Debian package that has it
 NEEDED = {
@@ -54,11 +62,21 @@ def require_packages(say: Callable[[str], None]) -> None:
             f"programs are missing that Debian has in: {' '.join(missing)}",
             remedy="install them by the means of this system, then repeat the command",
         )
-    say(f"installing {' '.join(missing)} on this machine")
+    install_packages(missing, say)
+
+
+def install_packages(names: Sequence[str], say: Callable[[str], None]) -> None:
+    """Install Debian packages on this machine. Raises LabError if apt-get fails."""
+    say(f"installing {' '.join(names)} on this machine")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120"]
     run([*apt, "update"], env=environment)
-    run([*apt, "install", "-y", "--no-install-recommends", *missing], env=environment)
+    run([*apt, "install", "-y", "--no-install-recommends", *names], env=environment)
+
+
+def load_conntrack() -> None:
+    """Have the setting of connection tracking, which is there only once its module is; it may be built in."""
+    run(["modprobe", "-q", "nf_conntrack"], check=False)
 
 
 def debian_mirror(suite: str, environment: Mapping[str, str]) -> str | None:

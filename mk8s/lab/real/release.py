@@ -27,6 +27,7 @@ from pathlib import Path
 
 from mk8s.lab.errors import LabError, UnfitError
 from mk8s.lab.locks import locked
+from mk8s.lab.machine import install_packages
 
 from .artifacts import lay_out
 from .building import PROGRAMS, build_programs
@@ -71,6 +72,7 @@ def real_release(cache: Path, say: Say) -> RealRelease:
     release = folder / f"release-{release_digest()}"
     if not release.exists():
         refuse_unfit()
+        _require_tools(say)
         with locked(folder, lambda: say("waiting: another mk8s is building the real release")):
             if not release.exists():
                 _make(folder, release, say)
@@ -78,14 +80,17 @@ def real_release(cache: Path, say: Say) -> RealRelease:
 
 
 def refuse_unfit(system: str = sys.platform, machine: str = platform.machine()) -> None:
-    """Raises UnfitError, with what to do, where the release can be neither built nor used."""
+    """Raises UnfitError, with what to do, where the release can be neither built nor used.
+
+    Root on Debian is fit without the tools: they get installed as the lab's other programs are.
+    """
     if (system, machine) != ("linux", "x86_64"):
         raise UnfitError(
             f"the real release is for Linux on amd64 only; this is {system} on {machine}",
-            remedy="the stand-in works on arm64 too: `mk8s lab up` without --distro",
+            remedy="`mk8s simulate` works anywhere; the stand-in for RKE2 (`mk8s lab up`) also on arm64",
         )
     missing = missing_tools()
-    if missing:
+    if missing and (os.geteuid() != 0 or "apt-get" in missing):
         raise UnfitError(
             f"the real release is built with programs that are missing here: {', '.join(missing)}",
             remedy="as root on Debian: apt-get install " + " ".join(TOOLS[name] for name in missing),
@@ -94,6 +99,12 @@ def refuse_unfit(system: str = sys.platform, machine: str = platform.machine()) 
 
 def missing_tools(find: Callable[[str], str | None] = shutil.which) -> list[str]:
     return [name for name in TOOLS if not find(name)]
+
+
+def _require_tools(say: Say) -> None:
+    missing = missing_tools()
+    if missing:
+        install_packages([package for name in missing for package in TOOLS[name].split()], say)
 
 
 def _make(folder: Path, release: Path, say: Say) -> None:
