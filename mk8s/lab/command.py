@@ -18,15 +18,17 @@ from .host import HostStatus
 from .lab import Lab
 from .machine import require_root
 from .manifest_writer import (
-    DEFAULT_VERSION,
+    DEFAULT_VERSIONS,
     ManifestChoices,
     machine_arch,
+    machine_swaps,
     refuse_foreign,
     servers_of,
 )
 from .places import cache_folder, lab_folder
 from .recipe import USERS
-from .standin_release import default_build, standin_release
+from .release_command import add_release
+from .releases import choose_release
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -48,6 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     _add_down(verbs)
     _add_status(verbs)
     _add_ssh(verbs)
+    add_release(verbs, _say)
     _add_for_hosts(verbs, "kill", "cut the power of hosts; their disks stay", Lab.kill)
     _add_for_hosts(verbs, "cut", "pull the network cable of hosts", Lab.cut)
     _add_for_hosts(verbs, "heal", "undo kill and cut: plug in, power on, wait for SSH", Lab.heal)
@@ -93,14 +96,21 @@ def _add_up(verbs: _SubParsersAction[ArgumentParser]) -> None:
         "--servers", type=int, default=0, metavar="S", help="3 of five or more hosts, else 1"
     )
     manifest.add_argument("--user", choices=tuple(USERS), default="dev", help="who logs in (default: dev)")
-    manifest.add_argument("--version", default=DEFAULT_VERSION, help=f"of RKE2 ({DEFAULT_VERSION})")
     manifest.add_argument(
-        "--artifacts",
-        type=Path,
-        metavar="DIR",
-        help="release files that you have (default: a stand-in for RKE2 is built and named)",
+        "--distro",
+        choices=tuple(DEFAULT_VERSIONS),
+        default="rke2",
+        help="rke2: a stand-in for it; kubeadm, vanilla: real Kubernetes, built once (default: rke2)",
+    )
+    manifest.add_argument("--version", default="", help=f"of the distro ({_versions()})")
+    manifest.add_argument(
+        "--artifacts", type=Path, metavar="DIR", help="release files that you have (default: they are built)"
     )
     up.set_defaults(handler=_up)
+
+
+def _versions() -> str:
+    return ", ".join(f"{distro} {version}" for distro, version in DEFAULT_VERSIONS.items())
 
 
 def _add_down(verbs: _SubParsersAction[ArgumentParser]) -> None:
@@ -143,8 +153,11 @@ def _add_for_hosts(
 
 def _up(args: Namespace) -> int:
     servers_of(args.count, args.servers)
+    choices = None
     if not args.no_manifest:
         refuse_foreign(args.manifest)  # before anything is made
+        require_root()  # before anything is built
+        choices = _choices(args)
     lab = _lab(args, prefix=args.prefix, subnet=args.subnet)
     try:
         hosts = lab.up(args.count, memory=args.memory, timeout=args.timeout)
@@ -153,25 +166,27 @@ def _up(args: Namespace) -> int:
         raise
     first, last = hosts[0], hosts[-1]
     _say(f"{len(hosts)} hosts run: {first.name} ({first.address}) to {last.name} ({last.address})")
-    if not args.no_manifest:
-        _write_manifest(lab, args)
+    if choices:
+        lab.write_manifest(args.manifest, choices)
+        _say(f"manifest: {args.manifest}\nNext: `mk8s run {args.manifest}`")
     return ExitCode.DONE
 
 
-def _write_manifest(lab: Lab, args: Namespace) -> None:
+def _choices(args: Namespace) -> ManifestChoices:
+    """What the manifest says beside its hosts; builds the release that it names where the user has none."""
     arch = machine_arch()
-    artifacts = args.artifacts.absolute() if args.artifacts else None
-    release = artifacts or standin_release(_cache(), args.version, arch, _say, default_build)
-    choices = ManifestChoices(
-        version=args.version,
+    release = choose_release(args.distro, args.version, args.artifacts, cache=_cache(), arch=arch, say=_say)
+    return ManifestChoices(
+        distro=args.distro,
+        version=release.version,
         arch=arch,
         servers=args.servers,
         user=args.user,
-        artifacts=release,
-        standin=artifacts is None,
+        artifacts=release.folder,
+        standin=release.standin,
+        built=release.built,
+        swaps=machine_swaps(),
     )
-    lab.write_manifest(args.manifest, choices)
-    _say(f"manifest: {args.manifest}\nNext: `mk8s run {args.manifest}`")
 
 
 def _down(args: Namespace) -> int:

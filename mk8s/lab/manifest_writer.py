@@ -1,14 +1,16 @@
 """A manifest for a lab's hosts, ready for `mk8s run`. Text is made here without looking at anything.
 
-Law: a file that somebody else wrote, or changed the first line of, is never overwritten.
+Laws: a file that somebody else wrote, or changed the first line of, is never overwritten. What stands in
+the manifest is explained in it, because it is the first one that many people read.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +19,12 @@ from .errors import UnfitError
 
 __all__ = [
     "DEFAULT_VERSION",
+    "DEFAULT_VERSIONS",
     "MARK",
+    "SMOKE_IMAGE",
     "ManifestChoices",
     "machine_arch",
+    "machine_swaps",
     "manifest_text",
     "refuse_foreign",
     "servers_of",
@@ -30,6 +35,15 @@ MARK = "# Written by `mk8s lab up`, which may overwrite it while this line is he
 
 
 DEFAULT_VERSION = "v1.33.4+rke2r1"
+DEFAULT_VERSIONS: Mapping[str, str] = {"rke2": DEFAULT_VERSION, "kubeadm": "v1.20.2", "vanilla": "v1.20.2"}
+"""What is installed by default; of kubeadm and vanilla the one version that a lab can build."""
+SMOKE_IMAGE = "registry.local/busybox:1.35"
+"""Its name in the release that a lab builds."""
+
+NETWORKS = (("10.244.0.0/16", "10.96.0.0/16"), ("172.30.0.0/16", "172.31.0.0/16"))
+"""Networks of pods and of services: the default, and what is taken where hosts are in one of those."""
+STANDIN_NOTE = "a stand-in: it behaves like RKE2, runs no pods, and is not Rancher's"
+REAL_NOTE = "real Kubernetes, built here from Debian's packages: for labs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +51,27 @@ class ManifestChoices:
     """What a manifest says beside its nodes. `servers` 0: three of five or more hosts, else one."""
 
     distro: str = "rke2"
-    version: str = DEFAULT_VERSION
+    version: str = ""  # the distro's in DEFAULT_VERSIONS
     arch: str = "amd64"
     servers: int = 0
     user: str = "dev"
     artifacts: Path | None = None
     standin: bool = False  # `artifacts` is not Rancher's
+    built: bool = False  # `artifacts` is the real release that a lab builds
+    swaps: bool = False  # the machine has swap, and so have its hosts
 
 
 def machine_arch() -> str:
     """This machine's processor by the name that releases use."""
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def machine_swaps(table: Path = Path("/proc/swaps")) -> bool:
+    """Whether this machine has swap in use. Its hosts share its memory, so they have it, too."""
+    try:
+        return len(table.read_text().splitlines()) > 1  # the first line has the columns' names
+    except OSError:
+        return False
 
 
 def servers_of(count: int, asked: int = 0) -> int:
@@ -63,33 +87,73 @@ def manifest_text(hosts: Sequence[LabHost], key: Path, known_hosts: Path, choice
     lines = [
         MARK,
         f"distro: {choices.distro}",
-        f"version: {choices.version}",
+        _version(choices),
         f"arch: {choices.arch}",
         "airgap: true",
+        *_release(choices),
+        *([] if choices.distro == "rke2" else _kubernetes(hosts, choices, servers)),
+        "ssh:",
+        f"  known_hosts: {_quoted(known_hosts)}",
+        "nodes:",
     ]
-    if choices.artifacts:
-        note = (
-            "  # a stand-in: it behaves like RKE2, runs no pods, and is not Rancher's"
-            if choices.standin
-            else ""
-        )
-        lines.append(f"artifacts_dir: {_quoted(choices.artifacts)}{note}")
-    lines += ["ssh:", f"  known_hosts: {_quoted(known_hosts)}", "nodes:"]
     for index, host in enumerate(hosts):
-        lines += _node(host, index == 0, index < servers, key, choices.user)
+        lines += _node(host, index == 0, index < servers, key, choices)
     return "\n".join(lines) + "\n"
 
 
-def _node(host: LabHost, primary: bool, server: bool, key: Path, user: str) -> list[str]:
-    lines = [
-        f"  - address: {host.address}",
-        f"    user: {user}",
-        f"    role: {'server' if server else 'agent'}",
-        f"    ssh_key_path: {_quoted(key)}",
-        "    config: |",
-        f"      node-name: {host.name}",
+def _version(choices: ManifestChoices) -> str:
+    note = "  # the one that a lab can build; --artifacts names others" if choices.built else ""
+    return f"version: {choices.version or DEFAULT_VERSIONS[choices.distro]}{note}"
+
+
+def _release(choices: ManifestChoices) -> list[str]:
+    if not choices.artifacts:
+        return []
+    note = STANDIN_NOTE if choices.standin else REAL_NOTE if choices.built else ""
+    return [f"artifacts_dir: {_quoted(choices.artifacts)}{f'  # {note}' if note else ''}"]
+
+
+def _kubernetes(hosts: Sequence[LabHost], choices: ManifestChoices, servers: int) -> list[str]:
+    """What distros of Kubernetes' own programs need, with the words that explain it."""
+    lines = []
+    if choices.built:
+        lines.append(f"smoke_image: {SMOKE_IMAGE}  # in the release; `mk8s smoke` starts pods of it")
+    if choices.swaps:
+        lines.append("swap: allow  # this machine has swap, and a lab's hosts share its memory")
+    if servers > 1:
+        lines += [
+            "# The nodes register at the first server. An address that moves between the servers is better:",
+            "# endpoint: ADDRESS",
+        ]
+    return [*lines, *_networks(hosts)]
+
+
+def _networks(hosts: Sequence[LabHost]) -> list[str]:
+    """The networks inside the cluster, where the default is taken by the hosts themselves."""
+    default, other = NETWORKS
+    addresses = [ipaddress.ip_address(host.address) for host in hosts]
+    if not any(address in ipaddress.ip_network(cidr) for address in addresses for cidr in default):
+        return [
+            "# The networks inside the cluster, as they are by default:",
+            f"# network: {{pod_cidr: {default[0]}, service_cidr: {default[1]}}}",
+        ]
+    pods, services = other
+    return [
+        f"network: {{pod_cidr: {pods}, service_cidr: {services}}}  # the default is this lab's own network"
     ]
-    return [*lines[:3], "    primary: true", *lines[3:]] if primary else lines
+
+
+def _node(host: LabHost, primary: bool, server: bool, key: Path, choices: ManifestChoices) -> list[str]:
+    is_rke2 = choices.distro == "rke2"
+    return [
+        f"  - address: {host.address}",
+        *([] if is_rke2 else [f"    name: {host.name}"]),
+        f"    user: {choices.user}",
+        f"    role: {'server' if server else 'agent'}",
+        *(["    primary: true"] if primary else []),
+        f"    ssh_key_path: {_quoted(key)}",
+        *(["    config: |", f"      node-name: {host.name}"] if is_rke2 else []),
+    ]
 
 
 def _quoted(path: Path) -> str:

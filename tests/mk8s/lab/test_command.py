@@ -31,6 +31,16 @@ def test_every_verb_has_a_handler() -> None:
         assert callable(parse(*words)["handler"])
 
 
+@pytest.mark.parametrize("distro", ["rke2", "kubeadm", "vanilla"])
+def test_the_distro_can_be_chosen(distro: str) -> None:
+    assert parse("up", "3", "--distro", distro)["distro"] == distro
+
+
+def test_a_lab_is_for_the_stand_in_unless_it_is_told_otherwise() -> None:
+    """Seconds, not minutes."""
+    assert parse("up", "3")["distro"] == "rke2"
+
+
 def test_what_follows_the_host_belongs_to_the_command_that_runs_there() -> None:
     """Its options are not ours."""
     assert parse("ssh", "-u", "dev", "2", "ls", "-u", "--json")["words"] == ["ls", "-u", "--json"]

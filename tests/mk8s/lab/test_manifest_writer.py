@@ -10,7 +10,17 @@ import yaml
 
 from mk8s.lab.addresses import LabHost
 from mk8s.lab.errors import UnfitError
-from mk8s.lab.manifest_writer import MARK, ManifestChoices, manifest_text, refuse_foreign, servers_of, write
+from mk8s.lab.manifest_writer import (
+    DEFAULT_VERSIONS,
+    MARK,
+    ManifestChoices,
+    machine_swaps,
+    manifest_text,
+    refuse_foreign,
+    servers_of,
+    write,
+)
+from mk8s.manifest import load_cluster_text
 
 KEY, KNOWN = Path("/labs/lab/id_ed25519"), Path("/labs/lab/known_hosts")
 
@@ -83,6 +93,81 @@ def test_a_stand_in_is_called_one() -> None:
     text = manifest_text(hosts(1), KEY, KNOWN, choices)
     assert "a stand-in" in text
     assert "not Rancher's" in text
+
+
+KUBERNETES = """\
+# Written by `mk8s lab up`, which may overwrite it while this line is here.
+distro: kubeadm
+version: v1.20.2  # the one that a lab can build; --artifacts names others
+arch: amd64
+airgap: true
+artifacts_dir: /cache/real/kubeadm  # real Kubernetes, built here from Debian's packages: for labs
+smoke_image: registry.local/busybox:1.35  # in the release; `mk8s smoke` starts pods of it
+swap: allow  # this machine has swap, and a lab's hosts share its memory
+# The nodes register at the first server. An address that moves between the servers is better:
+# endpoint: ADDRESS
+# The networks inside the cluster, as they are by default:
+# network: {pod_cidr: 10.244.0.0/16, service_cidr: 10.96.0.0/16}
+ssh:
+  known_hosts: /labs/lab/known_hosts
+nodes:
+  - address: 10.77.0.11
+    name: node-1
+    user: dev
+    role: server
+    primary: true
+    ssh_key_path: /labs/lab/id_ed25519
+  - address: 10.77.0.12
+    name: node-2
+    user: dev
+    role: server
+    ssh_key_path: /labs/lab/id_ed25519
+"""
+
+
+def test_a_manifest_for_real_kubernetes_explains_itself() -> None:
+    """Whole, so that nothing extra slips in. The nodes are called as their hosts are."""
+    choices = ManifestChoices(
+        distro="kubeadm", servers=2, artifacts=Path("/cache/real/kubeadm"), built=True, swaps=True
+    )
+
+    assert manifest_text(hosts(2), KEY, KNOWN, choices) == KUBERNETES
+
+
+@pytest.mark.parametrize("distro", DEFAULT_VERSIONS)
+@pytest.mark.parametrize("subnet", ["10.77.0", "10.96.0", "10.244.7"])
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_what_is_written_is_a_sound_manifest(distro: str, subnet: str, count: int) -> None:
+    """Also where a lab's network is one that clusters use inside by default."""
+    machines = [LabHost(i, f"node-{i}", f"{subnet}.{10 + i}") for i in range(1, count + 1)]
+    choices = ManifestChoices(distro=distro, artifacts=Path("/r"), built=True, swaps=True)
+
+    text = manifest_text(machines, KEY, KNOWN, choices)
+
+    cluster = load_cluster_text(text, Path("/x/cluster.yaml"), distros=list(DEFAULT_VERSIONS)).cluster
+    assert (cluster.distro, cluster.version) == (distro, DEFAULT_VERSIONS[distro])
+    assert len(cluster.nodes) == count
+
+
+def test_release_files_of_the_user_bring_their_own_image() -> None:
+    """Which image is in them, nobody here knows."""
+    choices = ManifestChoices(distro="vanilla", version="v1.33.4", artifacts=Path("/mine"))
+
+    found = manifest(1, choices)
+
+    assert (found["version"], found["artifacts_dir"]) == ("v1.33.4", "/mine")
+    assert "smoke_image" not in found
+    assert "swap" not in found
+
+
+def test_swap_is_seen_in_the_systems_table(tmp_path: Path) -> None:
+    """A table with nothing but the names of its columns means none; so does no table."""
+    table = tmp_path / "swaps"
+    table.write_text("Filename\tType\tSize\tUsed\tPriority\n")
+    without = machine_swaps(table)
+    table.write_text("Filename\tType\tSize\tUsed\tPriority\n/dev/vda2\tpartition\t1048572\t0\t-2\n")
+
+    assert (without, machine_swaps(table), machine_swaps(tmp_path / "no")) == (False, True, False)
 
 
 def test_a_file_of_its_own_is_written_again(tmp_path: Path) -> None:
