@@ -28,6 +28,7 @@ __all__ = [
     "Number",
     "Pair",
     "Random",
+    "RandomKind",
     "pretend",
 ]
 

@@ -5,7 +5,8 @@ Laws:
 1. A token that mk8s makes is on the disk, durably, before anyone is given it, and is never made anew
    while its file is there, or once nodes were given it: those that have joined know the old one.
 2. Of secrets that users bring (tokens in a config, passwords) nothing is stored; they are remembered
-   while the process lives, to be taken out of everything that is shown or written.
+   while the process lives, to be taken out of everything that is shown or written. Private keys need
+   not be remembered: they are recognised.
 3. A secrets file that others can read is refused: the secret in it is not one any more.
 
 Begin reading at `Secrets`.
@@ -15,24 +16,26 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
-from secrets import token_hex
+from secrets import choice, token_bytes, token_hex
 from urllib.parse import quote, quote_plus
 
 from mk8s.errors import Mk8sError
-from mk8s.state import write_private
+from mk8s.needs import RandomKind
+from mk8s.private_keys import HIDDEN, without_keys
+from mk8s.state import read_private, write_private
 
-__all__ = ["HIDDEN", "Secrets"]
+__all__ = ["HIDDEN", "Secrets", "random_word"]
 
 FILE = "secrets.json"
-HIDDEN = "***"
 TOKEN_BYTES = 32
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"  # of kubeadm's bootstrap tokens
 TOKEN = re.compile(r"[0-9a-f]{64}")
 READ_AT_MOST = 1 << 16
+HOLDS = "the cluster's join token, with which any machine can become a member"
+OTHERWISE = "give the cluster another token"
 SHORTEST = 4
 """Shorter secrets are not hidden: taking every "a" out of a log hides nothing and ruins the log."""
 
@@ -72,7 +75,8 @@ class Secrets:
             self._pattern = None
 
     def redact(self, text: str) -> str:
-        """The text with ``***`` in place of every secret that is known. Longer secrets first."""
+        """The text with ``***`` in place of every secret that is known, and of every private key."""
+        text = without_keys(text)
         if self._pattern is None:
             if not self._known:
                 return text
@@ -81,17 +85,8 @@ class Secrets:
         return self._pattern.sub(HIDDEN, text)
 
     def _stored(self) -> str | None:
-        try:
-            with open(self._path, "rb", opener=_open_file_itself) as file:
-                _refuse_open_file(self._path, os.fstat(file.fileno()))
-                return self._token_in(file.read(READ_AT_MOST))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise Mk8sError(
-                f"{self._path} cannot be read: {error.strerror}",
-                remedy="it must be a file that belongs to you, and no link",
-            ) from error
+        content = read_private(self._path, READ_AT_MOST, holds=HOLDS, otherwise=OTHERWISE)
+        return None if content is None else self._token_in(content)
 
     def _token_in(self, content: bytes) -> str:
         """Raises Mk8sError rather than making another token: the nodes may have joined with this one."""
@@ -108,27 +103,13 @@ class Secrets:
         )
 
 
-def _open_file_itself(path: str, flags: int) -> int:
-    """Open no link, and do not wait for a writer should this be a pipe."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _refuse_open_file(path: Path, found: os.stat_result) -> None:
-    """Raises Mk8sError when the file is not an ordinary one that its owner alone can read."""
-    if not stat.S_ISREG(found.st_mode):
-        raise Mk8sError(f"{path} is not an ordinary file", remedy="move it away, then run again")
-    if found.st_uid != os.geteuid():
-        raise Mk8sError(
-            f"{path} belongs to user {found.st_uid}, and mk8s runs as {os.geteuid()}",
-            remedy="run as the owner of the state folder",
-        )
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o077:
-        raise Mk8sError(
-            f"{path} is open to others than you (mode {mode:04o})",
-            cause="it holds the cluster's join token, with which any machine can become a member",
-            remedy=f"if nobody has read it: chmod 600 {path}; otherwise give the cluster another token",
-        )
+def random_word(kind: RandomKind) -> str:
+    """A new secret word of that kind, from the system's randomness."""
+    if kind == "hex-32":
+        return token_hex(32)
+    if kind == "base64-32":
+        return base64.b64encode(token_bytes(32)).decode()
+    return "".join(choice(ALPHABET) for _ in range(6)) + "." + "".join(choice(ALPHABET) for _ in range(16))
 
 
 def _forms(value: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 
 from mk8s.errors import Mk8sError
 
-__all__ = ["StateFolder", "TranscriptWriter", "write_private"]
+__all__ = ["StateFolder", "TranscriptWriter", "read_private", "refuse_untrusted", "write_private"]
 
 HOLDER = ".mk8s"
 PRIVATE_FOLDER = 0o700
@@ -75,7 +75,7 @@ class StateFolder:
         with _explained(folder, "read"):
             for part in (folder,) if override else (folder.parent, folder):
                 if os.path.lexists(part):
-                    _refuse_untrusted(part, part.lstat())
+                    refuse_untrusted(part, part.lstat())
         return cls(folder)
 
     @property
@@ -86,6 +86,16 @@ class StateFolder:
     @property
     def secrets(self) -> Path:
         return self.folder / "secrets.json"
+
+    @property
+    def kept(self) -> Path:
+        """Words, numbers and what each certificate was asked for; see `mk8s.ledger`."""
+        return self.folder / "kept.json"
+
+    @property
+    def pki(self) -> Path:
+        """Keys and certificates that mk8s made; see `mk8s.keeper`."""
+        return self.folder / "pki"
 
     @property
     def transcript(self) -> Path:
@@ -179,6 +189,48 @@ def write_private(path: Path, content: bytes, *, write: Write = os.write) -> Non
         _sync_folder(path.parent)
 
 
+def read_private(path: Path, at_most: int, *, holds: str, otherwise: str) -> bytes | None:
+    """The first `at_most` bytes of a file that its owner alone can read; None: there is none.
+
+    `holds` says what others must not read, `otherwise` what to do when they have. Raises Mk8sError for
+    a link, a pipe, another user's file and one that is open to others.
+    """
+    try:
+        with open(path, "rb", opener=_open_file_itself) as file:
+            _refuse_open_file(path, os.fstat(file.fileno()), holds, otherwise)
+            return file.read(at_most)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Mk8sError(
+            f"{path} cannot be read: {error.strerror}",
+            remedy="it must be a file that belongs to you, and no link",
+        ) from error
+
+
+def _open_file_itself(path: str, flags: int) -> int:
+    """Open no link, and do not wait for a writer should this be a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _refuse_open_file(path: Path, found: os.stat_result, holds: str, otherwise: str) -> None:
+    """Raises Mk8sError when the file is not an ordinary one that its owner alone can read."""
+    if not stat.S_ISREG(found.st_mode):
+        raise Mk8sError(f"{path} is not an ordinary file", remedy="move it away, then run again")
+    if found.st_uid != os.geteuid():
+        raise Mk8sError(
+            f"{path} belongs to user {found.st_uid}, and mk8s runs as {os.geteuid()}",
+            remedy="run as the owner of the state folder",
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077:
+        raise Mk8sError(
+            f"{path} is open to others than you (mode {mode:04o})",
+            cause=f"it holds {holds}",
+            remedy=f"if nobody has read it: chmod 600 {path}; otherwise {otherwise}",
+        )
+
+
 def _write_new(path: Path, content: bytes, write: Write) -> None:
     descriptor = os.open(
         path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE
@@ -239,7 +291,7 @@ def _make(folder: Path) -> None:
         if not os.path.lexists(folder):
             folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             _sync_folder(folder.parent)
-        _refuse_untrusted(folder, folder.lstat())
+        refuse_untrusted(folder, folder.lstat())
         folder.chmod(PRIVATE_FOLDER)  # it may have been readable, or narrowed by the umask
 
 
@@ -247,13 +299,13 @@ def _make_named(folder: Path) -> None:
     """The same for a folder that the user named: one that is there keeps its mode."""
     with _explained(folder, "made"):
         if os.path.lexists(folder):
-            _refuse_untrusted(folder, folder.lstat())
+            refuse_untrusted(folder, folder.lstat())
             return
         folder.parent.mkdir(parents=True, exist_ok=True)
     _make(folder)
 
 
-def _refuse_untrusted(folder: Path, found: os.stat_result) -> None:
+def refuse_untrusted(folder: Path, found: os.stat_result) -> None:
     """Raises Mk8sError for a folder that others could have put something into."""
     if stat.S_ISLNK(found.st_mode):
         raise _untrusted(folder, "is a link", "remove the link, or name the folder itself with --state")
