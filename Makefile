@@ -1,5 +1,5 @@
-# `make demo` runs the main job, `make test` all checks. Both set up what they need.
-.PHONY: demo test test-fast test-e2e lint format setup lock bench clean
+# `make demo` runs the main job, `make test` all checks. Each target sets up what it needs.
+.PHONY: demo demo-real test test-fast test-e2e test-real lint format setup lock bench clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -14,15 +14,20 @@ setup:  ## make .venv, install what is missing
 demo: setup  ## six hosts become a cluster (real ones as root on Linux, else simulated)
 	@scripts/demo
 
-test: lint  ## everything: lint, types, fast tests, end-to-end tests on real hosts (root)
-	$(PYTEST) -n 2 --dist worksteal -m "not e2e"
-	$(PYTEST) -n 2 --dist loadfile -m e2e
+demo-real: setup  ## five real hosts become a real kubeadm cluster (root on Linux, amd64)
+	@scripts/demo-real
+
+test: setup  ## everything: lint, types, fast tests, end-to-end tests on real hosts (root)
+	@scripts/test
 
 test-fast: setup  ## seconds: neither slow nor end-to-end
 	$(PYTEST) -n 2 --dist worksteal -m "not e2e and not slow"
 
-test-e2e: setup  ## only the tests on real hosts
-	$(PYTEST) -n 2 --dist loadfile -m e2e
+test-e2e: setup  ## only the tests on real hosts, without real Kubernetes
+	$(PYTEST) -n 2 --dist loadfile -m "e2e and not real"
+
+test-real: setup  ## only the tests of real Kubernetes on real hosts; builds it first if need be
+	$(PYTEST) -m real
 
 lint: setup  ## ruff and strict mypy
 	$(BIN)/ruff check .

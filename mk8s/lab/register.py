@@ -74,7 +74,7 @@ class Register:
             )
 
     def enter(self, name: str, folder: Path) -> None:
-        """Note the lab; the first notes the kernel's settings, all make sure that they are as hosts need them."""
+        """Note the lab; the first notes the kernel's settings, all make them as hosts need them."""
         with locked(self._folder):
             self.refuse_other(name, folder)
             if not self._notes.exists():

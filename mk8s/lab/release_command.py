@@ -26,8 +26,8 @@ def add_release(verbs: _SubParsersAction[ArgumentParser], say: Say) -> None:
     parser = verbs.add_parser(
         "release",
         help="build real Kubernetes from Debian packages, for --distro kubeadm and vanilla",
-        description="Build real Kubernetes from Debian packages, once: minutes, 5 GB while it lasts, then 1 GB. "
-        "Prints the folders of release files for kubeadm and for vanilla.",
+        description="Build real Kubernetes from Debian packages: minutes, once; 5 GB while it lasts, then 1 GB."
+        " Prints the folders of release files for kubeadm and for vanilla.",
     )
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="copy them to DIR/kubeadm and DIR/vanilla (0.8 GB)"
@@ -47,7 +47,7 @@ def _release(args: Namespace, say: Say) -> int:
 
 
 def copy_release(folder: Path, target: Path) -> Path:
-    """Copy release files, so that what is done to the copies harms no lab. Raises UnfitError if that fails."""
+    """Copy release files: what is done to the copies harms no lab. Raises UnfitError if it fails."""
     try:
         target.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.iterdir()):

@@ -1,7 +1,8 @@
-"""What end-to-end tests stand on: real hosts, and the stand-in release.
+"""What end-to-end tests stand on: real hosts, the stand-in release, and the release of real Kubernetes.
 
-`lab` is skipped, with a reason, where this machine cannot have one. The first use on a machine builds
-the hosts' Debian tree, so tests with a lab get ten minutes unless they say otherwise.
+`lab` and `real_release` are skipped, with a reason, where this machine cannot have them. The first use on a
+machine builds the hosts' Debian tree, so tests with a lab get ten minutes unless they say otherwise; the
+first use of the real release compiles Kubernetes, so these get half an hour, and the marker `real`.
 """
 
 from __future__ import annotations
@@ -16,17 +17,24 @@ from mk8s.lab import UnfitError
 from mk8s.lab.machine import require_root
 from mk8s.lab.manifest_writer import DEFAULT_VERSION, machine_arch
 from mk8s.lab.places import cache_folder
+from mk8s.lab.real import refuse_unfit
+from mk8s.lab.real import real_release as build_real_release
 from mk8s.lab.standin_release import default_build, standin_release
 from tests.e2e.labs import LabMaker
 
 FIRST_USE = 600  # seconds
+FIRST_REAL_USE = 1800
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """More time for tests that may be the first to use a lab."""
+    """More time for tests that may be the first to use a lab or the real release."""
     for item in items:
-        if "lab" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(FIRST_USE))
+        fixtures = getattr(item, "fixturenames", ())
+        if "real_release" in fixtures:
+            item.add_marker(pytest.mark.real)
+        if "lab" in fixtures and not item.get_closest_marker("timeout"):
+            seconds = FIRST_REAL_USE if "real_release" in fixtures else FIRST_USE
+            item.add_marker(pytest.mark.timeout(seconds))
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +57,15 @@ def release() -> Path:
     return standin_release(
         cache_folder(os.environ, Path.home()), DEFAULT_VERSION, machine_arch(), lambda _: None, default_build
     )
+
+
+@pytest.fixture(scope="session")
+def real_release() -> dict[str, Path]:
+    """Release files of real Kubernetes, by distro: kubeadm, vanilla. Built where they are not in the cache."""
+    try:
+        require_root()
+        refuse_unfit()
+    except UnfitError as reason:
+        pytest.skip(reason.problem)
+    release = build_real_release(cache_folder(os.environ, Path.home()), print)
+    return {"kubeadm": release.kubeadm, "vanilla": release.vanilla}

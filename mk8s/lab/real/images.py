@@ -79,7 +79,7 @@ def write_layer(layer: Layer, target: Path) -> None:
 
 
 def add_file(tar: tarfile.TarFile, name: str, path: Path, mode: int | None = None) -> None:
-    """A file of this machine as root's, without a time; executable if it is so here, if no `mode` is given."""
+    """A file of this machine as root's, without a time; without `mode`, executable if it is so here."""
     found = path.stat()
     info = tarfile.TarInfo(name)
     info.size = found.st_size
