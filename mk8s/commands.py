@@ -82,6 +82,14 @@ usr_local() {
   while read -r _ at _; do [ "$at" = /usr/local ] && { echo mount; return; }; done </proc/self/mounts
   [ -w /usr/local ] && echo writable || echo read-only
 }
+capabilities() { while read -r key value; do
+  [ "$key" = CapEff: ] && printf %s "$value" && return
+done </proc/self/status; }
+cgroup() { [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] && echo v2 || echo v1; }
+resolv_conf() { case $(readlink -f /etc/resolv.conf) in
+  /run/systemd/resolve/*|*/lib/systemd/resolv.conf)
+    [ -e /run/systemd/resolve/resolv.conf ] && { echo /run/systemd/resolve/resolv.conf; return; };;
+esac; echo /etc/resolv.conf; }
 say hostname "$(uname -n)"
 say machine "$(uname -m)"
 say kernel "$(uname -r)"
@@ -95,6 +103,9 @@ say memory_kib "$(memory)"
 say systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
 say selinux "$(selinux)"
 say usr_local "$(usr_local)"
+say lowers_oom "$([ $((0x$(capabilities) >> 24 & 1)) = 1 ] && echo yes || echo no)"
+say cgroup "$(cgroup)"
+say resolv_conf "$(resolv_conf)"
 """
 )
 

@@ -26,12 +26,14 @@ KIB = 1024
 # What a host calls itself becomes an argument of commands that run on *other* hosts: never an option.
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
+PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")  # it becomes part of configuration files
+
 # `uname -m` -> the name that releases use; anything else is kept as it is
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 KEYS = (
     "hostname", "machine", "kernel", "os_id", "os_version", "boot_id", "machine_id", "uid",
-    "free_kib", "memory_kib", "systemd", "selinux", "usr_local",
+    "free_kib", "memory_kib", "systemd", "selinux", "usr_local", "lowers_oom", "cgroup", "resolv_conf",
 )  # fmt: skip
 
 
@@ -52,6 +54,9 @@ class Facts:
     systemd: bool  # it runs, and not only is installed
     selinux: str  # enforcing, permissive or disabled
     usr_local: str  # writable, read-only, or mount: a file system of its own
+    lowers_oom: bool = True  # root may lower oom_score_adj (CAP_SYS_RESOURCE); not so in some containers
+    cgroup: str = "v2"  # v1 or v2: what /sys/fs/cgroup is; v1 also for both side by side
+    resolv_conf: str = "/etc/resolv.conf"  # a file with real name servers, not systemd-resolved's own stub
 
     @property
     def usr_local_writable(self) -> bool:
@@ -79,6 +84,9 @@ def parse_facts(text: str) -> Facts:
         systemd=found["systemd"] == "yes",
         selinux=found["selinux"],
         usr_local=found["usr_local"],
+        lowers_oom=found["lowers_oom"] == "yes",
+        cgroup=found["cgroup"],
+        resolv_conf=_path(found["resolv_conf"]),
     )
 
 
@@ -109,6 +117,12 @@ async def gather(ask: Ask, node: str, space_at: PurePosixPath = DATA) -> Facts:
 def _name(text: str) -> str:
     if not HOST_NAME.fullmatch(text):
         raise ValueError(f"the hostname {shown(text)} is none: letters, digits, dots and dashes only")
+    return text
+
+
+def _path(text: str) -> str:
+    if not PATH.fullmatch(text):
+        raise ValueError(f"resolv_conf is {shown(text)}, not a path")
     return text
 
 

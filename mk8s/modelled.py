@@ -280,6 +280,9 @@ def _facts(host: SimulatedHost, _command: Command) -> Outcome:
         "systemd": "yes" if profile.systemd else "no",
         "selinux": profile.selinux,
         "usr_local": profile.usr_local,
+        "lowers_oom": "yes",
+        "cgroup": "v2",
+        "resolv_conf": "/etc/resolv.conf",
     }
     return _says("\n".join(f"{key}={value}" for key, value in facts.items()))
 

@@ -28,6 +28,9 @@ memory_kib=2048
 systemd=yes
 selinux=disabled
 usr_local=writable
+lowers_oom=no
+cgroup=v1
+resolv_conf=/run/systemd/resolve/resolv.conf
 """
 
 
@@ -59,6 +62,9 @@ def test_facts_are_read_from_lines() -> None:
         systemd=True,
         selinux="disabled",
         usr_local="writable",
+        lowers_oom=False,
+        cgroup="v1",
+        resolv_conf="/run/systemd/resolve/resolv.conf",
     )
 
 
@@ -80,6 +86,7 @@ def test_an_unknown_machine_keeps_its_name() -> None:
         (TEXT.replace("uid=0\n", ""), "lacks uid"),
         (TEXT.replace("free_kib=1024", "free_kib="), "free_kib is '', not a number"),
         (TEXT.replace("uid=0", "uid=-1"), "uid is '-1', not a number"),
+        (TEXT.replace("=/run/systemd", "=x\x1b/run"), "resolv_conf is .* not a path"),
     ],
 )
 def test_an_answer_that_makes_no_sense_is_refused(text: str, words: str) -> None:

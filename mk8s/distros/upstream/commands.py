@@ -127,7 +127,10 @@ umask 022
 mkdir -p "$(dirname "$note")"
 systemctl daemon-reload
 systemctl reset-failed containerd.service 2>/dev/null || :
-systemctl restart --no-block containerd.service
+if ! systemctl restart containerd.service; then
+  journalctl -u containerd.service -n {LINES_OF_JOURNAL} -o cat --no-pager >&2
+  exit 1
+fi
 printf '%s\\n' "$said" >"$note"
 """
 IS_CONTAINERD_CURRENT = f"""\
@@ -266,7 +269,7 @@ def is_config_chosen(
 
 
 def restart_containerd(note: PurePosixPath, files: Sequence[PurePosixPath]) -> Command:
-    """Start containerd anew with these files, do not wait, and note which files those were."""
+    """Start containerd anew with these files, wait until systemd calls it ready, and note which they were."""
     return Command(
         operation="upstream.restart-containerd",
         description="start containerd",

@@ -1,22 +1,300 @@
-"""Upstream's commands for simulated hosts: a model of each.
+"""Upstream's commands for simulated hosts: a model of each, and containerd as a service.
+
+What a command changes is on the host's own disk, the running kernel's values included, so nothing is
+remembered here. A test compares the operations of `commands` and `host_commands` with HANDLED.
 
 Begin reading at `teach`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+import anyio
 
 from mk8s.cluster import Cluster
-from transports.simulated import Handler, SimulatedHost, SimulatedNetwork
+from mk8s.distros.upstream import model_host
+from mk8s.distros.upstream.model_host import NO, YES, refuse
+from transports.base import Command, Outcome
+from transports.simulated import (
+    Handler,
+    ServiceModel,
+    SimulatedFile,
+    SimulatedHost,
+    SimulatedNetwork,
+    SimulatedService,
+)
 
-__all__ = ["HANDLED", "teach"]
+__all__ = ["HANDLED", "routes_of", "teach"]
 
-HANDLED: Mapping[str, Handler] = {}
-"""Every operation of `commands` and `host_commands`, by name."""
+Answer: TypeAlias = Callable[[SimulatedHost, Command], Awaitable[Outcome]]
+
+HASHING = 400e6  # bytes per second
+UNPACKING = 50e6  # bytes of a compressed archive per second
+IMPORTING = 30e6  # bytes per second; measured on two busy cores
+RESTART_AFTER = 5.0  # seconds, RestartSec in the unit
+CONTAINERD, ROUTES = "containerd.service", "mk8s-routes.service"
+KERNEL_ROUTES = PurePosixPath("/run/mk8s/kernel-routes")  # in memory: a reboot forgets them
+ROUTES_FILE = PurePosixPath("/etc/mk8s/routes")
+MEMBERS: Mapping[str, Sequence[str]] = {
+    "containerd-": ("bin/containerd", "bin/ctr", "bin/containerd-shim-runc-v2"),
+    "crictl-": ("crictl",),
+    "cni-plugins-": ("bridge", "host-local", "loopback", "portmap"),
+}
+NO_SOCKET = 'ctr: failed to dial "/run/containerd/containerd.sock": context deadline exceeded'
 
 
 def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
-    """Let this host understand the commands here, and run containerd."""
+    """Let this host understand the commands here, and run containerd and the routes' unit."""
     del network, cluster
     host.use(HANDLED)
+    host.service_models.update(SERVICES)
+
+
+def routes_of(host: SimulatedHost) -> set[str]:
+    """The routes to other nodes' pods that the kernel has now, such as ``10.244.1.0/24 via 10.0.0.12``."""
+    if KERNEL_ROUTES not in host.files:
+        return set()
+    return set(host.disk.read(KERNEL_ROUTES).decode().splitlines())
+
+
+def _containerd_life(_host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
+    yield 0.8
+    service.ready()
+
+
+def _routes_life(host: SimulatedHost, _service: SimulatedService) -> Iterator[float]:
+    yield 0.1
+    host.disk.make_folder(KERNEL_ROUTES.parent)
+    host.disk.write(KERNEL_ROUTES, host.disk.read(ROUTES_FILE))
+
+
+SERVICES = {
+    CONTAINERD: ServiceModel(_containerd_life, RESTART_AFTER),
+    ROUTES: ServiceModel(_routes_life),
+}
+
+
+# Programs
+
+
+async def _hash_is(host: SimulatedHost, path: PurePosixPath, digest: str) -> bool:
+    file = host.files.get(path)
+    if file is None:
+        return False
+    await anyio.sleep(file.size / HASHING)
+    return file.sha256 == digest
+
+
+def _not_what_was_sent(path: PurePosixPath) -> Outcome:
+    return refuse(65, f"mk8s: {path} is not what was sent")
+
+
+async def _install_program(host: SimulatedHost, command: Command) -> Outcome:
+    staged, target, link = (PurePosixPath(command.args[index]) for index in (0, 2, 3))
+    if not await _hash_is(host, staged, command.args[1]):
+        return _not_what_was_sent(target.with_name(f"{target.name}.mk8s"))
+    file = host.files[staged]
+    host.disk.make_folder(target.parent)
+    host.disk.place(target, SimulatedFile(file.sha256, file.size, 0o755, "root", file.content))
+    _link(host, target, link)
+    return YES
+
+
+async def _has_program(host: SimulatedHost, command: Command) -> Outcome:
+    digest, target, link = command.args
+    met = _is_linked_to(host, target, link) and await _hash_is(host, PurePosixPath(target), digest)
+    return YES if met else NO
+
+
+async def _link_program(host: SimulatedHost, command: Command) -> Outcome:
+    _link(host, *map(PurePosixPath, command.args))
+    return YES
+
+
+async def _is_linked(host: SimulatedHost, command: Command) -> Outcome:
+    return YES if _is_linked_to(host, *command.args) else NO
+
+
+def _link(host: SimulatedHost, target: PurePosixPath, link: PurePosixPath) -> None:
+    """The disk has no links: a small file with the other's name in it stands for one."""
+    host.disk.make_folder(link.parent)
+    host.disk.write(link, str(target).encode(), mode=0o755)
+
+
+def _is_linked_to(host: SimulatedHost, target: str, link: str) -> bool:
+    there = host.files.get(PurePosixPath(link))
+    return PurePosixPath(target) in host.files and there is not None and there.content == target.encode()
+
+
+async def _unpack(host: SimulatedHost, command: Command) -> Outcome:
+    archive, into, record = (PurePosixPath(command.args[index]) for index in (0, 1, 3))
+    if not await _hash_is(host, archive, command.args[2]):
+        return _not_what_was_sent(archive)
+    await anyio.sleep(host.files[archive].size / UNPACKING)
+    members = next((found for start, found in MEMBERS.items() if archive.name.startswith(start)), None)
+    if members is None:
+        raise AssertionError(f"{host.name}: nobody said what is in {archive.name}; see MEMBERS")
+    for name in members:
+        path = into / name
+        host.disk.make_folder(path.parent)
+        host.disk.write(path, f"{name} of {command.args[2]}".encode(), mode=0o755)
+    host.disk.make_folder(record.parent)
+    host.disk.write(
+        record, "".join(f"{host.files[into / name].sha256}  {name}\n" for name in members).encode()
+    )
+    return YES
+
+
+async def _is_unpacked(host: SimulatedHost, command: Command) -> Outcome:
+    into, record = map(PurePosixPath, command.args)
+    if record not in host.files:
+        return NO
+    lines = (line.split("  ", 1) for line in host.disk.read(record).decode().splitlines())
+    return YES if all([await _hash_is(host, into / name, digest) for digest, name in lines]) else NO
+
+
+# containerd
+
+
+async def _choose_config(host: SimulatedHost, command: Command) -> Outcome:
+    """A modelled containerd is of the 1.x kind."""
+    containerd, config, _other, target, before = map(PurePosixPath, command.args)
+    if containerd not in host.files:
+        return refuse(127, f"sh: {containerd}: not found")
+    host.disk.make_folder(target.parent)
+    host.disk.make_folder(before)
+    host.disk.write(target, host.disk.read(config))
+    return YES
+
+
+async def _is_config_chosen(host: SimulatedHost, command: Command) -> Outcome:
+    _containerd, config, _other, target = map(PurePosixPath, command.args)
+    if config not in host.files or target not in host.files:
+        return NO
+    return YES if host.disk.read(config) == host.disk.read(target) else NO
+
+
+def _state_of(host: SimulatedHost, files: Sequence[str]) -> bytes:
+    return "".join(f"{host.files[PurePosixPath(path)].sha256}\n" for path in files).encode()
+
+
+async def _restart_containerd(host: SimulatedHost, command: Command) -> Outcome:
+    service = host.service(CONTAINERD)
+    if service is None:
+        return refuse(1, f"Failed to restart {CONTAINERD}: Unit {CONTAINERD} not found.")
+    note = PurePosixPath(command.args[0])
+    state = _state_of(host, command.args[1:])
+    service.stop()
+    if not await _starts(host, service):
+        return refuse(1, "\n".join(service.journal[-10:]))
+    host.disk.make_folder(note.parent)
+    host.disk.write(note, state)
+    return YES
+
+
+async def _starts(host: SimulatedHost, service: SimulatedService) -> bool:
+    """What `systemctl restart` waits for: up, or not."""
+    service.start()
+    while service.state == "activating" and service.sub == "start":
+        await anyio.sleep(0.2)
+        host.timeline.catch_up()
+    return service.state == "active"
+
+
+async def _is_containerd_current(host: SimulatedHost, command: Command) -> Outcome:
+    note = host.files.get(PurePosixPath(command.args[0]))
+    known = all(PurePosixPath(path) in host.files for path in command.args[1:])
+    met = _runs(host) and known and note is not None and note.content == _state_of(host, command.args[1:])
+    return YES if met else NO
+
+
+def _runs(host: SimulatedHost) -> bool:
+    service = host.service(CONTAINERD)
+    return service is not None and service.state == "active"
+
+
+async def _ask_containerd(host: SimulatedHost, _command: Command) -> Outcome:
+    if _runs(host):
+        return YES
+    service = host.service(CONTAINERD)
+    if service is None:
+        return Outcome(status=1, stdout=b"ActiveState=inactive\nSubState=dead\nNRestarts=0\n")
+    state = f"ActiveState={service.state}\nSubState={service.sub}\nNRestarts={service.restarts}"
+    return Outcome(status=1, stdout="\n".join([state, *service.journal[-10:], ""]).encode())
+
+
+async def _import_images(host: SimulatedHost, command: Command) -> Outcome:
+    _ctr, archive, digest, record = command.args
+    if not await _hash_is(host, PurePosixPath(archive), digest):
+        return _not_what_was_sent(PurePosixPath(archive))
+    if not _runs(host):
+        return refuse(1, NO_SOCKET)
+    await anyio.sleep(host.files[PurePosixPath(archive)].size / IMPORTING)
+    host.disk.make_folder(PurePosixPath(record).parent)
+    host.disk.write(PurePosixPath(record), f"images of {digest}\n".encode())
+    return YES
+
+
+async def _has_images(host: SimulatedHost, command: Command) -> Outcome:
+    return YES if _runs(host) and PurePosixPath(command.args[1]) in host.files else NO
+
+
+# Routes
+
+
+async def _restart_routes(host: SimulatedHost, _command: Command) -> Outcome:
+    service = host.service(ROUTES)
+    if service is None:
+        return refuse(1, f"Failed to enable unit: Unit file {ROUTES} does not exist.")
+    service.enabled = True
+    service.stop()
+    return YES if await _starts(host, service) else refuse(1, "\n".join(service.journal[-5:]))
+
+
+async def _ask_routes(host: SimulatedHost, _command: Command) -> Outcome:
+    service = host.service(ROUTES)
+    if service is None or not service.enabled:
+        return Outcome(status=1, stdout=f"{ROUTES} is not enabled\n".encode())
+    if service.state != "active":
+        return Outcome(status=1, stdout=f"{ROUTES} has not run\n".encode())
+    wanted, there = set(host.disk.read(ROUTES_FILE).decode().splitlines()), routes_of(host)
+    differences = [f"no route {line}" for line in sorted(wanted - there)]
+    differences += [f"a route of a node that is gone: {line}" for line in sorted(there - wanted)]
+    return Outcome(status=1, stdout=f"{differences[0]}\n".encode()) if differences else YES
+
+
+def _handler(answer: Answer) -> Handler:
+    async def handle(host: SimulatedHost, command: Command) -> Outcome:
+        try:
+            return await answer(host, command)
+        except OSError as error:
+            return refuse(1, f"{error.filename}: {error.strerror}")
+
+    return handle
+
+
+HANDLED: Mapping[str, Handler] = {
+    name: _handler(answer)
+    for name, answer in {
+        "upstream.install-program": _install_program,
+        "upstream.has-program": _has_program,
+        "upstream.link-program": _link_program,
+        "upstream.is-linked": _is_linked,
+        "upstream.unpack": _unpack,
+        "upstream.is-unpacked": _is_unpacked,
+        "upstream.choose-config": _choose_config,
+        "upstream.is-config-chosen": _is_config_chosen,
+        "upstream.restart-containerd": _restart_containerd,
+        "upstream.is-containerd-current": _is_containerd_current,
+        "upstream.ask-containerd": _ask_containerd,
+        "upstream.import-images": _import_images,
+        "upstream.has-images": _has_images,
+        "upstream.restart-routes": _restart_routes,
+        "upstream.ask-routes": _ask_routes,
+        **model_host.ANSWERS,
+    }.items()
+}
+"""Every operation of `commands` and `host_commands`, by name."""

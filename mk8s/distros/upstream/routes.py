@@ -14,6 +14,7 @@ ROUTES_SCRIPT = """\
 #   routes.sh set|check FILE POD-NETWORK     FILE has lines such as "10.244.1.0/24 via 10.0.0.12"
 # Routes have the protocol 109: those that are not in the file any more are removed, all others are not ours.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 proto=109 verb=$1 file=$2 pods=$3
 here() { ip -4 route show proto $proto | while read -r cidr _ via _; do echo "$cidr via $via"; done; }
 masquerades() {

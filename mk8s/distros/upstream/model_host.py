@@ -1,0 +1,201 @@
+"""Models of `host_commands`: what each does to a simulated host's files, and what it answers.
+
+The kernel's values are files here as there: /proc/sys/..., /sys/module/... and /proc/swaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import PurePosixPath
+
+import anyio
+
+from mk8s.distros.upstream.host_commands import BEGIN, END, SWAP_MARK
+from transports.base import Command, Outcome
+from transports.simulated import SimulatedHost
+
+__all__ = ["ANSWERS", "NO", "YES", "refuse"]
+
+YES, NO = Outcome(status=0), Outcome(status=1)
+MODULES = PurePosixPath("/sys/module")
+SWAPPING_OFF = 2.0  # seconds
+
+
+def refuse(status: int, words: str) -> Outcome:
+    return Outcome(status=status, stderr=f"{words}\n".encode())
+
+
+def _text(host: SimulatedHost, path: PurePosixPath) -> str:
+    return host.disk.read(path).decode() if path in host.files else ""
+
+
+def _write(host: SimulatedHost, path: PurePosixPath, text: str) -> None:
+    host.disk.make_folder(path.parent)
+    host.disk.write(path, text.encode())
+
+
+# Modules
+
+
+async def _has_modules(host: SimulatedHost, command: Command) -> Outcome:
+    return YES if all(host.disk.exists(MODULES / name) for name in command.args[1:]) else NO
+
+
+async def _load_modules(host: SimulatedHost, command: Command) -> Outcome:
+    before = PurePosixPath(command.args[1])
+    loaded = [name for name in command.args[2:] if not host.disk.exists(MODULES / name)]
+    for name in loaded:
+        host.disk.make_folder(MODULES / name)
+    if loaded:
+        _write(host, before, _text(host, before) + "".join(f"{name}\n" for name in loaded))
+    return YES
+
+
+async def _unload_modules(host: SimulatedHost, command: Command) -> Outcome:
+    before, file = map(PurePosixPath, command.args)
+    for name in _text(host, before).split():
+        host.disk.remove(MODULES / name)
+    host.disk.remove(file)
+    host.disk.remove(before)
+    return YES
+
+
+# Kernel parameters
+
+
+def _at(proc: str, name: str) -> PurePosixPath:
+    return PurePosixPath(proc) / name.replace(".", "/")
+
+
+async def _has_sysctls(host: SimulatedHost, command: Command) -> Outcome:
+    proc, *pairs = command.args
+    split = (pair.split("=", 1) for pair in pairs)
+    return YES if all(_text(host, _at(proc, name)).strip() == value for name, value in split) else NO
+
+
+async def _set_sysctls(host: SimulatedHost, command: Command) -> Outcome:
+    proc, before, *pairs = command.args
+    names = [pair.split("=", 1)[0] for pair in pairs]
+    if PurePosixPath(before) not in host.files:
+        lines = [f"{name}={_text(host, _at(proc, name)).strip() or '0'}\n" for name in names]
+        _write(host, PurePosixPath(before), "".join(lines))
+    for pair in pairs:
+        name, value = pair.split("=", 1)
+        _write(host, _at(proc, name), f"{value}\n")
+    return YES
+
+
+async def _restore_sysctls(host: SimulatedHost, command: Command) -> Outcome:
+    proc, before, file = command.args
+    host.disk.remove(PurePosixPath(file))
+    for line in _text(host, PurePosixPath(before)).splitlines():
+        name, value = line.split("=", 1)
+        _write(host, _at(proc, name), f"{value}\n")
+    host.disk.remove(PurePosixPath(before))
+    return YES
+
+
+# Swap
+
+
+def _is_swap(line: str) -> bool:
+    fields = line.split()
+    return len(fields) > 2 and not fields[0].startswith("#") and fields[2] == "swap"
+
+
+async def _is_swap_off(host: SimulatedHost, command: Command) -> Outcome:
+    swaps, fstab = map(PurePosixPath, command.args)
+    swapping = len(_text(host, swaps).splitlines()) > 1
+    return NO if swapping or any(map(_is_swap, _text(host, fstab).splitlines())) else YES
+
+
+async def _disable_swap(host: SimulatedHost, command: Command) -> Outcome:
+    swaps, fstab, before = map(PurePosixPath, command.args)
+    lines = _text(host, swaps).splitlines()
+    known = _text(host, before)
+    notes = (f"device {line.split()[0]}\n" for line in lines[1:])
+    _write(host, before, known + "".join(note for note in notes if note not in known))
+    if fstab in host.files:
+        text = _text(host, fstab).splitlines(keepends=True)
+        _write(host, fstab, "".join(f"{SWAP_MARK if _is_swap(line) else ''}{line}" for line in text))
+    if swaps in host.files:
+        _write(host, swaps, f"{lines[0]}\n")
+    await anyio.sleep(SWAPPING_OFF)
+    return YES
+
+
+async def _restore_swap(host: SimulatedHost, command: Command) -> Outcome:
+    fstab, before = map(PurePosixPath, command.args)
+    if before not in host.files:
+        return YES
+    if fstab in host.files:
+        lines = _text(host, fstab).splitlines(keepends=True)
+        _write(host, fstab, "".join(line.removeprefix(SWAP_MARK) for line in lines))
+    swaps = PurePosixPath("/proc/swaps")
+    devices = [line.split()[1] for line in _text(host, before).splitlines() if line.startswith("device ")]
+    if swaps in host.files:
+        _write(host, swaps, _text(host, swaps) + "".join(f"{device}\n" for device in devices))
+    host.disk.remove(before)
+    return YES
+
+
+# Names
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The block between the marks, marks and all, and everything else."""
+    block, others, inside = "", "", False
+    for line in text.splitlines(keepends=True):
+        inside = inside or line.strip("\n") == BEGIN
+        block, others = (block + line, others) if inside else (block, others + line)
+        inside = inside and line.strip("\n") != END
+    return block, others
+
+
+async def _has_entries(host: SimulatedHost, command: Command) -> Outcome:
+    file, block = command.args
+    return YES if _split(_text(host, PurePosixPath(file)))[0].rstrip("\n") == block else NO
+
+
+async def _has_no_entries(host: SimulatedHost, command: Command) -> Outcome:
+    return NO if _split(_text(host, PurePosixPath(command.args[0])))[0] else YES
+
+
+async def _write_entries(host: SimulatedHost, command: Command) -> Outcome:
+    return _replace(host, PurePosixPath(command.args[0]), f"{command.args[1]}\n")
+
+
+async def _drop_entries(host: SimulatedHost, command: Command) -> Outcome:
+    return _replace(host, PurePosixPath(command.args[0]), "")
+
+
+def _replace(host: SimulatedHost, file: PurePosixPath, block: str) -> Outcome:
+    text = _text(host, file)
+    lines = text.splitlines()
+    if lines.count(BEGIN) != lines.count(END):
+        marks = f"the marks '{BEGIN}' and '{END}' do not match; remove both, and the lines between"
+        return refuse(65, f"mk8s: {file}: {marks}")
+    _write(host, file, block + _split(text)[1])
+    return YES
+
+
+async def _is_restored(host: SimulatedHost, command: Command) -> Outcome:
+    return NO if any(host.disk.exists(PurePosixPath(path)) for path in command.args) else YES
+
+
+ANSWERS: Mapping[str, Callable[[SimulatedHost, Command], Awaitable[Outcome]]] = {
+    "upstream.has-modules": _has_modules,
+    "upstream.load-modules": _load_modules,
+    "upstream.unload-modules": _unload_modules,
+    "upstream.has-sysctls": _has_sysctls,
+    "upstream.set-sysctls": _set_sysctls,
+    "upstream.restore-sysctls": _restore_sysctls,
+    "upstream.is-swap-off": _is_swap_off,
+    "upstream.disable-swap": _disable_swap,
+    "upstream.restore-swap": _restore_swap,
+    "upstream.has-entries": _has_entries,
+    "upstream.has-no-entries": _has_no_entries,
+    "upstream.write-entries": _write_entries,
+    "upstream.drop-entries": _drop_entries,
+    "upstream.is-restored": _is_restored,
+}
