@@ -17,8 +17,8 @@ from mk8s.lab import UnfitError
 from mk8s.lab.machine import require_root
 from mk8s.lab.manifest_writer import DEFAULT_VERSION, machine_arch
 from mk8s.lab.places import cache_folder
-from mk8s.lab.real import refuse_unfit
 from mk8s.lab.real import real_release as build_real_release
+from mk8s.lab.real import refuse_unfit
 from mk8s.lab.standin_release import default_build, standin_release
 from tests.e2e.labs import LabMaker
 
@@ -61,7 +61,7 @@ def release() -> Path:
 
 @pytest.fixture(scope="session")
 def real_release() -> dict[str, Path]:
-    """Release files of real Kubernetes, by distro: kubeadm, vanilla. Built where they are not in the cache."""
+    """Release files of real Kubernetes, by distro (kubeadm, vanilla). Built unless the cache has them."""
     try:
         require_root()
         refuse_unfit()

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from mk8s.lab.errors import UnfitError
-from mk8s.lab.register import Register
+from mk8s.lab.register import Register, conntrack_limit
 
 INSTANCES, PANIC = "fs/inotify/max_user_instances", "kernel/panic"
+CONNTRACK = "net/netfilter/nf_conntrack_max"
 FIRST, SECOND = Path("/labs/one"), Path("/labs/two")
 
 
@@ -73,3 +74,32 @@ def test_entering_again_is_no_error(register: Register) -> None:
     register.enter("one", FIRST)
     register.enter("one", FIRST)
     assert register.names() == ["one"]
+
+
+@pytest.mark.parametrize("before", [65_536, 262_144])
+def test_connection_tracking_is_exactly_what_kube_proxy_wants(
+    tmp_path: Path, settings: Path, before: int
+) -> None:
+    """Inside a host it may not write it, and v1.20 writes unless it is equal: a larger one is no help."""
+    path = settings / CONNTRACK
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{before}\n")
+    register = Register(tmp_path / "run", settings, cores=2)
+
+    register.enter("one", FIRST)
+    assert int(path.read_text()) == 131_072
+    register.leave("one")
+    assert int(path.read_text()) == before
+
+
+def test_a_kernel_without_connection_tracking_gets_no_setting_of_it(
+    register: Register, settings: Path
+) -> None:
+    register.enter("one", FIRST)
+    assert not (settings / CONNTRACK).exists()
+
+
+@pytest.mark.parametrize(("cores", "limit"), [(1, 131_072), (4, 131_072), (5, 163_840)])
+def test_kube_proxy_wants_so_many_for_each_core_and_a_least(cores: int, limit: int) -> None:
+    """Its defaults: 32768 for each core, at least 131072."""
+    assert conntrack_limit(cores) == limit
