@@ -37,7 +37,7 @@ def _beginnings() -> str:
 ENCODED = rf"(?:{_beginnings()})[{BASE64}]*+(?:(?:\s|\\[nr])++[{BASE64}]{{32,}}+)*+=*"
 """Also in lines, as base64(1) writes it: a last line of less than 32 holds only the end mark."""
 
-KEY_DATA = rf"(client-key-data\\*[\"']?\s*:\s*\\*[\"']?)[{BASE64}]++=*"
+KEY_DATA = rf"(client-key-data\\*[\"']?[ \t]*:[ \t]*\\*[\"']?)[{BASE64}]++=*"
 
 KEYS = re.compile(rf"{KEY_DATA}|{BLOCK}|{ENCODED}", re.DOTALL)
 LAST_LINE = re.compile(END)

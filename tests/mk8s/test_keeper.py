@@ -457,7 +457,7 @@ class TestPowerCuts:
             keeper(tmp_path, write=cut_off(tmp_path, 4, torn=False)).keep(
                 [CA, KUBELET, Random("r", "hex-32")]
             )
-        mended = [CA, replace(KUBELET, dns=("n1", "new")), Random("r", "hex-32")]
+        mended: list[Need] = [CA, replace(KUBELET, dns=("n1", "new")), Random("r", "hex-32")]
         authority = (tmp_path / "pki/ca.crt").read_bytes()
 
         kept = keeper(tmp_path).keep(mended)

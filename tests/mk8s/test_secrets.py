@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mk8s.errors import Mk8sError
-from mk8s.secrets import HIDDEN, Secrets
+from mk8s.needs import RandomKind
+from mk8s.secrets import HIDDEN, Secrets, random_word
 
 PASSWORD = 'hunter2 "and+more/'
 
@@ -130,6 +131,24 @@ class TestToken:
         assert "0123456789abcdef" not in refused(tmp_path)
 
 
+class TestRandomWords:
+    """Words of each kind, in its form."""
+
+    @pytest.mark.parametrize(
+        ("kind", "form"),
+        [
+            ("hex-32", "[0-9a-f]{64}"),
+            ("base64-32", "[A-Za-z0-9+/]{43}="),
+            ("bootstrap-token", r"[a-z0-9]{6}\.[a-z0-9]{16}"),
+        ],
+    )
+    def test_each_kind_has_its_form_and_no_two_are_alike(self, kind: RandomKind, form: str) -> None:
+        """As those who read them ask for."""
+        words = {random_word(kind) for _ in range(100)}
+        assert len(words) == 100
+        assert all(re.fullmatch(form, word) for word in words)
+
+
 class TestRedact:
     """Every secret, in every usual form."""
 
@@ -186,6 +205,14 @@ class TestRedact:
         secrets.remember("second")
 
         assert secrets.redact("first1 second") == "*** ***"
+
+    def test_a_private_key_is_hidden_though_nobody_remembers_it(self) -> None:
+        """It is recognised by its form; see `mk8s.private_keys`."""
+        key = "-----BEGIN PRIVATE KEY-----\nQUJDREVG\n-----END PRIVATE KEY-----\n"
+        assert knowing().redact(f"said: {key}") == "said: ***\n"
+        assert knowing("secret").redact(f"client-key-data: QUJD secret {key}") == (
+            "client-key-data: *** *** ***\n"
+        )
 
     @given(st.text(min_size=1, max_size=20), st.text(max_size=20), st.text(max_size=20))
     @settings(max_examples=300, derandomize=True, deadline=None)
