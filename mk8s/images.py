@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 from machines.words import printable
 from transports.base import File
 
-__all__ = ["image_names", "images_in", "images_of"]
+__all__ = ["IMAGES", "image_names", "images_in", "images_of"]
 
 IMAGES = "images"  # ids of archives begin with it
 GZIP = b"\x1f\x8b"

@@ -13,6 +13,7 @@ from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Distro, load_distro
 from mk8s.errors import ManifestError, UsageError
 from mk8s.manifest import load_cluster
+from mk8s.preflight.checks import waiver_faults
 from mk8s.state import StateFolder
 
 __all__ = ["Project", "load_project"]
@@ -57,4 +58,7 @@ def load_project(manifest: Path) -> Project:
     faults = distro.faults(loaded.cluster)
     if faults:
         raise ManifestError(f"{manifest}: {distro.name} cannot do this:\n  " + "\n  ".join(faults))
+    faults = waiver_faults(loaded.cluster.waived)
+    if faults:
+        raise ManifestError(f"{manifest}: not every check can be waived:\n  " + "\n  ".join(faults))
     return Project(manifest, loaded.cluster, distro, loaded.notices, loaded.text)

@@ -7,7 +7,7 @@ files and touches no node.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mk8s.cluster import Cluster
@@ -15,7 +15,7 @@ from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.errors import ExitCode, Mk8sError
 from transports.base import File, digest_of_file
 
-__all__ = ["ReleaseError", "find_release"]
+__all__ = ["Inspection", "ReleaseError", "find_release", "inspect_release"]
 
 CHECKSUMS = "checksums"
 Digest = Callable[[Path], str]
@@ -27,46 +27,84 @@ class ReleaseError(Mk8sError):
     exit_code = ExitCode.MANIFEST_NEEDS_YOU
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was found of a release, and what is wrong with it. The faults are words for people."""
+
+    files: Mapping[str, File]  # by item id; what is here and can be read, whatever its hash
+    expected: int  # files that the release may have
+    missing: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()  # their hash is not the one that was promised
+
+    @property
+    def whole(self) -> bool:
+        """Whether a run may send it."""
+        return not (self.missing or self.unreadable or self.wrong)
+
+    def refuse_faults(self, cluster: Cluster) -> None:
+        """Raise ReleaseError for what is missing, or else for what cannot be read or differs."""
+        if self.missing:
+            raise ReleaseError(
+                f"{cluster.artifacts_dir}: {len(self.missing)} of {self.expected} release files "
+                "are not here:\n  " + "\n  ".join(self.missing),
+                cause=f"{cluster.distro} {cluster.version} is installed from local files",
+                remedy=PUT_THEM_THERE,
+            )
+        if self.unreadable:
+            raise ReleaseError("\n".join(self.unreadable), remedy="check its permissions")
+        if self.wrong:
+            raise ReleaseError(
+                "the release is damaged:\n  " + "\n  ".join(self.wrong),
+                cause="a file whose hash differs is never sent to a node",
+                remedy=FETCH_AGAIN,
+            )
+
+
+PUT_THEM_THERE = "put them there, or name another folder as artifacts_dir in the manifest"
+FETCH_AGAIN = "fetch these files again, or correct the checksum in the manifest's artifacts section"
+
+
 def find_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_file) -> Mapping[str, File]:
     """Every file that the nodes need, by item id, each hashed once and compared with its checksum.
 
     Raises ReleaseError naming every file that is missing or differs.
     """
     items = distro.artifacts(cluster)
-    _refuse_missing(cluster, items)
+    Inspection({}, len(items), _missing(cluster, items)).refuse_faults(cluster)  # before the slow hashing
+    inspection = inspect_release(cluster, distro, digest)
+    inspection.refuse_faults(cluster)
+    return inspection.files
+
+
+def inspect_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_file) -> Inspection:
+    """The same, with all faults of all kinds handed back instead of raised."""
+    items = distro.artifacts(cluster)
     expected = _checksums(cluster, distro, items)
-    files = {
-        item.id: _hashed(cluster.artifacts_dir / item.file, digest) for item in items if _here(cluster, item)
-    }
+    files: dict[str, File] = {}
+    unreadable: list[str] = []
+    for item in items:
+        if _here(cluster, item):
+            try:
+                files[item.id] = _hashed(cluster.artifacts_dir / item.file, digest)
+            except OSError as error:
+                unreadable.append(f"{cluster.artifacts_dir / item.file}: cannot be read: {error.strerror}")
     wrong = [
         f"{file.path}: its sha256 is {file.sha256[:12]}…, and should be {expected[file.path.name][:12]}…"
         for file in files.values()
         if expected.get(file.path.name, file.sha256) != file.sha256
     ]
-    if wrong:
-        raise ReleaseError(
-            "the release is damaged:\n  " + "\n  ".join(wrong),
-            cause="a file whose hash differs is never sent to a node",
-            remedy="fetch these files again, or correct the checksum in the manifest's artifacts section",
-        )
-    return files
+    return Inspection(files, len(items), _missing(cluster, items), tuple(unreadable), tuple(wrong))
 
 
 def _here(cluster: Cluster, item: ArtifactItem) -> bool:
     return (cluster.artifacts_dir / item.file).is_file()
 
 
-def _refuse_missing(cluster: Cluster, items: Sequence[ArtifactItem]) -> None:
-    missing = [
+def _missing(cluster: Cluster, items: Sequence[ArtifactItem]) -> tuple[str, ...]:
+    return tuple(
         f"{item.file}  ({item.purpose})" for item in items if item.required and not _here(cluster, item)
-    ]
-    if missing:
-        raise ReleaseError(
-            f"{cluster.artifacts_dir}: {len(missing)} of {len(items)} release files are not here:\n  "
-            + "\n  ".join(missing),
-            cause=f"{cluster.distro} {cluster.version} is installed from local files",
-            remedy="put them there, or name another folder as artifacts_dir in the manifest",
-        )
+    )
 
 
 def _checksums(cluster: Cluster, distro: Distro, items: Sequence[ArtifactItem]) -> dict[str, str]:
@@ -78,8 +116,7 @@ def _checksums(cluster: Cluster, distro: Distro, items: Sequence[ArtifactItem]) 
     names = {item.id: item.file for item in distro.artifacts(replace(cluster, artifacts={}))}
     for item in items:
         if item.id.startswith(CHECKSUMS) and _here(cluster, item):
-            text = (cluster.artifacts_dir / item.file).read_text(encoding="utf-8", errors="replace")
-            found.update(distro.checksums(text))
+            found.update(distro.checksums(_text_of(cluster.artifacts_dir / item.file)))
     found |= {item.file: found[name] for item in items if (name := names.get(item.id)) in found}
     for item in items:
         given = cluster.artifacts.get(item.id)
@@ -88,10 +125,13 @@ def _checksums(cluster: Cluster, distro: Distro, items: Sequence[ArtifactItem]) 
     return found
 
 
-def _hashed(path: Path, digest: Digest) -> File:
+def _text_of(path: Path) -> str:
+    """A checksum file; nothing where it cannot be read, which its own hashing tells."""
     try:
-        return File(path, path.stat().st_size, digest(path))
-    except OSError as error:
-        raise ReleaseError(
-            f"{path}: cannot be read: {error.strerror}", remedy="check its permissions"
-        ) from error
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _hashed(path: Path, digest: Digest) -> File:
+    return File(path, path.stat().st_size, digest(path))

@@ -28,6 +28,7 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "run": Verb("run", "make the nodes in the manifest into one cluster; safe to repeat, resumes"),
     "validate": Verb("validate", "check the manifest and the release files; touch no node"),
+    "preflight": Verb("preflight", "look at every node and the release for trouble; changes nothing"),
     "plan": Verb("plan", "show what a run would do on each node; connect to none"),
     "simulate": Verb("simulate", "rehearse the run against simulated nodes in virtual time"),
     "status": Verb("status", "where every node is"),

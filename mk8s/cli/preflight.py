@@ -1,0 +1,53 @@
+"""Find trouble before a run does: look at every node and at the release, all together. Changes nothing.
+
+Every check has a name, by which the manifest can waive it (`checks: {waive: [swap]}`). `mk8s run` makes
+the same checks first, and begins only where none fails. Exit status 0 when a run could begin and every
+node answered, else 1; 2 when only the release or the manifest is at fault.
+
+Examples:
+  mk8s preflight cluster.yaml
+  mk8s preflight cluster.yaml --all
+  mk8s preflight cluster.yaml --output json
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+
+from mk8s.cli.common import add_manifest, add_output, add_state, say
+
+__all__ = ["add_arguments", "main"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_manifest(parser)
+    add_state(parser)
+    add_output(parser, "text", "json")
+    parser.add_argument("--all", action="store_true", help="show the checks that passed, too")
+
+
+def main(args: Namespace) -> int:
+    import os
+
+    from mk8s.connect import refuse_missing_secrets
+    from mk8s.past import states_by_journal
+    from mk8s.preflight.now import preflight_now
+    from mk8s.project import load_project
+    from mk8s.release import inspect_release
+
+    project = load_project(args.manifest)
+    refuse_missing_secrets(project.cluster, os.environ)
+    states = states_by_journal(project, args.state)
+    report = preflight_now(
+        project, project.state(args.state), states, inspect_release(project.cluster, project.distro)
+    )
+    if args.output == "json":
+        print(json.dumps(report.as_data(), indent=1))
+    elif table := report.table(everything=args.all):
+        print(table)
+    say(f"preflight: {report.counted()}; nothing was changed on any node")
+    if report.errors:
+        return int(report.refusal)
+    say(f"Next: mk8s run {project.words(args.state)}")
+    return 1 if report.unasked else 0

@@ -1,0 +1,154 @@
+"""Preflight done: every node asked at once, the release looked into, all checks over what came back.
+
+The only module here that waits for nodes and reads files. It changes nothing anywhere. A node that says
+nothing within the patience is told as not asked, so one dead machine costs a run that long and no more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import anyio
+
+from machines.errors import ActionError
+from mk8s.cluster import Cluster
+from mk8s.distros.base import Distro, Requirements
+from mk8s.executor import Executor
+from mk8s.images import IMAGES, image_names
+from mk8s.plan import make_plan
+from mk8s.preflight.base import Host, ReleaseView, Scene
+from mk8s.preflight.checks import findings
+from mk8s.preflight.gathering import gather
+from mk8s.preflight.reading import Found, read
+from mk8s.preflight.report import Report
+from mk8s.preflight.versions import version_faults
+from mk8s.release import Inspection
+from mk8s.tables import node_machine
+from transports.base import Outcome
+
+__all__ = ["Answers", "ask_all", "preflight", "view_release"]
+
+PATIENCE = 20.0  # seconds that a node may take to answer, connecting included
+AT_ONCE = 64  # nodes that are asked at the same time
+SHARP = 1.0  # seconds: a slower answer says little about the clock, and is asked for again
+
+
+@dataclass(slots=True)
+class Answers:
+    """What came back, by the node's name: an answer, or why there is none."""
+
+    found: dict[str, Found] = field(default_factory=dict)
+    unasked: dict[str, str] = field(default_factory=dict)
+
+
+async def preflight(
+    executor: Executor,
+    cluster: Cluster,
+    distro: Distro,
+    states: Mapping[str, str],
+    inspection: Inspection,
+    *,
+    patience: float = PATIENCE,
+    now: Callable[[], float] = time.time,
+) -> Report:
+    """Ask every node, look into the release, and judge. `states`: where nodes are by the journal."""
+    wants = {node.name: distro.requirements(node, cluster) for node in cluster.nodes}
+    release = await anyio.to_thread.run_sync(view_release, cluster, distro, inspection, wants)
+    answers = await ask_all(executor, wants, patience=patience, now=now)
+    to_stage = _bytes_to_stage(cluster, distro, inspection)
+    hosts = tuple(
+        Host(
+            node,
+            answers.found[node.name],
+            wants[node.name],
+            states.get(node.name, "pending"),
+            to_stage.get(node.name, 0),
+        )
+        for node in cluster.nodes
+        if node.name in answers.found
+    )
+    scene = Scene(cluster, hosts, answers.unasked, wants, release)
+    return Report(tuple(findings(scene)), tuple(node.name for node in cluster.nodes))
+
+
+async def ask_all(
+    executor: Executor, wants: Mapping[str, Requirements], *, patience: float, now: Callable[[], float]
+) -> Answers:
+    """Ask all nodes at once; a node's patience begins when its turn comes."""
+    answers = Answers()
+    turns = anyio.CapacityLimiter(AT_ONCE)
+
+    async def ask(name: str) -> None:
+        answers.unasked[name] = f"no answer within {patience:g} s"
+        async with turns:
+            with anyio.move_on_after(patience):
+                try:
+                    answers.found[name] = await _look_at(executor, name, wants[name], now)
+                except (ActionError, ValueError) as error:
+                    answers.unasked[name] = executor.redact(str(error))
+        if name in answers.found:
+            del answers.unasked[name]
+
+    async with anyio.create_task_group() as tasks:
+        for name in wants:
+            tasks.start_soon(ask, name)
+    return answers
+
+
+async def _look_at(executor: Executor, node: str, wants: Requirements, now: Callable[[], float]) -> Found:
+    """One answer, or a second one where the first took long: it had to connect, and clocks were compared."""
+    found = await _ask_once(executor, node, wants, now)
+    if found.moment and found.moment.after - found.moment.before > SHARP:
+        found = await _ask_once(executor, node, wants, now)
+    return found
+
+
+async def _ask_once(executor: Executor, node: str, wants: Requirements, now: Callable[[], float]) -> Found:
+    """Raises ActionError where no answer came, ValueError where it is none."""
+    before = now()
+    outcome = await executor.ask(node, gather(wants))
+    return read(_text_of(outcome), before, now())
+
+
+def _text_of(outcome: Outcome) -> str:
+    """Only the answer's own end proves that it is whole; a status that is not 0 is the shell's complaint."""
+    if not outcome.ok:
+        raise ValueError(f"it could not look at itself: {outcome.complaint}")
+    return outcome.text
+
+
+def view_release(
+    cluster: Cluster, distro: Distro, inspection: Inspection, wants: Mapping[str, Requirements]
+) -> ReleaseView:
+    """Look into the files that are here. Reads the archives only where a distro names images."""
+    named = any(each.images for each in wants.values())
+    arches = tuple(dict.fromkeys(node.arch for node in cluster.nodes))
+    smoke = cluster.smoke_image or distro.tools(cluster.primary, cluster).smoke_image
+    return ReleaseView(
+        inspection,
+        _tags(inspection) if named else None,
+        version_faults(inspection.files, cluster.version, arches),
+        smoke,
+    )
+
+
+def _tags(inspection: Inspection) -> tuple[str, ...] | None:
+    """Every image of every archive; None where one cannot be read: it may hold what the others lack."""
+    archives = [image_names(file.path) for name, file in inspection.files.items() if name.startswith(IMAGES)]
+    known = [names for names in archives if names is not None]
+    if not archives or len(known) < len(archives):
+        return None
+    return tuple(dict.fromkeys(name for names in known for name in names))
+
+
+def _bytes_to_stage(cluster: Cluster, distro: Distro, inspection: Inspection) -> dict[str, int]:
+    """How much each node is sent. Nothing is known of a release that is not all here.
+
+    The plan is made with nominal images: it is about sizes, and the archive may lack some.
+    """
+    if inspection.missing or inspection.unreadable:
+        return {}
+    plans = make_plan(cluster, distro, node_machine(cluster), inspection.files)
+    return {plan.node.name: plan.bytes_to_send for plan in plans}
