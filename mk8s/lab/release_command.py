@@ -26,7 +26,7 @@ def add_release(verbs: _SubParsersAction[ArgumentParser], say: Say) -> None:
     parser = verbs.add_parser(
         "release",
         help="build real Kubernetes from Debian packages, for --distro kubeadm and vanilla",
-        description="Build real Kubernetes from Debian packages, once: it takes minutes, 5 GB while it lasts,"
+        description="Build real Kubernetes from Debian packages, once: it takes minutes, 3 GB while it lasts,"
         " then 1 GB. Prints the folders of release files for kubeadm and for vanilla.",
     )
     parser.add_argument(

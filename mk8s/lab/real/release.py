@@ -5,7 +5,7 @@
 | `packages`, `apt` | what was fetched from Debian | 0.2 GB |
 | `programs-DIGEST` | what was compiled | 0.4 GB |
 | `release-DIGEST` | `kubeadm`, `vanilla`, and `built-from.txt`: what was fetched | 0.4 GB more |
-| `work` | while something is compiled; what a cut off build left | 2.7 GB |
+| `work` | while something is compiled; what a cut off build left | 2.1 GB |
 
 Laws:
 
@@ -38,7 +38,7 @@ from .sources import Debian, debian_site, file_digest
 __all__ = ["RealRelease", "missing_tools", "real_release", "refuse_unfit"]
 
 Say = Callable[[str], None]
-ROOM = 5 << 30  # bytes that a build from nothing may take, with some to spare
+ROOM = 4 << 30  # bytes: a build from nothing takes 2.7 GB
 TOOLS = {
     "apt-get": "apt",
     "dpkg-deb": "dpkg",
@@ -113,7 +113,7 @@ def _make(folder: Path, release: Path, say: Say) -> None:
     programs = folder / f"programs-{programs_digest()}"
     if not programs.exists():
         _refuse_full_disk(folder)
-        say(f"building Kubernetes {VERSION} in {folder} (three to ten minutes, once; 5 GB while it lasts)")
+        say(f"building Kubernetes {VERSION} in {folder} (three to ten minutes, once; 3 GB while it lasts)")
         _make_programs(debian, folder / "work", programs, say)
     _make_folders(debian, programs, folder / "layout", release, say)
     _remove_old(folder, keep=(programs, release))
