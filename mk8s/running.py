@@ -12,19 +12,22 @@ from pathlib import Path
 
 import trio
 
-from machines import Result, run_with_signals
+from machines import FileJournal, Result, run_with_signals
 from machines.words import printable
 from mk8s.audit import audit
 from mk8s.changes import refusals
 from mk8s.connect import refuse_missing_secrets
 from mk8s.errors import ExitCode, ManifestError
 from mk8s.manifest import load_cluster_text
+from mk8s.preflight.now import preflight_now
+from mk8s.preflight.report import PreflightError
 from mk8s.project import Project, load_project
-from mk8s.release import find_release
+from mk8s.refreshing import refresh_healthy
+from mk8s.release import Inspection, inspect_release
 from mk8s.rendered import keep_rendered
 from mk8s.rollout import Rollout
 from mk8s.screen import Screen, choose_screen, result_event
-from mk8s.session import open_journal, real_rollout
+from mk8s.session import expiring_soon, open_journal, real_rollout, states_in
 from mk8s.state import StateFolder
 from mk8s.steps import Verdict
 from mk8s.summary import summary
@@ -40,20 +43,46 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
     for notice in project.notices:
         _say(notice)
     refuse_missing_secrets(project.cluster, os.environ)
-    release = find_release(project.cluster, project.distro)
+    release = inspect_release(project.cluster, project.distro)
     state = project.state(state_folder)
     again = project.words(state_folder)
     with open_journal(state, again) as journal:
-        rollout = real_rollout(project, state, journal, release, grace)
-        states = rollout.states()
+        states = states_in(journal, project.cluster)
         _refuse_changes(project, state, states)
         if all(place == "healthy" for place in states.values()):
-            return _end(output, states, *_nothing_to_do(rollout, state, again))
+            release.refuse_faults(project.cluster)
+            rollout = _accepted(project, state, journal, release, grace)
+            return _end(output, states, *_nothing_to_do(rollout, state, states, again))
+        _preflight(project, state, states, release, again)
+        rollout = _accepted(project, state, journal, release, grace)
         keep_rendered(rollout, state)
         screen = choose_screen(output, project.cluster, rollout.titles, states)
-        result = _run(rollout, screen, grace)
+        result = _run(rollout, screen, states, grace)
         words = summary(project.cluster, result, journal.records(), again)
         return _end(output, result.states, _exit_code(result), words)
+
+
+def _preflight(
+    project: Project, state: StateFolder, states: Mapping[str, str], release: Inspection, again: str
+) -> None:
+    """Look for trouble on all nodes at once. Raises PreflightError with all of it; nothing was changed."""
+    report = preflight_now(project, state, states, release, keep_transcript=True)
+    if report.errors:
+        raise PreflightError(report, again)
+    if table := report.table():
+        _say(table)
+    _say(f"preflight: {report.counted()}")
+
+
+def _accepted(
+    project: Project, state: StateFolder, journal: FileJournal, release: Inspection, grace: float
+) -> Rollout:
+    """The manifest's rollout with all keys it needs. From now on this is the manifest of the last run."""
+    rollout = real_rollout(project, state, journal, release.files, grace)
+    state.write_private(state.accepted_manifest, project.text.encode())
+    if notice := expiring_soon(project, state):
+        _say(notice)
+    return rollout
 
 
 def _end(output: str, states: Mapping[str, str], code: ExitCode, words: str) -> ExitCode:
@@ -64,12 +93,14 @@ def _end(output: str, states: Mapping[str, str], code: ExitCode, words: str) -> 
     return code
 
 
-def _run(rollout: Rollout, screen: Screen, grace: float) -> Result:
+def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: float) -> Result:
     def told(at_once: bool) -> None:
         screen.say("stopping at once" if at_once else STOPPING.format(grace))
 
     async def main() -> Result:
         try:
+            for words in await refresh_healthy(rollout, states):
+                screen.say(printable(words))
             return await run_with_signals(rollout.supervisor(screen), told)
         finally:
             await rollout.close()
@@ -84,17 +115,27 @@ def _exit_code(result: Result) -> ExitCode:
     return ExitCode.DONE if result.ok else ExitCode.NODES_NEED_YOU
 
 
-def _nothing_to_do(rollout: Rollout, state: StateFolder, again: str) -> tuple[ExitCode, str]:
-    """Everything is healthy by the journal: ask the nodes, change nothing on them."""
-    verdicts = audit(rollout, fetch_kubeconfig=not state.kubeconfig.exists())
+def _nothing_to_do(
+    rollout: Rollout, state: StateFolder, states: Mapping[str, str], again: str
+) -> tuple[ExitCode, str]:
+    """Everything is healthy by the journal: tell the nodes what is new, if anything is, and ask them all."""
+    news: list[str] = []
+
+    async def refresh() -> None:
+        news.extend(await refresh_healthy(rollout, states))
+        for words in news:
+            _say(words)
+
+    verdicts = audit(rollout, first=refresh, fetch_kubeconfig=not state.kubeconfig.exists())
+    nothing = "nothing else was changed" if news else "nothing was changed"
     ill = {name: verdict for name, verdict in verdicts.items() if not verdict.met}
     if not ill:
         return ExitCode.DONE, (
-            f"nothing to do: all {len(verdicts)} nodes are healthy (asked just now); nothing was changed\n"
+            f"nothing to do: all {len(verdicts)} nodes are healthy (asked just now); {nothing}\n"
             f"Next: export KUBECONFIG=$(mk8s kubeconfig {again})"
         )
     lines = [_complaint(name, verdict) for name, verdict in sorted(ill.items())]
-    lines.append(f"{len(verdicts) - len(ill)} of {len(verdicts)} nodes are healthy; nothing was changed")
+    lines.append(f"{len(verdicts) - len(ill)} of {len(verdicts)} nodes are healthy; {nothing}")
     lines.append(f"Next: look at the nodes named above, then mk8s run {again}")
     return ExitCode.NODES_NEED_YOU, "\n".join(lines)
 
@@ -105,7 +146,7 @@ def _complaint(name: str, verdict: Verdict) -> str:
 
 
 def _refuse_changes(project: Project, state: StateFolder, states: dict[str, str]) -> None:
-    """Keep the manifest of the run beside its journal, and refuse changes that a run cannot follow."""
+    """Refuse changes against the manifest of the last run, kept beside its journal, that none can follow."""
     if state.accepted_manifest.exists():
         before = load_cluster_text(state.accepted_manifest.read_text(), project.manifest)
         found = refusals(before.cluster, project.cluster, states)
@@ -115,7 +156,6 @@ def _refuse_changes(project: Project, state: StateFolder, states: dict[str, str]
                 cause="this cluster's journal was begun with another manifest",
                 remedy=f"put it back as it was; the manifest of the last run is {state.accepted_manifest}",
             )
-    state.write_private(state.accepted_manifest, project.text.encode())
 
 
 def _say(text: str) -> None:

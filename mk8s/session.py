@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from machines import FileJournal, HistoryError, JournalDamaged, JournalError, JournalLocked
+from machines import (
+    FileJournal,
+    HistoryError,
+    Journal,
+    JournalDamaged,
+    JournalError,
+    JournalLocked,
+    Table,
+    fold,
+)
+from mk8s.cluster import Cluster
 from mk8s.connect import make_transports, passwords_of
 from mk8s.errors import ExitCode, Mk8sError
+from mk8s.images import images_in
+from mk8s.keeper import Keeper, expiry_notice
+from mk8s.needs import Kept, Need, Random
 from mk8s.past import as_mk8s_error
 from mk8s.project import Project
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.secrets import Secrets
 from mk8s.state import StateFolder
+from mk8s.tables import node_machine
 from mk8s.version import VERSION
 from transports.base import File
 
-__all__ = ["LockedError", "open_journal", "real_rollout"]
+__all__ = ["LockedError", "expiring_soon", "open_journal", "real_rollout", "states_in"]
+
+EXPIRY_DAYS = 30.0
 
 
 class LockedError(Mk8sError):
@@ -55,20 +71,29 @@ def real_rollout(
     journal: FileJournal,
     release: Mapping[str, File],
     grace: float = 30.0,
+    *,
+    make: bool = True,
 ) -> Rollout:
-    """The rollout of a manifest on its real nodes. Connects to nothing yet."""
+    """The rollout of a manifest on its real nodes. Connects to nothing yet.
+
+    `make`: keys that the cluster needs and that are not there yet are made; else they are pretended,
+    which is enough for questions.
+    """
     secrets = Secrets(state.folder)
     cluster = project.cluster
     for node in cluster.nodes:
         for value in (*project.distro.secrets_in(node.config), *passwords_of(node.login, os.environ)):
             secrets.remember(value)
-    token = project.distro.user_token(cluster) or secrets.token(given=_token_was_given(journal))
-    secrets.remember(token)
+    given = _secrets_were_given(journal)
+    needs = project.distro.needs(cluster)
+    token = _token(project, secrets, given)
     around = Surroundings(
         transports=make_transports(cluster, state.known_hosts),
         journal=journal,
         release=release,
         token=token,
+        kept=_kept(needs, Keeper(state.folder, given=given), secrets, make=make),
+        images=images_in(release) if needs else (),  # a distro that needs nothing of ours brings its own
         keep_kubeconfig=lambda text: state.write_private(state.kubeconfig, text.encode()),
         transcript=state.transcript_writer(secrets.redact),
         redact=secrets.redact,
@@ -79,6 +104,42 @@ def real_rollout(
     return Rollout(cluster, project.distro, around)
 
 
-def _token_was_given(journal: FileJournal) -> bool:
-    """Whether a node may have a config with the token in it: that is written when it is bootstrapped."""
+def states_in(journal: Journal, cluster: Cluster) -> dict[str, str]:
+    """Where each node of the manifest is, as a journal says. Raises HistoryError when it does not fit."""
+    spec = node_machine(cluster)
+    guards = {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard}  # not asked in a fold
+    history = fold(journal.records(), Table(spec, guards))
+    lives = history.lives if history else {}
+    return {
+        node.name: lives[node.name].state if node.name in lives else spec.initial for node in cluster.nodes
+    }
+
+
+def expiring_soon(project: Project, state: StateFolder) -> str:
+    """What to tell people of certificates that expire within a month; empty when there are none."""
+    now = datetime.now(UTC)
+    keeper = Keeper(state.folder, now=lambda: now)
+    return expiry_notice(keeper.expiring(project.distro.needs(project.cluster), EXPIRY_DAYS), now)
+
+
+def _token(project: Project, secrets: Secrets, given: bool) -> str:
+    """The join token; empty where the distro needs none of ours."""
+    token = project.distro.user_token(project.cluster) or ""
+    if not token and project.distro.needs_token(project.cluster):
+        token = secrets.token(given=given)
+    secrets.remember(token)
+    return token
+
+
+def _kept(needs: Sequence[Need], keeper: Keeper, secrets: Secrets, *, make: bool) -> Kept:
+    """What the distro needs kept. Its secret words are hidden from now on; keys are recognised anyway."""
+    kept = keeper.keep(needs) if make else keeper.look(needs)
+    for need in needs:
+        if isinstance(need, Random):
+            secrets.remember(kept.words[need.name])
+    return kept
+
+
+def _secrets_were_given(journal: FileJournal) -> bool:
+    """Whether a node may have the token and its keys: they are written when it is bootstrapped."""
     return any(record.kind == "intent" and record.edge == "bootstrap" for record in journal.records())

@@ -23,10 +23,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(args: Namespace) -> int:
     from mk8s.project import load_project
     from mk8s.release import find_release
+    from mk8s.session import expiring_soon
 
     project = load_project(args.manifest)
     cluster = project.cluster
     for notice in project.notices:
+        say(notice)
+    if notice := expiring_soon(project, project.past_state()):
         say(notice)
     if not args.manifest_only:
         files = find_release(cluster, project.distro)
