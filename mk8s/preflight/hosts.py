@@ -175,10 +175,11 @@ def default_route(host: Host, _scene: Scene) -> Trouble | None:
 
 @of_each_host("firewall", "no firewall stands in the way")
 def firewall(host: Host, _scene: Scene) -> Trouble | None:
-    if not host.found.firewalls:
+    walls = host.found.firewalls
+    if not walls:
         return None
     return Trouble(
-        f"{' and '.join(host.found.firewalls)} is active",
+        f"{' and '.join(walls)} {'is' if len(walls) == 1 else 'are'} active",
         "turn it off, or let the cluster's ports and its pod and service networks through",
         level="warn",
     )
