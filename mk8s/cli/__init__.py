@@ -94,10 +94,18 @@ def _run_verb(name: str, words: list[str]) -> int:
         _drop_output()  # the reader of our data went away
         return 0
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _interrupted()
     except Exception as error:
         return _report(error)
+    except BaseExceptionGroup as group:  # what Ctrl-C becomes where several nodes are asked at once
+        if group.split(KeyboardInterrupt)[1] is not None:
+            raise
+        return _interrupted()
+
+
+def _interrupted() -> int:
+    print("interrupted", file=sys.stderr)
+    return 130
 
 
 def _parsed(parser: ArgumentParser, name: str, words: list[str]) -> object:
