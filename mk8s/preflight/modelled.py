@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from mk8s.modelled import MACHINES
 from mk8s.preflight.gathering import OPERATION
@@ -35,8 +36,11 @@ async def _model(host: SimulatedHost, command: Command) -> Outcome:
 
 def _leftovers(host: SimulatedHost, command: Command) -> list[str]:
     asked = [word.partition(":")[2] for word in command.args if word.startswith("leftover:")]
-    there = {str(path) for path in (*host.files, *host.folders)}
-    return [f"leftover={path}" for path in asked if path in there]
+    return [
+        f"leftover={path}"
+        for path in asked
+        if any(file == PurePosixPath(path) or file.is_relative_to(path) for file in host.files)
+    ]
 
 
 GATHER_HANDLERS: Mapping[str, Handler] = {OPERATION: _model}

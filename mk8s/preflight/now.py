@@ -12,7 +12,7 @@ import trio
 from mk8s.connect import make_transports, passwords_of
 from mk8s.executor import Executor
 from mk8s.preflight.report import Report
-from mk8s.preflight.run import preflight
+from mk8s.preflight.run import preflight, view_release
 from mk8s.project import Project
 from mk8s.release import Inspection
 from mk8s.secrets import Secrets
@@ -35,6 +35,7 @@ def preflight_now(
 ) -> Report:
     """Look at all nodes and at the release; change nothing. `states`: where nodes are by the journal."""
     cluster = project.cluster
+    release = view_release(cluster, project.distro, inspection)
     secrets = _secrets(project, state)
     roads = make_transports(cluster, state.known_hosts)
     transcript = state.transcript_writer(secrets.redact) if keep_transcript else None
@@ -42,7 +43,7 @@ def preflight_now(
 
     async def main() -> Report:
         try:
-            return await preflight(executor, cluster, project.distro, states, inspection)
+            return await preflight(executor, cluster, project.distro, states, release)
         finally:
             await _close(roads)
 

@@ -70,12 +70,13 @@ def versions(release: ReleaseView, scene: Scene) -> Iterator[Trouble]:
 
 
 def lacking(tags: tuple[str, ...], patterns: tuple[str, ...]) -> list[str]:
-    """The patterns that no image matches. A name without a registry is one of docker's own."""
-    return [
-        pattern.removeprefix("*/")
-        for pattern in patterns
-        if not any(fnmatchcase(f"/{tag}", pattern) for tag in tags)
-    ]
+    """The patterns that no image matches, without the stars before them."""
+    return [pattern.lstrip("*/") for pattern in patterns if not any(_matches(tag, pattern) for tag in tags)]
+
+
+def _matches(tag: str, pattern: str) -> bool:
+    """A name without a registry is one of docker's own: it has a place for the pattern's slash, too."""
+    return fnmatchcase(tag, pattern) or fnmatchcase(f"/{tag}", pattern)
 
 
 def _patterns(scene: Scene) -> tuple[str, ...]:

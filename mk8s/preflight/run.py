@@ -1,6 +1,6 @@
 """Preflight done: every node asked at once, the release looked into, all checks over what came back.
 
-The only module here that waits for nodes and reads files. It changes nothing anywhere. A node that says
+The only module here that waits for nodes or reads files. It changes nothing anywhere. A node that says
 nothing within the patience is told as not asked, so one dead machine costs a run that long and no more.
 """
 
@@ -28,7 +28,7 @@ from mk8s.release import Inspection
 from mk8s.tables import node_machine
 from transports.base import Outcome
 
-__all__ = ["Answers", "ask_all", "preflight", "view_release"]
+__all__ = ["Answers", "ask_all", "preflight", "view_release", "wants_of"]
 
 PATIENCE = 20.0  # seconds that a node may take to answer, connecting included
 AT_ONCE = 64  # nodes that are asked at the same time
@@ -48,16 +48,15 @@ async def preflight(
     cluster: Cluster,
     distro: Distro,
     states: Mapping[str, str],
-    inspection: Inspection,
+    release: ReleaseView,
     *,
     patience: float = PATIENCE,
     now: Callable[[], float] = time.time,
 ) -> Report:
-    """Ask every node, look into the release, and judge. `states`: where nodes are by the journal."""
-    wants = {node.name: distro.requirements(node, cluster) for node in cluster.nodes}
-    release = await anyio.to_thread.run_sync(view_release, cluster, distro, inspection, wants)
+    """Ask every node at once, and judge. `states`: where nodes are by the journal."""
+    wants = wants_of(cluster, distro)
     answers = await ask_all(executor, wants, patience=patience, now=now)
-    to_stage = _bytes_to_stage(cluster, distro, inspection)
+    to_stage = _bytes_to_stage(cluster, distro, release.inspection)
     hosts = tuple(
         Host(
             node,
@@ -119,11 +118,14 @@ def _text_of(outcome: Outcome) -> str:
     return outcome.text
 
 
-def view_release(
-    cluster: Cluster, distro: Distro, inspection: Inspection, wants: Mapping[str, Requirements]
-) -> ReleaseView:
+def wants_of(cluster: Cluster, distro: Distro) -> dict[str, Requirements]:
+    """What each node must offer, by its name."""
+    return {node.name: distro.requirements(node, cluster) for node in cluster.nodes}
+
+
+def view_release(cluster: Cluster, distro: Distro, inspection: Inspection) -> ReleaseView:
     """Look into the files that are here. Reads the archives only where a distro names images."""
-    named = any(each.images for each in wants.values())
+    named = any(wants.images for wants in wants_of(cluster, distro).values())
     arches = tuple(dict.fromkeys(node.arch for node in cluster.nodes))
     smoke = cluster.smoke_image or distro.tools(cluster.primary, cluster).smoke_image
     return ReleaseView(
