@@ -29,7 +29,7 @@ def main(args: Namespace) -> int:
     cluster = project.cluster
     for notice in project.notices:
         say(notice)
-    if notice := expiring_soon(project, project.past_state()):
+    if project.distro.needs(cluster) and (notice := expiring_soon(project, project.past_state())):
         say(notice)
     if not args.manifest_only:
         files = find_release(cluster, project.distro)
