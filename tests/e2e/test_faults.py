@@ -130,7 +130,7 @@ def test_a_full_disk_sets_the_node_aside(lab: LabMaker, release: Path, tmp_path:
     assert (second.code, driver.node_states()) == (0, ["healthy"])
 
 
-@pytest.mark.parametrize("size", ["16k", "24k"])
+@pytest.mark.parametrize("size", ["20k", "28k"])
 def test_a_full_disk_under_the_state_folder_is_told_as_our_own(
     size: str, lab: LabMaker, release: Path, tmp_path: Path
 ) -> None:
