@@ -17,7 +17,7 @@ from mk8s.rollout import Rollout
 
 __all__ = ["refresh_healthy"]
 
-PATIENCE = 60.0  # seconds for each node; they are told at once
+PATIENCE = 120.0  # seconds for each node; they are told at once, and a dead one is noticed sooner
 HEALTHY = "healthy"
 AGAIN = "the next `mk8s run` tells it again; look whether the machine is up and the way to it is open"
 
