@@ -84,7 +84,7 @@ done >"$record.new"
 mv -f "$record.new" "$record"
 """
 
-IS_UNPACKED = 'cd "$1" 2>/dev/null && [ -s "$2" ] && sha256sum -c "$2" >/dev/null 2>&1'
+IS_UNPACKED = '[ -s "$2" ] && cd "$1" && sha256sum -c "$2" >/dev/null 2>&1'
 
 # Which of the two files fits is known by the containerd that is installed: 2.x prints "v2.0.1" or "2.0.1",
 # distributions add words of their own behind it.

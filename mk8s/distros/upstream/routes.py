@@ -17,8 +17,8 @@ set -eu
 PATH=$PATH:/usr/sbin:/sbin
 proto=109 verb=$1 file=$2 pods=$3
 here() { ip -4 route show proto $proto | while read -r cidr _ via _; do echo "$cidr via $via"; done; }
+command -v iptables >/dev/null || { echo "mk8s: there is no iptables on this host" >&2; exit 69; }
 masquerades() {
-  command -v iptables >/dev/null || { echo "mk8s: there is no iptables on this host" >&2; exit 69; }
   iptables -w -t nat "$1" POSTROUTING -s "$pods" ! -d "$pods" -m comment --comment mk8s-pods -j MASQUERADE
 }
 missing() { here | { now=$(cat); while read -r line; do
