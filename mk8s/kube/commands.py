@@ -49,7 +49,8 @@ NODE = (
     '"labels":{ {{range $k, $v := .metadata.labels}}{{printf "%q:%q," $k $v}}{{end}}"":""},'
     '"taints":[{{range .spec.taints}}{"key":{{printf "%q" .key}},"effect":{{printf "%q" .effect}}},{{end}}'
     '{}],"conditions":[{{range .status.conditions}}{"type":{{printf "%q" .type}},'
-    '"status":{{printf "%q" .status}},"message":{{if .message}}{{printf "%q" .message}}{{else}}""{{end}}},{{end}}{}]}{{"\\n"}}'
+    '"status":{{printf "%q" .status}},"message":{{if .message}}{{printf "%q" .message}}{{else}}""{{end}}},'
+    '{{end}}{}]}{{"\\n"}}'
 )
 NODES = "{{range .items}}" + NODE + "{{end}}"
 
@@ -127,17 +128,18 @@ def api_answers(tools: Tools) -> Command:
 
 
 def healthz(tools: Tools, port: int, *, tls: bool = True) -> Command:
-    """What a component answers at ``/healthz`` on the loopback: ``ok``.
+    """Exit 0 when a component of this server says at ``/healthz`` on the loopback that it is well.
 
-    kubectl asks, with an empty kubeconfig: it is there, where curl may not be. The ports: 10257
-    controller-manager, 10259 scheduler (TLS), 10248 kubelet, 10256 kube-proxy (plain).
+    kubectl asks: it is there, where curl may not be. It shows the administrator's certificate, for without
+    one it would ask for a password. What answers has a certificate of its own making: it is not verified.
+    The ports: 10257 controller-manager, 10259 scheduler (TLS), 10248 kubelet, 10256 kube-proxy (plain).
     """
     where = ("--server", f"http{'s' if tls else ''}://127.0.0.1:{port}", f"--request-timeout={PATIENCE}s")
     careless = ("--insecure-skip-tls-verify",) if tls else ()
     return Command(
         operation="kube.healthz",
         description=f"ask port {port} whether it is healthy",
-        args=(tools.kubectl[0], "--kubeconfig", "/dev/null", *where, *careless, "get", "--raw", "/healthz"),
+        args=(*tools.kubectl, *where, *careless, "get", "--raw", "/healthz"),
     )
 
 

@@ -48,13 +48,15 @@ class Member:
     """A member of etcd. `id` as etcdctl wants it: hexadecimal."""
 
     id: str
-    name: str  # empty until it has started for the first time
+    name: str  # may be empty until it has started for the first time
     peers: tuple[str, ...]
+    clients: tuple[str, ...]  # empty until it has started for the first time
     learner: bool
 
     @property
     def is_started(self) -> bool:
-        return bool(self.name)
+        """A static bootstrap names all members at once, so the name alone says nothing."""
+        return bool(self.name and self.clients)
 
     @property
     def words(self) -> str:
@@ -110,6 +112,7 @@ def read_members(outcome: Outcome) -> list[Member]:
             id=f"{int(member['ID']):x}",
             name=str(member.get("name", "")),
             peers=tuple(member.get("peerURLs", ())),
+            clients=tuple(member.get("clientURLs", ())),
             learner=bool(member.get("isLearner", False)),
         )
         for member in json.loads(outcome.stdout)["members"]

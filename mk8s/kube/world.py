@@ -1,0 +1,177 @@
+"""The cluster that simulated hosts make up together: what kubeadm's and the hard way's models share.
+
+A driver's own model plays its services and says here what they do: `open` and `close` ports, `etcd.start`,
+`register` a node. This module then answers what `mk8s.kube.commands` ask (see `mk8s.kube.model`), and writes
+down what must never happen: `violations`.
+
+Not modelled: pods, controllers, leader elections, the API's objects beyond nodes and named workloads.
+Begin reading at `World`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from mk8s.cluster import Cluster
+from mk8s.kube.etcd import Etcd
+from mk8s.kube.views import SILENT, NodeView
+from transports.simulated import Handler, SimulatedHost, SimulatedNetwork
+
+__all__ = ["API", "NodeObject", "World", "everywhere", "replicas", "world_of"]
+
+API = 6443
+POSTING = "kubelet is posting ready status"
+NO_NETWORK = (
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: cni plugin not initialized"
+)
+
+_worlds: WeakKeyDictionary[SimulatedNetwork, World] = WeakKeyDictionary()
+
+
+@dataclass(slots=True)
+class NodeObject:
+    """A Node in the API. Ready while its kubelet runs, from `ready_at` (seconds; its network) on."""
+
+    name: str
+    host: SimulatedHost
+    version: str
+    ready_at: float
+    running: bool = True
+    labels: dict[str, str] = field(default_factory=dict)
+    taints: dict[str, str] = field(default_factory=dict)  # key -> effect
+    unschedulable: bool = False
+
+
+@dataclass(eq=False)
+class World:
+    """What all hosts of one network share. `violations` must stay empty; tests read it."""
+
+    network: SimulatedNetwork
+    cluster: Cluster
+    nodes: dict[str, NodeObject] = field(default_factory=dict)  # by node name
+    violations: list[str] = field(default_factory=list)
+    applied: dict[str, bytes] = field(default_factory=dict)  # manifests: path -> content
+    workloads: dict[str, Workloads] = field(default_factory=dict)  # "daemonset/kube-proxy" -> how it is
+    _ports: dict[str, set[int]] = field(default_factory=dict)  # host name -> what listens there
+    _library: Mapping[str, Handler] | None = None
+
+    def __post_init__(self) -> None:
+        self.etcd = Etcd(lambda: self.network.timeline.now, self.violations)
+
+    @property
+    def now(self) -> float:
+        """Seconds."""
+        return self.network.timeline.now
+
+    def library(self, make: Callable[[World], Mapping[str, Handler]]) -> Mapping[str, Handler]:
+        """The models of commands, made once and shared by all hosts."""
+        self._library = self._library or make(self)
+        return self._library
+
+    # What listens
+
+    def open(self, host: SimulatedHost, *ports: int) -> None:
+        """A program of this host begins to listen, such as its API server on `API`."""
+        self._ports.setdefault(host.name, set()).update(ports)
+
+    def close(self, host: SimulatedHost, *ports: int) -> None:
+        """It does no more. Call it from the service's `gone`: a power loss ends programs too."""
+        self._ports.setdefault(host.name, set()).difference_update(ports)
+
+    def listens(self, host: SimulatedHost, port: int) -> bool:
+        return host.up and port in self._ports.get(host.name, ())
+
+    def serves(self, host: SimulatedHost) -> bool:
+        """Whether the API server on this host runs and etcd has a majority behind it."""
+        return self.listens(host, API) and not host.cut and self.etcd.has_quorum
+
+    def api_for(self, source: SimulatedHost, address: str) -> SimulatedHost | None:
+        """The serving host that `source` reaches at this address. The endpoint leads to any that serves."""
+        addresses = [address]
+        if address not in self.network.hosts and address == self.cluster.endpoint:
+            addresses = [node.address for node in self.cluster.servers]
+        by_ip = {node.ip: node.address for node in self.cluster.nodes}
+        reached = (self.network.reach(source, by_ip.get(known, known)) for known in addresses)
+        return next((host for host in reached if host is not None and self.serves(host)), None)
+
+    def leader(self, port: int) -> SimulatedHost | None:
+        """The host whose component on this port leads: the first that runs."""
+        return next((host for host in self.network.hosts.values() if self.listens(host, port)), None)
+
+    # Nodes
+
+    def register(
+        self,
+        host: SimulatedHost,
+        name: str,
+        *,
+        ready_in: float = 0.0,
+        labels: Mapping[str, str] | None = None,
+        taints: Mapping[str, str] | None = None,
+    ) -> NodeObject:
+        """The kubelet registers its node, or comes back. The first time it waits for a network."""
+        node = self.nodes.get(name)
+        if node is None:
+            ready_at = self.now + ready_in
+            node = self.nodes[name] = NodeObject(name, host, self.cluster.version, ready_at)
+        elif node.host is not host:
+            self.violations.append(f"{host.name} and {node.host.name} are both node {name}")
+        node.running = True
+        node.labels |= labels or {}
+        node.taints |= taints or {}
+        return node
+
+    def kubelet_gone(self, host: SimulatedHost) -> None:
+        """The kubelet of this host ended: its nodes are Unknown. (Rough: it takes 40 s.)"""
+        for node in self.nodes.values():
+            if node.host is host:
+                node.running = False
+
+    def is_ready(self, node: NodeObject) -> bool:
+        return node.running and node.host.up and not node.host.cut and self.now >= node.ready_at
+
+    def view(self, node: NodeObject) -> NodeView:
+        """The Node as a question's answer tells it."""
+        status, message = "Unknown", SILENT
+        if self.is_ready(node):
+            status, message = "True", POSTING
+        elif node.running and node.host.up and not node.host.cut:
+            status, message = "False", NO_NETWORK
+        return NodeView(
+            name=node.name,
+            version=node.version,
+            unschedulable=node.unschedulable,
+            labels=node.labels,
+            taints=tuple(sorted(node.taints.items())),
+            conditions={"Ready": status},
+            messages={"Ready": message},
+        )
+
+
+Workloads = Callable[[World], tuple[int, int]]
+"""How many pods it wants, and how many are ready."""
+
+
+def everywhere(world: World) -> tuple[int, int]:
+    """A DaemonSet that tolerates everything."""
+    return len(world.nodes), sum(world.is_ready(node) for node in world.nodes.values())
+
+
+def replicas(wanted: int) -> Workloads:
+    """A Deployment whose pods run as soon as any node is Ready."""
+
+    def found(world: World) -> tuple[int, int]:
+        return wanted, wanted if any(world.is_ready(node) for node in world.nodes.values()) else 0
+
+    return found
+
+
+def world_of(network: SimulatedNetwork, cluster: Cluster) -> World:
+    """What the hosts of this network have become together; begun at the first call."""
+    known = _worlds.get(network)
+    if known is None:
+        known = _worlds[network] = World(network, cluster)
+    return known
