@@ -109,7 +109,7 @@ def _require_tools(say: Say) -> None:
 
 def _make(folder: Path, release: Path, say: Say) -> None:
     began = time.monotonic()
-    debian = Debian(folder, debian_site(os.environ))
+    debian = Debian(folder, debian_site(os.environ, folder / "apt/mirrors"))
     programs = folder / f"programs-{programs_digest()}"
     if not programs.exists():
         _refuse_full_disk(folder)

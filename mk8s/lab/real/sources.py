@@ -22,7 +22,7 @@ from .recipe import SUITE
 __all__ = ["Debian", "choose_site", "debian_site", "file_digest"]
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-ASK_SITES = ["apt-get", "indextargets", "--format", "$(SITE) $(CODENAME) $(LABEL)"]
+SITES = ["indextargets", "--format", "$(SITE) $(CODENAME) $(LABEL)"]
 
 
 class Debian:
@@ -113,9 +113,11 @@ class Debian:
         return ["-q", *(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))]
 
 
-def debian_site(environment: Mapping[str, str]) -> str:
+def debian_site(environment: Mapping[str, str], scratch: Path) -> str:
     """MK8S_LAB_MIRROR, else the Debian mirror that this machine's apt uses. Raises UnfitError for none."""
-    site = environment.get("MK8S_LAB_MIRROR") or choose_site(run(ASK_SITES, check=False).stdout)
+    site = (
+        environment.get("MK8S_LAB_MIRROR") or choose_site(_sites()) or choose_site(_sites_asked_anew(scratch))
+    )
     if not site:
         raise UnfitError(
             f"no Debian mirror is known here to take {SUITE}'s packages from",
@@ -125,6 +127,18 @@ def debian_site(environment: Mapping[str, str]) -> str:
     if not KEYRING.exists():
         raise UnfitError(f"{KEYRING} is missing", remedy="install the package debian-archive-keyring")
     return site
+
+
+def _sites(*options: str) -> str:
+    return run(["apt-get", *options, *SITES], check=False).stdout
+
+
+def _sites_asked_anew(scratch: Path) -> str:
+    """For a machine that has never looked at its mirrors: apt knows what they are only from their lists."""
+    (scratch / "partial").mkdir(parents=True, exist_ok=True)
+    options = ["-o", f"Dir::State::lists={scratch}", "-o", "APT::Sandbox::User=root"]
+    run(["apt-get", "-q", *options, "update"], check=False)
+    return _sites(*options)
 
 
 def choose_site(targets: str) -> str | None:
