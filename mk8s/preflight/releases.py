@@ -70,8 +70,12 @@ def versions(release: ReleaseView, scene: Scene) -> Iterator[Trouble]:
 
 
 def lacking(tags: tuple[str, ...], patterns: tuple[str, ...]) -> list[str]:
-    """The patterns that no image matches, without the stars before them."""
-    return [pattern.lstrip("*/") for pattern in patterns if not any(_matches(tag, pattern) for tag in tags)]
+    """The patterns that no image matches, without the stars around them."""
+    return [
+        pattern.lstrip("*/").removesuffix(":*")
+        for pattern in patterns
+        if not any(_matches(tag, pattern) for tag in tags)
+    ]
 
 
 def _matches(tag: str, pattern: str) -> bool:

@@ -14,10 +14,10 @@ import anyio
 
 from machines.errors import ActionError
 from mk8s.cluster import Cluster
-from mk8s.distros.base import Distro, Requirements
+from mk8s.distros.base import Distro, Requirements, Situation
 from mk8s.executor import Executor
 from mk8s.images import IMAGES, image_names
-from mk8s.plan import make_plan
+from mk8s.needs import pretend
 from mk8s.preflight.base import Host, ReleaseView, Scene
 from mk8s.preflight.checks import findings
 from mk8s.preflight.gathering import gather
@@ -25,7 +25,8 @@ from mk8s.preflight.reading import Found, read
 from mk8s.preflight.report import Report
 from mk8s.preflight.versions import version_faults
 from mk8s.release import Inspection
-from mk8s.tables import node_machine
+from mk8s.secrets import HIDDEN
+from mk8s.steps import Upload
 from transports.base import Outcome
 
 __all__ = ["Answers", "ask_all", "preflight", "view_release", "wants_of"]
@@ -146,11 +147,18 @@ def _tags(inspection: Inspection) -> tuple[str, ...] | None:
 
 
 def _bytes_to_stage(cluster: Cluster, distro: Distro, inspection: Inspection) -> dict[str, int]:
-    """How much each node is sent. Nothing is known of a release that is not all here.
+    """How much each node is sent at most. Nothing is known of a release that is not all here.
 
-    The plan is made with nominal images: it is about sizes, and the archive may lack some.
+    Keys and images are nominal: this is about sizes, and the archive may lack some.
     """
     if inspection.missing or inspection.unreadable:
         return {}
-    plans = make_plan(cluster, distro, node_machine(cluster), inspection.files)
-    return {plan.node.name: plan.bytes_to_send for plan in plans}
+    kept = pretend(distro.needs(cluster))
+    return {
+        node.name: sum(
+            step.source.size
+            for step in distro.stage(Situation(cluster, node, None, inspection.files, HIDDEN, kept))
+            if isinstance(step, Upload)
+        )
+        for node in cluster.nodes
+    }
