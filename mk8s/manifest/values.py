@@ -43,7 +43,7 @@ __all__ = [
     "user",
 ]
 
-PLANNED_DISTROS = ("k3s", "kubeadm", "k0s", "vanilla")
+PLANNED_DISTROS = ("k3s", "k0s")
 """Distros that mk8s means to install and cannot yet."""
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
