@@ -1,0 +1,94 @@
+"""An address that the user runs, as manifests call it: a small TCP load balancer on this machine.
+
+It stands in front of the API servers of a lab at the lab's own gateway address. A server that does not
+answer is left out, and connections to it are closed, so that clients notice at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+__all__ = ["Balancer"]
+
+LOOK = 1.0  # seconds between two looks at a server, and the longest wait for its answer
+CHUNK = 1 << 16
+
+
+class Balancer:
+    """Listens while the block lasts; `port` of `address` leads to the same port of any server that is up."""
+
+    def __init__(self, address: str, port: int, servers: Sequence[str]) -> None:
+        self._address, self._port, self._servers = address, port, list(servers)
+        self._up: set[str] = set()
+        self._open: dict[str, set[asyncio.StreamWriter]] = {server: set() for server in servers}
+        self._turn = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_until_complete, args=[self._serve()], daemon=True
+        )
+        self._started = threading.Event()
+        self._over = asyncio.Event()
+
+    def __enter__(self) -> Balancer:
+        self._thread.start()
+        assert self._started.wait(10), f"nobody can listen at {self._address}:{self._port}"
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(10)
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        listener = await asyncio.start_server(self._lead, self._address, self._port)
+        self._started.set()
+        watchers = [asyncio.create_task(self._watch(server)) for server in self._servers]
+        await self._over.wait()
+        listener.close()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.gather(*watchers, return_exceptions=True)
+
+    async def _watch(self, server: str) -> None:
+        while True:
+            writer = await self._reach(server)
+            if writer is None:
+                self._up.discard(server)
+                for lost in tuple(self._open[server]):
+                    lost.close()
+            else:
+                self._up.add(server)
+                writer[1].close()
+            await asyncio.sleep(LOOK)
+
+    async def _reach(self, server: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        with suppress(OSError, TimeoutError):
+            return await asyncio.wait_for(asyncio.open_connection(server, self._port), LOOK)
+        return None
+
+    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client, to whichever server is next."""
+        up = [server for server in self._servers if server in self._up]
+        self._turn += 1
+        server = up[self._turn % len(up)] if up else ""
+        found = await self._reach(server) if server else None
+        if found is None:
+            writer.close()
+            return
+        ends = {writer, found[1]}
+        self._open[server] |= ends
+        await asyncio.gather(_pump(reader, found[1]), _pump(found[0], writer), return_exceptions=True)
+        self._open[server] -= ends
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    try:
+        with suppress(OSError):
+            while data := await source.read(CHUNK):
+                target.write(data)
+                await target.drain()
+    finally:
+        target.close()
