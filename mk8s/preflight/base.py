@@ -23,6 +23,7 @@ from mk8s.release import Inspection
 
 __all__ = [
     "CHECKS",
+    "RELEASE",
     "Among",
     "Check",
     "Finding",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 Level: TypeAlias = Literal["ok", "warn", "error"]
-RELEASE = "release"  # stands in the place of a node's name
+RELEASE = ""  # in the place of a node's name; a node may be called anything else
 PENDING, HEALTHY = "pending", "healthy"  # names of the node machine's states
 Among: TypeAlias = Literal["every", "unfinished", "bare"]
 """Whom a check looks at: every host that answered, those not healthy yet, or those that no run began."""
@@ -55,7 +56,7 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check says of one node, or of the release (`node` is then ``release``)."""
+    """What one check says of one node, or of the release (`node` is then `RELEASE`)."""
 
     check: str
     node: str

@@ -84,7 +84,7 @@ class Report:
             return ""
         order = {name: place for place, name in enumerate((RELEASE, *self.nodes))}
         shown.sort(key=lambda finding: (order.get(finding.node, len(order)), _weight(finding)))
-        rows = [(finding.node, finding.check, _result(finding)) for finding in shown]
+        rows = [(finding.node or "release", finding.check, _result(finding)) for finding in shown]
         widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
         lines = [_row((*HEADINGS, "WHAT"), widths)]
         for row, finding in zip(rows, shown, strict=True):
@@ -107,7 +107,7 @@ class Report:
 def _as_data(finding: Finding) -> dict[str, Any]:
     return {
         "check": finding.check,
-        "node": finding.node,
+        "node": finding.node or None,  # none: about the release
         "level": finding.level,
         "waived": finding.waived,
         "message": finding.message,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mk8s.preflight.base import RELEASE
 from mk8s.preflight.checks import ALL, findings, waiver_faults
 from mk8s.preflight.reading import Moment, Mount, Swap
 from tests.mk8s.preflight.scenes import CLUSTER, GIB, host, release, scene, the_trouble, troubles
@@ -253,7 +254,7 @@ def test_what_only_looks_like_trouble_passes(found: dict[str, Any]) -> None:
 )  # fmt: skip
 def test_a_release_that_is_not_whole_is_told(check: str, level: str, view: Any, message: str) -> None:
     finding = the_trouble(scene(release=view))
-    assert (finding.check, finding.node, finding.level, finding.message) == (check, "release", level, message)
+    assert (finding.check, finding.node, finding.level, finding.message) == (check, RELEASE, level, message)
     assert finding.remedy
 
 

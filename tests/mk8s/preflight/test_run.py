@@ -20,6 +20,7 @@ from mk8s.distros.rke2.driver import Rke2
 from mk8s.errors import ExitCode
 from mk8s.executor import Executor
 from mk8s.modelled import model_os
+from mk8s.preflight.base import RELEASE as ABOUT_THE_RELEASE
 from mk8s.preflight.base import Finding
 from mk8s.preflight.modelled import GATHER_HANDLERS
 from mk8s.preflight.report import PreflightError, Report
@@ -74,7 +75,7 @@ def test_all_hosts_are_asked_and_judged() -> None:
     report = look(executor_of())
     assert report.unasked == []
     assert {f.check for f in report.findings if f.level != "ok"} <= {"clock"}
-    assert {f.node for f in report.findings} == {"n1", "n2", "release"}
+    assert {f.node for f in report.findings} == {"n1", "n2", ABOUT_THE_RELEASE}
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def report_of(*findings: Finding) -> Report:
 
 BAD = Finding("swap", "n1", "error", "swap is on", "swapoff")
 WARNED = Finding("cpu", "n2", "warn", "slow", "faster")
-RELEASE = Finding("release-files", "release", "error", "not here", "put them there")
+RELEASE = Finding("release-files", ABOUT_THE_RELEASE, "error", "not here", "put them there")
 GOOD = Finding("arch", "n1", "ok")
 
 
