@@ -7,10 +7,13 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from mk8s.distros.base import Requirements
@@ -154,3 +157,14 @@ async def test_a_modelled_host_answers_the_same_question() -> None:
     found = read((await host.perform(gather(wants))).text, 0.0, 0.0)
     assert (found.hostname, found.arch, found.machine_id) == ("n1", "arm64", host.machine_id)
     assert (found.leftovers, found.missing_modules) == (("/etc/kubernetes",), ())
+
+
+@given(st.text())
+def test_whatever_a_host_says_is_read_or_refused(text: str) -> None:
+    """Nothing but ValueError comes out, which tells the node as not asked."""
+    with suppress(ValueError):
+        read(
+            f"{text}\nhostname=n1\nswap={text}\nlisten={text}\nsocket={text}\nmount={text}\nclock={text}",
+            0.0,
+            0.0,
+        )
