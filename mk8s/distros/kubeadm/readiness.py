@@ -1,0 +1,192 @@
+"""What the answers mean: how far has kubeadm come, is the node's etcd member whole? Pure judges.
+
+kubeadm runs once, as a oneshot unit. While it runs, its last words are the reason for waiting. A failed
+unit is a failure with the class that the catalogue gives its words; a unit that is neither running nor
+done was cut off (power loss), and the next attempt takes back what it left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from mk8s.distros.kubeadm.commands import JOURNAL
+from mk8s.kube.judges import no_other_is_joining as kube_no_other_is_joining
+from mk8s.kube.views import Member, read_members
+from mk8s.problems import load_catalogue
+from mk8s.steps import Judge, Verdict
+from transports.base import Outcome
+
+__all__ = [
+    "Progress",
+    "RunView",
+    "ca_hash",
+    "kubeadm_has_joined",
+    "kubeadm_is_done",
+    "no_image_is_missing",
+    "no_other_is_joining",
+    "own_member_is_whole",
+    "read_progress",
+    "stale_member",
+]
+
+Progress: TypeAlias = Literal["none", "running", "half", "done"]
+
+RUNNING = ("activating", "reloading", "deactivating")
+LONGEST = 240  # characters of a journal line that people are shown
+NOISE = ("To see the stack trace", "[preflight] If you know what you are doing", "systemd", "mk8s-kubeadm")
+READ_ON = "read `journalctl -u mk8s-kubeadm` on the host"
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """The output of the `kubeadm.ask` command."""
+
+    properties: Mapping[str, str]
+    journal: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> RunView:
+        text = outcome.stdout.decode("utf-8", "replace")
+        state, _, journal = text.partition(f"{JOURNAL}\n")
+        properties = dict(line.split("=", 1) for line in state.splitlines() if "=" in line)
+        return cls(properties, tuple(journal.splitlines()))
+
+    @property
+    def progress(self) -> Progress:
+        """Raises ValueError for an answer that does not say."""
+        said = self.properties.get("progress", "")
+        if said not in ("none", "half", "done"):
+            raise ValueError("it does not say how far kubeadm has come")
+        if said != "done" and self.properties.get("ActiveState") in RUNNING:
+            return "running"
+        return cast(Progress, said)
+
+    @property
+    def has_failed(self) -> bool:
+        return self.properties.get("ActiveState") == "failed"
+
+    @property
+    def last_words(self) -> str:
+        """The last line that says something."""
+        said = [line.strip() for line in self.journal if line.strip() and not line.startswith(NOISE)]
+        return said[-1][:LONGEST] if said else ""
+
+    def failure(self) -> Verdict:
+        """Why a unit that does not run has not come to its end."""
+        if not self.has_failed:
+            reason = "kubeadm was cut off before it was done"
+            return Verdict(False, reason, ("unit.interrupted", "unit"), "it is taken back and run again")
+        finding = load_catalogue("kubeadm").find("\n".join(self.journal))
+        if finding:
+            known = finding.problem
+            return Verdict(False, finding.message[: 2 * LONGEST], known.lineage, known.remedy, known.final)
+        return Verdict(False, f"kubeadm failed: {self.last_words}", ("unit.failed", "unit"), READ_ON)
+
+
+def read_progress(outcome: Outcome) -> str:
+    """For `Distro.lookups`. Raises ValueError."""
+    return RunView.of(outcome).progress
+
+
+def kubeadm_is_done(outcome: Outcome) -> Verdict:
+    """Met once init or join has succeeded; never when it has failed or was cut off."""
+    view = RunView.of(outcome)
+    try:
+        progress = view.progress
+    except ValueError as error:
+        return Verdict(False, str(error))
+    if progress == "done":
+        return Verdict(True, "kubeadm has succeeded")
+    if progress == "running":
+        return Verdict(False, view.last_words or "kubeadm has begun")
+    return view.failure()
+
+
+def kubeadm_has_joined(outcome: Outcome) -> Verdict:
+    """Met when init or join has succeeded and a reboot will start the kubelet. It gives up on nothing."""
+    verdict = kubeadm_is_done(outcome)
+    if verdict.met and RunView.of(outcome).properties.get("kubelet") != "enabled":
+        return Verdict(False, "joined, but a reboot would not start the kubelet")
+    return Verdict(verdict.met, verdict.reason)
+
+
+def no_image_is_missing(outcome: Outcome) -> Verdict:
+    """Of `find_missing_images`: nothing was printed. What is missing stays missing, so it is final."""
+    if not outcome.ok:
+        return Verdict(False, outcome.complaint[:LONGEST], ("exit",))
+    missing = outcome.text.split()
+    if not missing:
+        return Verdict(True, "every image is there")
+    return Verdict(
+        False,
+        f"the release lacks {', '.join(missing)}",
+        ("artifact.missing", "artifact"),
+        "put it into the archive of images, in the version that `kubeadm config images list` names",
+        True,
+    )
+
+
+def ca_hash(outcome: Outcome) -> str:
+    """The hash by which joining nodes know the cluster's authority: of its public key, as kubeadm makes it.
+
+    Source: kubeadm implementation details (sha256 of the DER SubjectPublicKeyInfo). Raises ValueError.
+    """
+    # Imported here: drivers are loaded by every command, and this library takes its time.
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.x509 import load_pem_x509_certificate
+
+    key = load_pem_x509_certificate(outcome.stdout).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"sha256:{hashlib.sha256(info).hexdigest()}"
+
+
+# etcd
+
+
+def no_other_is_joining(name: str, peer: str) -> Judge:
+    """Of `etcd_members`: every other member is a full one. If not, the join is tried again later."""
+    judge = kube_no_other_is_joining(name, peer)
+
+    def judging(outcome: Outcome) -> Verdict:
+        verdict = judge(outcome)
+        if verdict.met or not verdict.lineage:
+            return verdict
+        lineage = ("etcd.learner", *verdict.lineage)  # the class that the node table waits for
+        return Verdict(False, verdict.reason, lineage, verdict.remedy)
+
+    return judging
+
+
+def own_member_is_whole(name: str) -> Judge:
+    """Of `etcd_members`: this node's member has started and votes. Others may be joining meanwhile."""
+
+    def judge(outcome: Outcome) -> Verdict:
+        if not outcome.ok:
+            return Verdict(False, outcome.complaint[:LONGEST])
+        try:
+            members = read_members(outcome)
+        except ValueError as error:
+            return Verdict(False, str(error))
+        found = next((member for member in members if member.name == name), None)
+        if found is None:
+            return Verdict(False, f"etcd has no started member {name}")
+        if found.learner:
+            return Verdict(False, f"etcd's member {name} is a learner still")
+        return Verdict(True, f"etcd has {name} among {len(members)} members")
+
+    return judge
+
+
+def stale_member(outcome: Outcome, address: str) -> str:
+    """The id of the member that a failed join of the host at `address` left behind, or nothing.
+
+    Only one that has not started, or is a learner: neither has a vote that could be missed.
+    Raises ValueError.
+    """
+    members: Sequence[Member] = read_members(outcome)
+    peer = f"https://{address}:2380"
+    stale = (member for member in members if peer in member.peers)
+    return next((member.id for member in stale if member.learner or not member.is_started), "")
