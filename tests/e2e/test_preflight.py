@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mk8s.distros.base import ArtifactItem, distro_names
+from mk8s.distros.base import ArtifactItem
 from mk8s.lab import Lab
 from mk8s.lab.manifest_writer import ManifestChoices
 from mk8s.project import load_project
@@ -124,8 +124,6 @@ def test_a_run_tells_all_that_is_wrong_at_once_and_changes_nothing(
     distro: str, hosts: Lab, tmp_path: Path
 ) -> None:
     """Hosts and release together, each by its name with a remedy; then, mended, preflight finds nothing."""
-    if distro not in distro_names():
-        pytest.skip(f"there is no driver for {distro} yet")
     driver = drive_distro(distro, hosts, tmp_path)
     first, second, third = (host.name for host in hosts.hosts)
     write_release(driver, IMAGES, kubelet="v1.20.3")
@@ -144,7 +142,7 @@ def test_a_run_tells_all_that_is_wrong_at_once_and_changes_nothing(
         r"TCP port taken: 6443 \((kube-apiserver|the API server)\)( by systemd.* \(pid \d+\))?",
         told[second, "ports"],
     )
-    assert told[second, "leftovers"] == "an earlier cluster left /etc/kubernetes"
+    assert re.fullmatch("an earlier cluster left /etc/kubernetes(/pki/ca.crt)?", told[second, "leftovers"])
     assert re.match(r"its clock is (299|300)\.\d s ahead of the one here", told[third, "clock"])
     twins = f"its hostname {second!r} is also that of "
     assert (told[second, "hostname-unique"], told[third, "hostname-unique"]) == (
