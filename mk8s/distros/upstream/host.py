@@ -10,9 +10,9 @@ import ipaddress
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster
-from mk8s.commands import remove_path
 from mk8s.distros.base import Situation
 from mk8s.distros.upstream import host_commands as commands
+from mk8s.distros.upstream import swap_commands
 from mk8s.distros.upstream.parts import BEFORE, ROOT_ONLY, folder
 from mk8s.steps import Run, Step, WriteFile
 
@@ -39,7 +39,7 @@ def unprepare(s: Situation) -> list[Step]:
     del s  # what to take back stands on the host
     return [
         Run("remove the nodes' names", commands.drop_entries(), commands.has_no_entries()),
-        Run("turn swap on as it was", commands.restore_swap(SWAP), commands.is_restored(SWAP)),
+        Run("turn swap on as it was", swap_commands.restore_swap(SWAP), commands.is_restored(SWAP)),
         Run(
             "restore the kernel parameters",
             commands.restore_sysctls(SYSCTLS_FILE, VALUES),
@@ -50,7 +50,7 @@ def unprepare(s: Situation) -> list[Step]:
             commands.unload_modules(MODULES_FILE, LOADED),
             commands.is_restored(MODULES_FILE, LOADED),
         ),
-        Run(f"remove {BEFORE}", remove_path(BEFORE), commands.is_restored(BEFORE)),
+        Run(f"remove {BEFORE} if it is empty", commands.tidy(BEFORE), commands.is_tidy(BEFORE)),
     ]
 
 
@@ -88,7 +88,7 @@ def _swap(cluster: Cluster) -> list[Step]:
     """Only where the manifest says so: a host that swaps has somebody's reasons."""
     if cluster.swap != "disable":
         return []
-    return [Run("turn swap off", commands.disable_swap(SWAP), commands.is_swap_off())]
+    return [Run("turn swap off", swap_commands.disable_swap(SWAP), swap_commands.is_swap_off())]
 
 
 def _block(cluster: Cluster) -> str:

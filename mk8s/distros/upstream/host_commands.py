@@ -1,4 +1,6 @@
-"""The commands that prepare a host and take it back, as values. Laws as in `commands`.
+"""The commands that prepare a host and take it back, as values; those for swap are in `swap_commands`.
+
+Laws as in `commands`.
 
 Each change first notes what was there in a file under /var/lib/mk8s/before, and never twice: so a change
 that is repeated still knows the host as it was. Taking back reads the note and removes it last.
@@ -14,27 +16,24 @@ from transports.base import Command
 __all__ = [
     "BEGIN",
     "END",
-    "disable_swap",
     "drop_entries",
     "has_entries",
     "has_modules",
     "has_no_entries",
     "has_sysctls",
     "is_restored",
-    "is_swap_off",
+    "is_tidy",
     "load_modules",
-    "restore_swap",
     "restore_sysctls",
     "set_sysctls",
+    "tidy",
     "unload_modules",
     "write_entries",
 ]
 
 BEGIN, END = "# begin mk8s", "# end mk8s"
-SWAPS, FSTAB = PurePosixPath("/proc/swaps"), PurePosixPath("/etc/fstab")
 HOSTS = PurePosixPath("/etc/hosts")
 PROC_SYS = PurePosixPath("/proc/sys")
-SECONDS_TO_SWAP = 600.0  # swapping off reads all of it back into memory
 
 # Not every account has the administrators' folders on its PATH.
 SBIN = "PATH=$PATH:/usr/sbin:/sbin\n"
@@ -121,57 +120,6 @@ if [ -e "$before" ]; then
     [ ! -e "$(at "$name")" ] || printf '%s\\n' "$value" >"$(at "$name")" || exit
   done <"$before"
 fi
-rm -f -- "$before"
-"""
-
-SWAP_LINE = "^[[:space:]]*[^#[:space:]][^[:space:]]*[[:space:]]+[^[:space:]]+[[:space:]]+swap([[:space:]]|$)"
-SWAP_MARK = "#mk8s-swap#"
-IS_SWAP_OFF = f"""\
-[ ! -e "$1" ] || {{ read -r _; ! read -r _; }} <"$1" || exit 1
-[ ! -e "$2" ] || ! grep -Eq '{SWAP_LINE}' "$2"
-"""
-# Lines of fstab are commented out with a mark; units that come from elsewhere (zram, partition tables) are
-# masked, or disabled where their file is the administrator's own.
-DISABLE_SWAP = f"""\
-set -eu
-{SBIN}swaps=$1 fstab=$2 before=$3
-umask 077
-mkdir -p "$(dirname "$before")"
-touch "$before"
-note() {{ grep -Fqx -- "$1" "$before" || printf '%s\\n' "$1" >>"$before"; }}
-[ ! -e "$swaps" ] || {{ read -r _; while read -r device _; do note "device $device"; done; }} <"$swaps"
-if [ -e "$fstab" ] && grep -Eq '{SWAP_LINE}' "$fstab"; then
-  cp -a "$fstab" "$fstab.mk8s"
-  sed -E '/{SWAP_LINE}/s/^/{SWAP_MARK}/' "$fstab" >"$fstab.mk8s"
-  mv -f "$fstab.mk8s" "$fstab"
-  systemctl daemon-reload
-fi
-swapoff -a
-systemctl list-units --type=swap --all --plain --no-legend | while read -r unit load _; do
-  [ "$load" = loaded ] || continue
-  note "unit $unit"
-  systemctl mask --quiet -- "$unit" 2>/dev/null || systemctl disable --quiet -- "$unit"
-done
-"""
-RESTORE_SWAP = f"""\
-set -eu
-{SBIN}fstab=$1 before=$2
-[ -e "$before" ] || exit 0
-if [ -e "$fstab" ] && grep -q '^{SWAP_MARK}' "$fstab"; then
-  cp -a "$fstab" "$fstab.mk8s"
-  sed 's/^{SWAP_MARK}//' "$fstab" >"$fstab.mk8s"
-  mv -f "$fstab.mk8s" "$fstab"
-fi
-while read -r kind name; do
-  [ "$kind" != unit ] || systemctl unmask --quiet -- "$name" || :
-done <"$before"
-systemctl daemon-reload
-while read -r kind name; do
-  case $kind in
-    unit) systemctl reenable --quiet -- "$name" 2>/dev/null || :;;
-    device) [ ! -e "$name" ] || swapon "$name" 2>/dev/null || :;;
-  esac
-done <"$before"
 rm -f -- "$before"
 """
 
@@ -272,38 +220,6 @@ def restore_sysctls(file: PurePosixPath, before: PurePosixPath) -> Command:
     )
 
 
-def is_swap_off() -> Command:
-    """Exit 0 when nothing is swapped to, and no line of fstab would change that at boot."""
-    return Command(
-        operation="upstream.is-swap-off",
-        description="look for swap",
-        script=IS_SWAP_OFF,
-        args=(str(SWAPS), str(FSTAB)),
-    )
-
-
-def disable_swap(before: PurePosixPath) -> Command:
-    """Swap off, now and at boot; note what there was."""
-    return Command(
-        operation="upstream.disable-swap",
-        description="turn swap off, now and at boot",
-        script=DISABLE_SWAP,
-        args=(str(SWAPS), str(FSTAB), str(before)),
-        timeout=SECONDS_TO_SWAP,
-    )
-
-
-def restore_swap(before: PurePosixPath) -> Command:
-    """Swap as it was noted."""
-    return Command(
-        operation="upstream.restore-swap",
-        description="turn swap on as it was",
-        script=RESTORE_SWAP,
-        args=(str(FSTAB), str(before)),
-        timeout=SECONDS_TO_SWAP,
-    )
-
-
 def has_entries(block: str) -> Command:
     """Exit 0 when exactly this block stands between the marks in /etc/hosts."""
     return Command(
@@ -350,4 +266,23 @@ def is_restored(*paths: PurePosixPath) -> Command:
         description="see whether there is anything to restore",
         script=IS_RESTORED,
         args=tuple(map(str, paths)),
+    )
+
+
+def tidy(folder: PurePosixPath) -> Command:
+    """Remove a folder of notes when nothing is in it: what others have noted there is theirs to restore."""
+    return Command(
+        operation="upstream.tidy",
+        description=f"remove {folder} if it is empty",
+        script='exec rmdir --ignore-fail-on-non-empty -- "$1"',
+        args=(str(folder),),
+    )
+
+
+def is_tidy(folder: PurePosixPath) -> Command:
+    return Command(
+        operation="upstream.is-tidy",
+        description=f"look for {folder} and what is in it",
+        script='[ ! -d "$1" ] || [ -n "$(ls -A -- "$1")" ]',
+        args=(str(folder),),
     )

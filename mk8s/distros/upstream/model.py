@@ -1,7 +1,7 @@
 """Upstream's commands for simulated hosts: a model of each, and containerd as a service.
 
 What a command changes is on the host's own disk, the running kernel's values included, so nothing is
-remembered here. A test compares the operations of `commands` and `host_commands` with HANDLED.
+remembered here. A test compares the operations of the command modules with HANDLED.
 
 Begin reading at `teach`.
 """
@@ -297,4 +297,4 @@ HANDLED: Mapping[str, Handler] = {
         **model_host.ANSWERS,
     }.items()
 }
-"""Every operation of `commands` and `host_commands`, by name."""
+"""Every operation of the command modules, by name."""

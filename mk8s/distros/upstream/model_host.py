@@ -1,4 +1,4 @@
-"""Models of `host_commands`: what each does to a simulated host's files, and what it answers.
+"""Models of `host_commands` and `swap_commands`: what each does to a host's files, and what it answers.
 
 The kernel's values are files here as there: /proc/sys/..., /sys/module/... and /proc/swaps.
 """
@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 
 import anyio
 
-from mk8s.distros.upstream.host_commands import BEGIN, END, SWAP_MARK
+from mk8s.distros.upstream.host_commands import BEGIN, END
+from mk8s.distros.upstream.swap_commands import SWAP_MARK
 from transports.base import Command, Outcome
 from transports.simulated import SimulatedHost
 
@@ -183,6 +184,22 @@ async def _is_restored(host: SimulatedHost, command: Command) -> Outcome:
     return NO if any(host.disk.exists(PurePosixPath(path)) for path in command.args) else YES
 
 
+async def _tidy(host: SimulatedHost, command: Command) -> Outcome:
+    folder = PurePosixPath(command.args[0])
+    if not _is_filled(host, folder):
+        host.disk.remove(folder)
+    return YES
+
+
+async def _is_tidy(host: SimulatedHost, command: Command) -> Outcome:
+    folder = PurePosixPath(command.args[0])
+    return YES if not host.disk.is_folder(folder) or _is_filled(host, folder) else NO
+
+
+def _is_filled(host: SimulatedHost, folder: PurePosixPath) -> bool:
+    return any(folder in path.parents for path in (*host.files, *host.folders))
+
+
 ANSWERS: Mapping[str, Callable[[SimulatedHost, Command], Awaitable[Outcome]]] = {
     "upstream.has-modules": _has_modules,
     "upstream.load-modules": _load_modules,
@@ -198,4 +215,6 @@ ANSWERS: Mapping[str, Callable[[SimulatedHost, Command], Awaitable[Outcome]]] = 
     "upstream.write-entries": _write_entries,
     "upstream.drop-entries": _drop_entries,
     "upstream.is-restored": _is_restored,
+    "upstream.tidy": _tidy,
+    "upstream.is-tidy": _is_tidy,
 }

@@ -32,8 +32,13 @@ surplus() { here | while read -r line; do grep -Fqx -- "$line" "$file" || echo "
 
 case $verb in
   set)
-    surplus | while read -r cidr _ via; do ip route del "$cidr" via "$via" proto $proto; done
-    missing | while read -r cidr _ via; do ip route replace "$cidr" via "$via" proto $proto; done
+    old=$(surplus) new=$(missing)  # all is read before anything is changed
+    [ -z "$old" ] || while read -r cidr _ via; do ip route del "$cidr" via "$via" proto $proto; done <<END
+$old
+END
+    [ -z "$new" ] || while read -r cidr _ via; do ip route replace "$cidr" via "$via" proto $proto; done <<END
+$new
+END
     masquerades -C 2>/dev/null || masquerades -A
     ;;
   check)

@@ -16,6 +16,7 @@ import pytest
 from trio.testing import MockClock
 
 from mk8s.distros.upstream import host_commands as commands
+from mk8s.distros.upstream import swap_commands
 from mk8s.distros.upstream.host import SYSCTLS
 from mk8s.distros.upstream.model import HANDLED
 from transports.base import Command, Outcome
@@ -118,14 +119,14 @@ STORIES: dict[str, list[Command]] = {
     ],
     "swap": [
         commands.is_restored(SWAP),
-        commands.is_swap_off(),
-        commands.disable_swap(SWAP),
-        commands.disable_swap(SWAP),
+        swap_commands.is_swap_off(),
+        swap_commands.disable_swap(SWAP),
+        swap_commands.disable_swap(SWAP),
         commands.is_restored(SWAP),
-        commands.restore_swap(SWAP),
+        swap_commands.restore_swap(SWAP),
         commands.is_restored(SWAP),
-        commands.restore_swap(SWAP),
-        commands.is_swap_off(),
+        swap_commands.restore_swap(SWAP),
+        swap_commands.is_swap_off(),
     ],
 }
 
@@ -243,7 +244,7 @@ def test_a_module_that_the_kernel_lacks_is_named_with_modprobes_words(sh: Sh, tm
 def test_swap_that_fstab_does_not_know_is_masked_and_comes_back(sh: Sh, tools: Path, tmp_path: Path) -> None:
     """Compressed memory and partition tables make units of their own."""
     (tools / "units").write_text("dev-zram0.swap loaded active active x\nold.swap not-found inactive dead\n")
-    told = [commands.disable_swap(SWAP), commands.restore_swap(SWAP)]
+    told = [swap_commands.disable_swap(SWAP), swap_commands.restore_swap(SWAP)]
 
     assert run_all(sh, tmp_path, told) == [0, 0]
     log = (tools / "log").read_text().splitlines()
@@ -252,3 +253,15 @@ def test_swap_that_fstab_does_not_know_is_masked_and_comes_back(sh: Sh, tools: P
         "systemctl unmask --quiet -- dev-zram0.swap",
     ]
     assert "swapoff -a" in log
+
+
+def test_a_folder_of_notes_goes_with_the_last_note(sh: Sh, tmp_path: Path) -> None:
+    note = tmp_path / "before/containerd.toml"
+    note.parent.mkdir()
+    note.touch()
+    told = [commands.is_tidy(BEFORE), commands.tidy(BEFORE)]
+
+    assert run_all(sh, tmp_path, told) == [0, 0]
+    note.unlink()
+    assert run_all(sh, tmp_path, [*told, commands.is_tidy(BEFORE)]) == [1, 0, 0]
+    assert not note.parent.exists()

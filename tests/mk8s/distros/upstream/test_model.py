@@ -164,6 +164,18 @@ async def test_the_host_is_as_before_when_all_is_taken_back() -> None:
     assert (back.changed, again.changed) == (5, 0)
 
 
+async def test_taking_a_host_back_leaves_what_others_have_kept() -> None:
+    """The administrator's own containerd config waits in the same folder; it is the only copy."""
+    one = OneHost()
+    await one.do(PREPARED, host.prepare)
+    kept = parts.BEFORE / "containerd.toml"
+    one.host.disk.write(kept, b"theirs")
+
+    await one.do(PREPARED, host.unprepare)
+    assert (await one.do(PREPARED, host.unprepare)).changed == 0
+    assert one.host.disk.read(kept) == b"theirs"
+
+
 async def test_what_was_not_asked_for_is_not_done() -> None:
     """Swap and names are the administrator's unless the manifest says otherwise."""
     one = OneHost()
