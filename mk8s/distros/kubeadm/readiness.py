@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
+from mk8s.distros.kubeadm.certificate import public_key_info
 from mk8s.distros.kubeadm.commands import JOURNAL
 from mk8s.kube.judges import no_other_is_joining as kube_no_other_is_joining
 from mk8s.kube.views import Member, read_members
@@ -134,13 +135,7 @@ def ca_hash(outcome: Outcome) -> str:
 
     Source: kubeadm implementation details (sha256 of the DER SubjectPublicKeyInfo). Raises ValueError.
     """
-    # Imported here: drivers are loaded by every command, and this library takes its time.
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-    from cryptography.x509 import load_pem_x509_certificate
-
-    key = load_pem_x509_certificate(outcome.stdout).public_key()
-    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return f"sha256:{hashlib.sha256(info).hexdigest()}"
+    return f"sha256:{hashlib.sha256(public_key_info(outcome.text)).hexdigest()}"
 
 
 # etcd
