@@ -51,6 +51,7 @@ __all__ = [
 GROUP = "mk8s.distros"  # entry point group; each entry names a `Distro` object
 
 BUILT_IN: Mapping[str, str] = {
+    "kubeadm": "mk8s.distros.kubeadm:DISTRO",
     "rke2": "mk8s.distros.rke2:DISTRO",
 }
 
