@@ -51,18 +51,8 @@ VERSION_VALUES = {
 def build_programs(debian: Debian, work: Path, into: Path, say: Say) -> None:
     """Write PROGRAMS into `into`; `work` may hold what an earlier attempt made. Raises LabError."""
     into.mkdir(parents=True, exist_ok=True)
-    say("fetching the source and Go from Debian (about 120 MB)")
-    debian.fetch(BUILD_PACKAGES)
-    archive = debian.fetch_source("kubernetes", SOURCE_FILE, SOURCE_DIGEST)
-    say("unpacking and patching the source")
     go = Go(work)
-    go.unpack(debian)
-    _unpack_source(archive, go.source)
-    reflect = debian.unpack("golang-github-modern-go-reflect2-dev", work / "reflect2")
-    patches.replace_folder(
-        go.source / patches.REFLECT2, reflect / "usr/share/gocode/src/github.com/modern-go/reflect2"
-    )
-    patches.apply_all(go.source)
+    _prepare(debian, go, work / "reflect2", say)
     _timed("the OpenAPI tables", partial(_make_openapi, go), say)
     words = ["-tags", TAGS, "-ldflags", version_flags()]
     for number, name in enumerate(KUBERNETES, 1):
@@ -133,6 +123,20 @@ def openapi_packages(source: Path) -> list[str]:
     }
     names = sorted(folder.as_posix() for folder in marked)
     return [f"k8s.io/kubernetes/{name.replace('staging/src/', 'vendor/', 1)}" for name in names]
+
+
+def _prepare(debian: Debian, go: Go, reflect: Path, say: Say) -> None:
+    """Have Go and the patched source, from Debian's packages."""
+    say("fetching the source and Go from Debian (about 120 MB)")
+    debian.fetch(BUILD_PACKAGES)
+    archive = debian.fetch_source("kubernetes", SOURCE_FILE, SOURCE_DIGEST)
+    say("unpacking and patching the source")
+    go.unpack(debian)
+    _unpack_source(archive, go.source)
+    debian.unpack("golang-github-modern-go-reflect2-dev", reflect)
+    new = reflect / "usr/share/gocode/src/github.com/modern-go/reflect2"
+    patches.replace_folder(go.source / patches.REFLECT2, new)
+    patches.apply_all(go.source)
 
 
 def _unpack_source(archive: Path, source: Path) -> None:
