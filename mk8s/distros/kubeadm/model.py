@@ -23,6 +23,7 @@ from mk8s.distros.kubeadm.world import CERTIFICATES_LAST, TOKENS_LAST, KubeadmWo
 from mk8s.distros.upstream import model as upstream
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused
+from mk8s.kube.world import everywhere, replicas
 from transports.base import Command, Outcome
 from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork
 
@@ -57,6 +58,7 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
     taught = _taught.get(network)
     if taught is None:
         taught = _taught[network] = _Taught(KubeadmWorld(shared))
+        shared.workloads |= {"daemonset/kube-proxy": everywhere, "deployment/coredns": replicas(2)}
     host.use(taught.handlers)
     host.service_models.update(taught.services)
 

@@ -6,17 +6,19 @@ Source of ports, programs and sizes: kubeadm's preflight checks, and Kubernetes'
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import Condition, Question, Requirements, Situation
+from mk8s.distros.base import Condition, Requirements, Situation
 from mk8s.distros.kubeadm import commands
-from mk8s.distros.kubeadm.steps import is_healthy
-from mk8s.distros.upstream import host
+from mk8s.distros.upstream import host, network
 from mk8s.distros.upstream.images import nominal_images
+from mk8s.kube import conditions as kube
 
 __all__ = ["conditions", "requirements"]
 
 MB = 1_000_000
+UNITS = ("containerd.service", "kubelet.service")
 LEAST_MEMORY = 1700 * MB  # what kubeadm checks; of a control plane
 EVERY_PORT = {10250: "kubelet"}
 SERVER_PORTS = {
@@ -55,10 +57,15 @@ def _images(cluster: Cluster) -> tuple[str, ...]:
 
 
 def conditions(situations: Sequence[Situation]) -> list[Condition]:
-    """Each question of a node's health, over all nodes, in the order in which it comes true on a node."""
-    by_title: dict[str, list[Question]] = {}
-    for s in situations:
-        for asked in is_healthy(s):
-            where = Question(asked.title, asked.command, asked.judge, asked.on or s.node.name)
-            by_title.setdefault(asked.title, []).append(where)
-    return [Condition(title, tuple(questions)) for title, questions in by_title.items()]
+    """What every cluster of upstream's programs is asked, and whether the pod routes are set."""
+    cluster = situations[0].cluster
+    tools = commands.tools(cluster.smoke_image)
+    found = kube.common(
+        cluster, lambda _node: tools, lambda _node: UNITS, dns=kube.dns_is_ready(cluster, tools)
+    )
+    routes = tuple(
+        replace(asked, title=f"{s.node.name}: ", on=s.node.name)
+        for s in situations
+        for asked in network.questions(s)
+    )
+    return [*found, Condition("the routes to all pods are set", routes)] if routes else found
