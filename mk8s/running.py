@@ -34,6 +34,7 @@ from mk8s.summary import summary
 
 __all__ = ["run_cluster"]
 
+BEAT = 5.0  # seconds
 STOPPING = "stopping: what is under way has {:g} s to end; Ctrl-C again stops at once"
 
 
@@ -101,12 +102,22 @@ def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: flo
         try:
             for words in await refresh_healthy(rollout, states):
                 screen.say(printable(words))
-            return await run_with_signals(rollout.supervisor(screen), told)
+            async with trio.open_nursery() as beside:
+                beside.start_soon(_beat, screen)
+                result = await run_with_signals(rollout.supervisor(screen), told)
+                beside.cancel_scope.cancel()
+            return result
         finally:
             await rollout.close()
 
     with screen:
         return trio.run(main)
+
+
+async def _beat(screen: Screen) -> None:
+    while True:
+        await trio.sleep(BEAT)
+        screen.beat()
 
 
 def _exit_code(result: Result) -> ExitCode:

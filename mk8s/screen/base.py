@@ -21,6 +21,10 @@ class Screen(AbstractContextManager["Screen"], Protocol):
         """Passing news of a node: bytes sent, what it waits for."""
         ...
 
+    def beat(self) -> None:
+        """Time has passed: called every few seconds, so that nobody has to wonder at a silence."""
+        ...
+
     def say(self, text: str) -> None:
         """News of the run as a whole that stands in no record."""
         ...

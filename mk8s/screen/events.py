@@ -38,6 +38,9 @@ class EventScreen:
         line = line_of(record, self._titles)
         self._write({"event": fields.pop("kind"), **fields, "text": line.text if line else ""})
 
+    def beat(self) -> None:
+        """Programs are told each note as it comes."""
+
     def note(self, member: Member, text: str) -> None:
         self._write({"event": "note", "node": member.name, "text": printable(text)})
 

@@ -79,6 +79,9 @@ class LiveScreen:
         if line and line.text != record.to:  # a state has its column: the reason for it stays beside it
             self._tell(line)
 
+    def beat(self) -> None:
+        """It moves by itself."""
+
     def note(self, member: Member, text: str) -> None:
         row = self._rows.get(member.name)
         if row:

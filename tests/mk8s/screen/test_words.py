@@ -191,3 +191,32 @@ def test_the_last_event_says_how_it_ended() -> None:
         "states": {"node-1": "failed"},
         "text": "Next: …",
     }
+
+
+class Clock:
+    """Seconds that only move when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_long_silence_on_the_plain_screen_is_broken_by_what_the_node_waits_for() -> None:
+    """Not before half a minute, then once each half minute; never for a node that has gone on."""
+    stream, clock = io.StringIO(), Clock()
+    screen = PlainScreen(stream, TITLES, {"node-1": "pending", "node-2": "pending"}, clock)
+    screen.note(Someone(), "waiting until etcd is well:\na member is down")
+    for seconds in (29.0, 1.0, 15.0, 15.0):
+        clock.now += seconds
+        screen.beat()
+    assert stream.getvalue().splitlines() == [
+        "[0/2]    30 s  node-1  still: waiting until etcd is well:\\na member is down",
+        "[0/2]    1:00  node-1  still: waiting until etcd is well:\\na member is down",
+    ]
+    screen.record(Record(seq=1, at=61.0, kind="state", node="node-1", source="pending~stage", to="staged"))
+    told = stream.getvalue()
+    clock.now += 100
+    screen.beat()
+    assert stream.getvalue() == told
