@@ -31,6 +31,8 @@ __all__ = [
     "JOURNAL",
     "LEFTOVERS",
     "LINES_OF_JOURNAL",
+    "MISSING",
+    "REFUSED",
     "SERVER_IMAGES",
     "ask",
     "create_token",

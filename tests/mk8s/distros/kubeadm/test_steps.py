@@ -167,6 +167,24 @@ def test_a_missing_image_is_named() -> None:
     assert "k8s.gcr.io/coredns:1.7.0" in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("role", "missing"),
+    [("server", ["k/etcd:3", "k/coredns:1", "vip:1"]), ("agent", ["k/coredns:1", "vip:1"])],
+)
+def test_which_images_a_real_shell_misses(tmp_path: Path, role: str, missing: list[str]) -> None:
+    """kubeadm's list against containerd's, whole names only; an agent runs none of the control plane."""
+    kubeadm, ctr = tmp_path / "kubeadm", tmp_path / "ctr"
+    kubeadm.write_text("#!/bin/sh\nprintf '%s\\n' k/kube-proxy:1 k/etcd:3 k/coredns:1\n")
+    ctr.write_text("#!/bin/sh\nprintf '%s\\n' k/kube-proxy:1 k/coredns:1.7 sha256:0\n")
+    for program in (kubeadm, ctr):
+        program.chmod(0o755)
+    words = ["sh", str(kubeadm), str(ctr), "/cluster.yaml", role, "vip:1"]
+
+    said = subprocess.run(["sh", "-c", commands.MISSING, *words], capture_output=True, text=True, check=True)
+
+    assert said.stdout.split() == missing
+
+
 # The authority's hash
 
 
