@@ -53,6 +53,7 @@ GROUP = "mk8s.distros"  # entry point group; each entry names a `Distro` object
 BUILT_IN: Mapping[str, str] = {
     "kubeadm": "mk8s.distros.kubeadm:DISTRO",
     "rke2": "mk8s.distros.rke2:DISTRO",
+    "vanilla": "mk8s.distros.vanilla:DISTRO",
 }
 
 

@@ -1,0 +1,209 @@
+"""Vanilla for simulated hosts: a model of each command that the driver sends.
+
+The units' lives are in `services`; what the hosts are together is in `mk8s.kube.world`. A test compares the
+operations in `commands` with HANDLED, so no command is without a model. Begin reading at `teach`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import PurePosixPath
+from typing import TypeAlias
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+import anyio
+
+from mk8s.cluster import Cluster
+from mk8s.distros.upstream import model as upstream
+from mk8s.distros.vanilla import services
+from mk8s.distros.vanilla.commands import TRIES
+from mk8s.kube import model as kube
+from mk8s.kube.etcd import EtcdRefused, ModelledMember
+from mk8s.kube.world import World, replicas, world_of
+from mk8s.unit_models import UNIT_HANDLERS, answer_with_state
+from transports.base import Command, Outcome
+from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork
+
+__all__ = ["HANDLED", "teach"]
+
+Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Awaitable[Outcome]]
+
+YES, NO = Outcome(status=0), Outcome(status=1)
+UNPACKING = 1.0  # seconds for etcd's archive
+
+_taught: WeakKeyDictionary[SimulatedNetwork, _Taught] = WeakKeyDictionary()
+
+
+class _Taught:
+    """One network's handlers: one library that all its hosts share."""
+
+    def __init__(self, network: SimulatedNetwork, cluster: Cluster) -> None:
+        world = world_of(network, cluster)
+        world.workloads["deployment/coredns"] = replicas(2)
+        self.handlers = {name: _handler(world, answer) for name, answer in HANDLED.items()}
+        self.services: dict[str, ServiceModel] = services.models(world)
+
+
+def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
+    """Let this host understand the driver's commands and run its units."""
+    taught = _taught.get(network)
+    if taught is None:
+        taught = _taught[network] = _Taught(network, cluster)
+    upstream.teach(host, network, cluster)
+    kube.teach(host, network, cluster)
+    host.use(UNIT_HANDLERS)
+    host.use(taught.handlers)
+    host.service_models.update(taught.services)
+
+
+def _handler(world: World, answer: Answer) -> Handler:
+    async def handle(host: SimulatedHost, command: Command) -> Outcome:
+        try:
+            return await answer(world, host, command)
+        except OSError as error:
+            return _refusal(f"{error.filename}: {error.strerror}")
+        except EtcdRefused as refused:
+            return _refusal(f"Error: {refused}")
+
+    return handle
+
+
+def _refusal(words: str, status: int = 1) -> Outcome:
+    return Outcome(status=status, stderr=f"{words}\n".encode())
+
+
+# Installing
+
+
+async def _install_etcd(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+    archive, digest, target, links, record = command.args
+    file = host.files.get(PurePosixPath(archive))
+    if file is None or file.sha256 != digest:
+        return _refusal(f"mk8s: {archive} is not what was sent", 65)
+    await anyio.sleep(UNPACKING)
+    lines = ""
+    for name in ("etcd", "etcdctl"):
+        content = f"{name} {digest}".encode()
+        for folder in (target, links):
+            host.disk.make_folder(PurePosixPath(folder))
+            host.disk.write(PurePosixPath(folder) / name, content, mode=0o755)
+        lines += f"{hashlib.sha256(content).hexdigest()}  {target}/{name}\n"
+    host.disk.make_folder(PurePosixPath(record).parent)
+    host.disk.write(PurePosixPath(record), lines.encode())
+    return YES
+
+
+async def _has_etcd(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+    target, record = map(PurePosixPath, command.args)
+    return YES if record in host.files and target / "etcdctl" in host.files else NO
+
+
+# etcd's members, asked by a server that joins
+
+
+def _reached(world: World, host: SimulatedHost, command: Command) -> SimulatedHost | None:
+    """The first of the servers that etcdctl was given whose member answers."""
+    listed = next(word for word in command.args if word.startswith("--endpoints=")).removeprefix(
+        "--endpoints="
+    )
+    by_ip = {node.ip: node.address for node in world.cluster.nodes}
+    for url in listed.split(","):
+        address = urlsplit(url).hostname or ""
+        target = host if address == "127.0.0.1" else world.network.reach(host, by_ip.get(address, address))
+        if target is not None and world.etcd.answers(target):
+            return target
+    return None
+
+
+def _unreached() -> Outcome:
+    return _refusal("Error: context deadline exceeded")
+
+
+async def _members(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    target = _reached(world, host, command)
+    return kube.HANDLED["kube.etcd-members"](world, target, command) if target else _unreached()
+
+
+def _is_voting(member: ModelledMember | None) -> bool:
+    return member is not None and member.started and not member.learner
+
+
+async def _add_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    name, peer, data, file = command.args[:4]
+    if not _reached(world, host, command):
+        return _unreached()
+    own = world.etcd.members.get(peer)
+    if own is None:
+        world.etcd.add(peer, learner=True)
+    elif own.started and not host.disk.exists(PurePosixPath(data) / "member"):
+        return _refusal(f"mk8s: etcd has a started member at {peer}, and its data are not here", 66)
+    names = {known.peer: known.name for known in world.etcd.members.values()} | {peer: name}
+    cluster = ",".join(f"{known}={at}" for at, known in names.items() if known)
+    text = f"ETCD_INITIAL_CLUSTER={cluster}\nETCD_INITIAL_CLUSTER_STATE=existing\n"
+    host.disk.write(PurePosixPath(file), text.encode())
+    return YES
+
+
+async def _is_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    peer, data, file = command.args[:3]
+    here = PurePosixPath(file) in host.files and host.disk.exists(PurePosixPath(data) / "member")
+    if not here or not _reached(world, host, command):
+        return NO
+    own = world.etcd.members.get(peer)
+    return YES if own is not None and own.started else NO
+
+
+async def _promote(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    for attempt in range(TRIES):
+        try:
+            world.etcd.promote(command.args[0])
+            return YES
+        except EtcdRefused:
+            if attempt == TRIES - 1:
+                raise
+        await anyio.sleep(1)
+        host.timeline.catch_up()
+    return NO
+
+
+async def _is_voter(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    if not _reached(world, host, command):
+        return _unreached()
+    return YES if _is_voting(world.etcd.members.get(command.args[0])) else NO
+
+
+# Health
+
+
+async def _health(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    url = command.args[command.args.index("--server") + 1]
+    if world.listens(host, urlsplit(url).port or 0):
+        return answer_with_state(host, command, Outcome(status=0, stdout=b"ok"))
+    words = f"The connection to the server {urlsplit(url).netloc} was refused"
+    return answer_with_state(host, command, _refusal(words))
+
+
+async def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    if world.serves(host):
+        said = b"[+]ping ok\n[+]etcd ok\nreadyz check passed\n"
+        return answer_with_state(host, command, Outcome(status=0, stdout=said))
+    words = (
+        "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?"
+    )
+    return answer_with_state(host, command, _refusal(words))
+
+
+HANDLED: Mapping[str, Answer] = {
+    "vanilla.install-etcd": _install_etcd,
+    "vanilla.has-etcd": _has_etcd,
+    "vanilla.members": _members,
+    "vanilla.add-member": _add_member,
+    "vanilla.is-member": _is_member,
+    "vanilla.promote": _promote,
+    "vanilla.is-voter": _is_voter,
+    "vanilla.health": _health,
+    "vanilla.readyz": _readyz,
+}
+"""Every operation of `commands`, by name."""

@@ -1,0 +1,91 @@
+"""Models of the commands in `mk8s.units`, for simulation alone. A test runs model and script side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+from mk8s.units import ANSWER, JOURNAL, LINES_OF_JOURNAL, RECORDS
+from transports.base import Command, Outcome
+from transports.simulated import Handler, SimulatedHost, SimulatedService
+
+__all__ = ["UNIT_HANDLERS", "answer_with_state"]
+
+YES, NO = Outcome(status=0), Outcome(status=1)
+
+
+def answer_with_state(host: SimulatedHost, command: Command, answer: Outcome) -> Outcome:
+    """What `units.ask_unit_and` prints: the unit's state, and then the program's own answer."""
+    state = _state(host, command.args[0])
+    return Outcome(
+        status=answer.status, stdout=f"{state}{ANSWER}\n".encode() + answer.stdout, stderr=answer.stderr
+    )
+
+
+async def _ask(host: SimulatedHost, command: Command) -> Outcome:
+    return Outcome(status=0, stdout=_state(host, command.args[0]).encode())
+
+
+async def _runs(host: SimulatedHost, command: Command) -> Outcome:
+    unit, *files = command.args
+    service = host.service(unit)
+    if service is None or service.state not in ("active", "activating") or service.sub == "auto-restart":
+        return NO
+    record = RECORDS / unit
+    noted = host.disk.read(record).decode().strip() if record in host.files else ""
+    return YES if noted == _print_of(host, files) else NO
+
+
+async def _run(host: SimulatedHost, command: Command) -> Outcome:
+    unit, *files = command.args
+    host.disk.make_folder(RECORDS)
+    host.daemon_reload()
+    service = host.service(unit)
+    if service is None:
+        words = f"Failed to restart {unit}: Unit {unit} not found.\n"
+        return Outcome(status=5, stderr=words.encode())
+    _note_start(host, service)
+    service.stop()
+    service.start()
+    host.disk.write(RECORDS / unit, f"{_print_of(host, files)}\n".encode())
+    return YES
+
+
+def _print_of(host: SimulatedHost, files: Sequence[str]) -> str:
+    """Not the same number as on a real host, and different for different files all the same."""
+    known = (host.files.get(PurePosixPath(path)) for path in files)
+    return hashlib.sha256("\n".join(file.sha256 if file else "absent" for file in known).encode()).hexdigest()
+
+
+def _note_start(host: SimulatedHost, service: SimulatedService) -> None:
+    """The host notes the time, the model the journal's length."""
+    host.disk.make_folder(_since(service.name).parent)
+    host.disk.write(_since(service.name), str(len(service.journal)).encode())
+
+
+def _since(unit: str) -> PurePosixPath:
+    return PurePosixPath(f"/run/mk8s/{unit}.since")
+
+
+def _state(host: SimulatedHost, unit: str) -> str:
+    service = host.service(unit)
+    if service is None:
+        return f"LoadState=not-found\nActiveState=inactive\nSubState=dead\n{JOURNAL}\n"
+    properties = {
+        "LoadState": "loaded",
+        "UnitFileState": "enabled" if service.enabled else "disabled",
+        "ActiveState": service.state,
+        "SubState": service.sub,
+        "Result": service.result,
+        "NRestarts": service.restarts,
+    }
+    text = "".join(f"{key}={value}\n" for key, value in properties.items())
+    if service.state == "active":
+        return text
+    since = int(host.disk.read(_since(unit))) if _since(unit) in host.files else 0
+    return "\n".join([text + JOURNAL, *service.journal[since:][-LINES_OF_JOURNAL:]]) + "\n"
+
+
+UNIT_HANDLERS: Mapping[str, Handler] = {"unit.ask": _ask, "unit.run": _run, "unit.runs": _runs}
+"""Operation -> model. What `ask_unit_and` makes has its own operation, and uses `answer_with_state`."""
