@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from mk8s.lab.real import RealRelease
 from tests.e2e.driving import Driver, states_of
 from tests.e2e.labs import LabMaker
 from tests.e2e.real_clusters import RealCluster, manifest_of
@@ -30,12 +29,12 @@ done
 
 @pytest.mark.parametrize("distro", ["kubeadm", "vanilla"])
 def test_two_servers_join_a_cluster_of_one_and_the_first_is_not_restarted(
-    distro: str, lab: LabMaker, real_release: RealRelease, tmp_path: Path
+    distro: str, lab: LabMaker, real_release: dict[str, Path], tmp_path: Path
 ) -> None:
     hosts = lab.fresh(3)
     manifest = tmp_path / "cluster.yaml"
     driver = Driver(hosts, manifest)
-    manifest.write_text(manifest_of(hosts, distro, getattr(real_release, distro), servers=1, nodes=1))
+    manifest.write_text(manifest_of(hosts, distro, real_release[distro], servers=1, nodes=1))
     first = driver.run("--output", "plain")
     assert first.code == 0, first.err
     alone = RealCluster(driver, 1)
@@ -43,7 +42,7 @@ def test_two_servers_join_a_cluster_of_one_and_the_first_is_not_restarted(
     before = driver.on_host(1, STARTED)
     certificates = {place: digest for place, digest in alone.certificates().items() if place[0] == 1}
 
-    manifest.write_text(manifest_of(hosts, distro, getattr(real_release, distro), servers=3, nodes=3))
+    manifest.write_text(manifest_of(hosts, distro, real_release[distro], servers=3, nodes=3))
     grown = driver.run("--output", "plain")
 
     assert grown.code == 0, grown.err
