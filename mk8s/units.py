@@ -43,6 +43,7 @@ LINES_OF_JOURNAL = 60
 LONGEST_REASON = 240  # characters of a journal line that people are shown
 MOST_RESTARTS = 3  # one or two happen while something that a unit needs is still coming up
 RESTART_LINE = re.compile(r"schedul\w+ restart", re.IGNORECASE)
+SYSTEMD = re.compile(r"^(\S+\.service: |Started |Starting |Stopped |Stopping |Failed to start )")
 SERIOUS = re.compile(
     r'^[FE]\d{4} |"level":"(fatal|error|panic)"|level=(fatal|error)|\b(fatal|panic|error):', re.I
 )
@@ -178,7 +179,8 @@ class UnitView:
     @property
     def last_words(self) -> str:
         """The most useful line of the journal: the last serious one, or just the last."""
-        said = [line.strip() for line in self.journal if line.strip()]
+        lines = [line.strip() for line in self.journal if line.strip()]
+        said = [line for line in lines if not SYSTEMD.search(line)] or lines  # systemd tells no reasons
         serious = [line for line in said if SERIOUS.search(line)]
         return (serious or said or [""])[-1][:LONGEST_REASON]
 

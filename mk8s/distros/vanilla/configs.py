@@ -10,7 +10,7 @@ from mk8s.cluster import Cluster
 from mk8s.distros.base import Situation
 from mk8s.distros.vanilla import settings, versions
 from mk8s.distros.vanilla.flags import CONTAINERD, CONTROL_PLANE_TAINT, is_tainted, minor_of
-from mk8s.distros.vanilla.paths import PKI, RESOLV_CONF, STATIC_PODS, kubeconfig_of
+from mk8s.distros.vanilla.paths import PKI, STATIC_PODS, kubeconfig_of
 from mk8s.distros.vanilla.pki import FOUNDERS, dns_ip
 from mk8s.distros.vanilla.settings import Fields
 
@@ -47,7 +47,7 @@ def kubelet_fields(s: Situation) -> Fields:
         "clusterDNS": [dns_ip(s.cluster)],
         "clusterDomain": s.cluster.net.dns_domain,
         "failSwapOn": s.cluster.swap != "allow",
-        "resolvConf": str(RESOLV_CONF),
+        "resolvConf": s.facts.resolv_conf if s.facts else "/etc/resolv.conf",
         "runtimeRequestTimeout": "15m",
         "tlsCertFile": str(PKI / "kubelet.crt"),
         "tlsPrivateKeyFile": str(PKI / "kubelet.key"),
@@ -60,7 +60,7 @@ def _by_version(s: Situation) -> Fields:
     fields: Fields = {}
     if minor >= versions.RUNTIME_IN_CONFIG_SINCE:
         fields["containerRuntimeEndpoint"] = CONTAINERD
-    if minor >= versions.CGROUP_V1_FAILS_SINCE:
+    if minor >= versions.CGROUP_V1_FAILS_SINCE and s.facts and s.facts.cgroup == "v1":
         fields["failCgroupV1"] = False
     if minor >= versions.TAINTS_IN_CONFIG_SINCE and is_tainted(s):
         fields["registerWithTaints"] = [{"key": CONTROL_PLANE_TAINT, "effect": "NoSchedule"}]
@@ -99,8 +99,8 @@ def scheduler(s: Situation) -> bytes:
         "clientConnection": {"kubeconfig": str(kubeconfig_of("kube-scheduler"))},
         "leaderElection": {"leaderElect": True},
     }
-    if minor < versions.SCHEDULER_PORT_IN_CONFIG_GONE:  # port 0: the insecure one, on all addresses, is off
-        fields |= {"healthzBindAddress": "127.0.0.1:0", "metricsBindAddress": "127.0.0.1:0"}
+    if minor < versions.SCHEDULER_PORT_IN_CONFIG_GONE:  # it cannot be turned off, but kept from other hosts
+        fields |= {"healthzBindAddress": "127.0.0.1:10251", "metricsBindAddress": "127.0.0.1:10251"}
     return as_yaml(fields)
 
 

@@ -149,7 +149,7 @@ def _delegating(component: str) -> Flags:
 
 
 def controller_manager(s: Situation) -> Flags:
-    """It allots no pod networks: mk8s does, before a node exists."""
+    """It allots pod networks only where the user brings the network: for its own, mk8s has done so."""
     insecure = {} if minor_of(s) >= versions.INSECURE_PORTS_GONE else {"port": "0"}
     return {
         **_delegating("kube-controller-manager"),
@@ -162,7 +162,7 @@ def controller_manager(s: Situation) -> Flags:
         "service-account-private-key-file": str(PKI / "sa.key"),
         "use-service-account-credentials": "true",
         "leader-elect": "true",
-        "allocate-node-cidrs": "false",
+        "allocate-node-cidrs": str(s.cluster.net.cni == "none").lower(),
         "cluster-cidr": s.cluster.net.pod_cidr,
         "service-cluster-ip-range": s.cluster.net.service_cidr,
         "cluster-name": s.cluster.name,

@@ -15,7 +15,6 @@ __all__ = [
     "KUBELET",
     "KUBERNETES",
     "PKI",
-    "RESOLV_CONF",
     "STATIC_PODS",
     "UNITS",
     "config_of",
@@ -34,7 +33,6 @@ ENCRYPTION = KUBERNETES / "encryption-config.yaml"
 ETCD_CLUSTER = CONFIGS / "etcd-cluster.env"  # whom etcd begins with; read by etcd only where it has no data
 ETCD_DATA = PurePosixPath("/var/lib/etcd")
 KUBELET = PurePosixPath("/var/lib/kubelet")
-RESOLV_CONF = PurePosixPath("/run/mk8s-resolv.conf")  # a link, set whenever the kubelet starts
 UNITS = PurePosixPath("/etc/systemd/system")
 
 

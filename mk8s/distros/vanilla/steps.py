@@ -5,7 +5,8 @@ only together with a majority of the others. So founders' etcd is begun at the e
 them at once, and waited for in `start` and `join`. A server that comes later is added as a member first,
 one at a time. Everything else is the same for all: units are started, and asked at their health ports.
 
-A unit that runs with the files as they are is left alone, so an edge may be repeated at any moment.
+A unit that runs with the files as they are is left alone, so an edge may be repeated at any moment. `start`
+and `join` begin with the files as they should be now: the user may have mended the manifest since `bootstrap`.
 Begin reading at `stage`, then down the file.
 """
 
@@ -91,6 +92,7 @@ def _etcd(s: Situation) -> list[Step]:
 def start(s: Situation) -> list[Step]:
     """The first server: its API answers, knows what may be asked of kubelets, and has the cluster's DNS."""
     return [
+        *files.rendered(s),
         *_control_plane(s),
         *(_apply(path.name, path) for path in of_cluster(s)),
         *_workers(s),
@@ -100,9 +102,8 @@ def start(s: Situation) -> list[Step]:
 
 def join(s: Situation) -> list[Step]:
     """Any other node. A server's etcd is a full member before anything else of it is started."""
-    if not s.node.is_server:
-        return _workers(s)
-    return [*_control_plane(s), *_workers(s)]
+    control_plane = _control_plane(s) if s.node.is_server else []
+    return [*files.rendered(s), *control_plane, *_workers(s)]
 
 
 def verify(s: Situation) -> list[Step]:

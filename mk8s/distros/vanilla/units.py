@@ -15,17 +15,11 @@ from dataclasses import dataclass
 
 from mk8s.distros.base import Situation
 from mk8s.distros.vanilla import flags
-from mk8s.distros.vanilla.paths import ETCD_CLUSTER, RESOLV_CONF
+from mk8s.distros.vanilla.paths import ETCD_CLUSTER
 
 __all__ = ["render"]
 
 PLAIN = re.compile(r"[A-Za-z0-9@:/.,=_+-]+")
-
-# systemd-resolved's own /etc/resolv.conf names a server on the loopback, which is another one inside a pod
-LINK_RESOLV_CONF = (
-    "/bin/sh -c 'at=/run/systemd/resolve/resolv.conf; [ -e $$at ] || at=/etc/resolv.conf; "
-    f"ln -sfn $$at {RESOLV_CONF}'"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,6 @@ _UNITS: Mapping[str, _Unit] = {
         "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/",
         after="network-online.target containerd.service",
         requires="containerd.service",
-        service=("Type=simple", "Restart=always", f"ExecStartPre={LINK_RESOLV_CONF}"),
     ),
     "kube-proxy": _Unit(
         "Kubernetes network proxy",
