@@ -32,6 +32,8 @@ VERBS: dict[str, Verb] = {
     "plan": Verb("plan", "show what a run would do on each node; connect to none"),
     "simulate": Verb("simulate", "rehearse the run against simulated nodes in virtual time"),
     "status": Verb("status", "where every node is"),
+    "health": Verb("health", "whether the cluster is well: named conditions with evidence (read-only)"),
+    "smoke": Verb("smoke", "prove that the cluster works: six probes with a pod of each worker"),
     "explain": Verb("explain", "why a node is where it is, and what comes next"),
     "graph": Verb("graph", "draw the node machine (mermaid or dot)"),
     "journal": Verb("journal", "print what happened, record by record"),

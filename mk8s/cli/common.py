@@ -8,7 +8,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["add_manifest", "add_output", "add_state", "number", "say"]
+__all__ = ["add_manifest", "add_output", "add_state", "length_of_time", "number", "say"]
 
 
 def say(*words: object) -> None:
@@ -48,3 +48,16 @@ def add_output(parser: ArgumentParser, *choices: str) -> None:
     parser.add_argument(
         "--output", choices=choices, default=choices[0], help=f"how to print (default: {choices[0]})"
     )
+
+
+def length_of_time(text: str) -> float:
+    """Seconds from ``90s 10m 2h``; a bare number is refused, for of that nobody can tell the unit."""
+    from machines.forms import duration
+
+    try:
+        found = duration(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not {error}") from error
+    if not found > 0:
+        raise ArgumentTypeError(f"{text!r} is no time at all")
+    return found

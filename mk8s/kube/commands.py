@@ -70,20 +70,20 @@ def kubectl(
     description: str,
     *words: str,
     stdin: bytes | None = None,
+    request_timeout: int = PATIENCE,
     timeout: float = 60.0,
 ) -> Command:
-    """kubectl on a server, against its own API server. `operation` gets the prefix ``kube.``."""
+    """kubectl on a server, against its own API server. `operation` gets the prefix ``kube.``.
+
+    `request_timeout`: seconds for one answer of the API; 0: none, for what waits or streams.
+    """
     return Command(
         operation=f"kube.{operation}",
         description=description,
-        args=(*_own(tools), *words),
+        args=(*tools.kubectl, "--server", LOCAL_API, f"--request-timeout={request_timeout}s", *words),
         stdin=stdin,
         timeout=timeout,
     )
-
-
-def _own(tools: Tools) -> tuple[str, ...]:
-    return (*tools.kubectl, "--server", LOCAL_API, f"--request-timeout={PATIENCE}s")
 
 
 # Nodes
@@ -134,12 +134,13 @@ def healthz(tools: Tools, port: int, *, tls: bool = True) -> Command:
     one it would ask for a password. What answers has a certificate of its own making: it is not verified.
     The ports: 10257 controller-manager, 10259 scheduler (TLS), 10248 kubelet, 10256 kube-proxy (plain).
     """
+    known = tools.kubectl if tls else (tools.kubectl[0], "--kubeconfig", "/dev/null")  # agents have none
     where = ("--server", f"http{'s' if tls else ''}://127.0.0.1:{port}", f"--request-timeout={PATIENCE}s")
     careless = ("--insecure-skip-tls-verify",) if tls else ()
     return Command(
         operation="kube.healthz",
         description=f"ask port {port} whether it is healthy",
-        args=(*tools.kubectl, *where, *careless, "get", "--raw", "/healthz"),
+        args=(*known, *where, *careless, "get", "--raw", "/healthz"),
     )
 
 

@@ -1,8 +1,8 @@
 """Builders of the conditions that `mk8s health` shows, for drivers to choose from, in the order of `common`.
 
-A question about one host is asked there. A question about the whole cluster is meant for any server, and
-goes to the primary: where that is dead, whoever asks takes another server (see `mk8s.health`), for each
-command is that of a server's own tools: so those of all servers have to be the same.
+A question about one host is asked there. A question about the whole cluster is for `A_SERVER`: the first
+that can answer it, so that a dead primary hides nothing. It is asked with the primary's tools, so those of
+all servers have to be the same.
 
 Begin reading at `common`.
 """
@@ -19,6 +19,7 @@ from mk8s.steps import Judge, Verdict
 from transports.base import Command, Outcome
 
 __all__ = [
+    "A_SERVER",
     "api_is_ready",
     "common",
     "components_are_healthy",
@@ -32,6 +33,9 @@ __all__ = [
     "proxy_is_ready",
     "units_are_active",
 ]
+
+A_SERVER = "any server"
+"""A question's `on` for one that every server can answer; no node's name has a space in it."""
 
 CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
 PORTS = {CONTROLLER_MANAGER: 10257, SCHEDULER: 10259}
@@ -48,7 +52,7 @@ def common(
 ) -> list[Condition]:
     """What every upstream cluster with its own etcd is asked. `tools`: of a server; `units`: of any node."""
     primary = tools(cluster.primary)
-    etcd = [etcd_members(cluster, tools), etcd_is_healthy(cluster, primary)] if primary.etcdctl else []
+    etcd = [etcd_members(cluster, tools), etcd_is_healthy(primary)] if primary.etcdctl else []
     return [
         nodes_answer(cluster),
         units_are_active(cluster, units),
@@ -88,10 +92,10 @@ def etcd_members(cluster: Cluster, tools: ToolsOf) -> Condition:
     )
 
 
-def etcd_is_healthy(cluster: Cluster, tools: Tools) -> Condition:
+def etcd_is_healthy(tools: Tools) -> Condition:
     """Each member answers and has a leader."""
     ask = commands.etcd_health(tools)
-    return _one("etcd is healthy", cluster, ask, judges.etcd_is_healthy())
+    return _one("etcd is healthy", ask, judges.etcd_is_healthy())
 
 
 def api_is_ready(cluster: Cluster, tools: ToolsOf) -> Condition:
@@ -107,9 +111,7 @@ def components_are_healthy(cluster: Cluster, tools: ToolsOf) -> Condition:
     """controller-manager and scheduler are well on each server, and one of each leads."""
     primary = tools(cluster.primary)
     leads = tuple(
-        Question(
-            f"{name}: ", commands.get_lease(primary, name), judges.someone_leads(), on=cluster.primary.name
-        )
+        Question(f"{name}: ", commands.get_lease(primary, name), judges.someone_leads(), on=A_SERVER)
         for name in PORTS
     )
     here = _each(
@@ -126,7 +128,6 @@ def components_are_healthy(cluster: Cluster, tools: ToolsOf) -> Condition:
 def nodes_are_registered(cluster: Cluster, tools: Tools) -> Condition:
     return _one(
         "all nodes are registered",
-        cluster,
         commands.get_nodes(tools),
         judges.nodes_are_registered(_names(cluster)),
     )
@@ -136,7 +137,6 @@ def nodes_are_ready(cluster: Cluster, tools: Tools) -> Condition:
     """Ready, in the version that the manifest says."""
     return _one(
         "all nodes are Ready",
-        cluster,
         commands.get_nodes(tools),
         judges.nodes_are_ready(_names(cluster), version=cluster.version),
     )
@@ -145,7 +145,6 @@ def nodes_are_ready(cluster: Cluster, tools: Tools) -> Condition:
 def nodes_are_schedulable(cluster: Cluster, tools: Tools) -> Condition:
     return _one(
         "all nodes take pods",
-        cluster,
         commands.get_nodes(tools),
         judges.nodes_are_schedulable(_names(cluster)),
     )
@@ -154,23 +153,23 @@ def nodes_are_schedulable(cluster: Cluster, tools: Tools) -> Condition:
 def proxy_is_ready(
     cluster: Cluster, tools: Tools, kind: str = "daemonset", name: str = "kube-proxy"
 ) -> Condition:
-    """kube-proxy as a DaemonSet, as kubeadm has it. Where it is a service: `units_are_active`."""
+    """kube-proxy as a DaemonSet on every node, as kubeadm has it."""
     ask = commands.get_workload(tools, kind, name)
-    return _one("kube-proxy is ready", cluster, ask, judges.workload_is_ready())
+    return _one("kube-proxy is ready", ask, judges.workload_is_ready(at_least=len(cluster.nodes)))
 
 
 def dns_is_ready(cluster: Cluster, tools: Tools, name: str = "coredns") -> Condition:
     ask = commands.get_workload(tools, "deployment", name)
-    return _one("cluster DNS is ready", cluster, ask, judges.workload_is_ready())
+    return _one(f"DNS for {cluster.net.dns_domain} is ready", ask, judges.workload_is_ready())
 
 
 def _names(cluster: Cluster) -> list[str]:
     return [node.name for node in cluster.nodes]
 
 
-def _one(title: str, cluster: Cluster, command: Command, judge: Judge) -> Condition:
+def _one(title: str, command: Command, judge: Judge) -> Condition:
     """A question that any server can answer."""
-    return Condition(title, (Question("", command, judge, on=cluster.primary.name),))
+    return Condition(title, (Question("", command, judge, on=A_SERVER),))
 
 
 Asked = tuple[Command, str, Judge]

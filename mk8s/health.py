@@ -1,0 +1,208 @@
+"""Is the cluster well? The distro's named conditions, all asked at once, told in their order, with evidence.
+
+Laws:
+
+1. It changes nothing on any node.
+2. A node that does not answer costs its patience once; what can be known without it is still said.
+3. Nothing is silent: what is awaited is said when it changes, and why something is not met in its own words.
+
+It knows no distro and prints nothing. Begin reading at `Examination.look`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from machines import ActionError
+from mk8s.binding import Binding
+from mk8s.cluster import Cluster
+from mk8s.distros.base import Condition, Question, Situation
+from mk8s.kube.conditions import A_SERVER
+from mk8s.steps import Verdict
+
+__all__ = ["Examination", "Finding", "findings_as_data", "findings_as_text"]
+
+PATIENCE = 30.0  # seconds for one answer of one node
+AT_ONCE = 4  # questions on one host; each is a kubectl, and servers have work to do
+PAUSE = 2.0  # seconds between two looks
+NAMED = 6  # nodes with the same answer that are all named
+SILENT = "look whether the machine is up and the way to it is open"
+NOTHING_ASKED = "this distro names no conditions"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look at a condition came to."""
+
+    title: str
+    met: bool
+    evidence: str
+    remedy: str = ""
+
+
+@dataclass
+class Examination:
+    """Asks one cluster, again and again if wanted. `patience`: seconds for each answer."""
+
+    binding: Binding
+    patience: float = PATIENCE
+    _silent: dict[str, Verdict] = field(default_factory=dict)  # nodes that did not answer in this look
+    _room: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.binding.cluster
+
+    async def look(self) -> list[Finding]:
+        """Every condition, as it is now, in the distro's order."""
+        self._silent = {}
+        self._room = {node.name: anyio.CapacityLimiter(AT_ONCE) for node in self.cluster.nodes}
+        async with anyio.create_task_group() as tasks:
+            for node in self.cluster.nodes:
+                tasks.start_soon(self._knock, node.name)
+        conditions = self.binding.distro.conditions(self._situations())
+        verdicts = await self._ask_all(conditions)
+        found = [_finding(known, verdicts[place]) for place, known in enumerate(conditions)]
+        return found or [Finding("health", False, NOTHING_ASKED)]
+
+    def _situations(self) -> list[Situation]:
+        """Of every node; of a silent one nothing is known but its place."""
+        known = self.binding
+        shared = (known.release, known.token, known.kept, known.images)
+        return [
+            Situation(self.cluster, node, known.facts.get(node.name), *shared) for node in self.cluster.nodes
+        ]
+
+    async def wait(self, seconds: float, tell: Callable[[str], None]) -> list[Finding]:
+        """Look until all is well or the time is over; `tell` what changes. The last look's findings."""
+        said: dict[str, str] = {}
+        found: list[Finding] = []
+        with anyio.move_on_after(seconds):
+            while True:
+                found = await self.look()
+                for words in _news(found, said):
+                    tell(words)
+                if all(finding.met for finding in found):
+                    return found
+                await anyio.sleep(PAUSE)
+        return found or await self.look()
+
+    async def _knock(self, name: str) -> None:
+        """Learn whether a node answers at all, and what it is."""
+        verdict = Verdict(False, f"no answer within {self.patience:g} s", remedy=SILENT)
+        with anyio.move_on_after(self.patience):
+            try:
+                self.binding.facts.pop(name, None)
+                await self.binding.facts_of(name)
+                return
+            except ActionError as error:
+                verdict = _refusal(error)
+        self._silent[name] = verdict
+
+    async def _ask_all(self, conditions: Sequence[Condition]) -> list[list[Verdict]]:
+        verdicts = [[Verdict(False)] * len(condition.questions) for condition in conditions]
+
+        async def ask(place: int, number: int, question: Question) -> None:
+            verdicts[place][number] = await self._answer(question)
+
+        async with anyio.create_task_group() as tasks:
+            for place, condition in enumerate(conditions):
+                for number, question in enumerate(condition.questions):
+                    tasks.start_soon(ask, place, number, question)
+        return verdicts
+
+    async def _answer(self, question: Question) -> Verdict:
+        """A node's own answer, or the first server's that can give one."""
+        if question.on != A_SERVER:
+            return (await self._ask(question.on or self.cluster.primary.name, question))[1]
+        first: Verdict | None = None
+        for server in self.cluster.servers:
+            could, verdict = await self._ask(server.name, question)
+            if could:
+                return verdict
+            first = first or (None if server.name in self._silent else verdict)
+        return first or Verdict(False, "no server answers", remedy=SILENT)
+
+    async def _ask(self, name: str, question: Question) -> tuple[bool, Verdict]:
+        """Whether the node could answer, and what follows from it."""
+        if name in self._silent:
+            return False, self._silent[name]
+        verdict = Verdict(False, f"no answer within {self.patience:g} s", remedy=SILENT)
+        async with self._room[name]:
+            with anyio.move_on_after(self.patience):
+                try:
+                    outcome = await self.binding.executor.ask(name, question.command)
+                    verdict = question.judge(outcome)
+                    return outcome.ok, replace(verdict, reason=self.binding.executor.redact(verdict.reason))
+                except ActionError as error:
+                    verdict = _refusal(error)
+        return False, verdict
+
+
+def _refusal(error: ActionError) -> Verdict:
+    return Verdict(False, str(error), remedy=error.failure.remedy)
+
+
+def _finding(condition: Condition, verdicts: Sequence[Verdict]) -> Finding:
+    """All met: what was seen. Else: only what is not, and the first remedy."""
+    met = all(verdict.met for verdict in verdicts)
+    told = [
+        (question.title.rstrip(": "), verdict)
+        for question, verdict in zip(condition.questions, verdicts, strict=True)
+        if met or not verdict.met
+    ]
+    remedy = next((verdict.remedy for _, verdict in told if verdict.remedy and not met), "")
+    return Finding(condition.title, met, _evidence(told), remedy)
+
+
+def _evidence(told: Sequence[tuple[str, Verdict]]) -> str:
+    """The same words of many nodes are told once."""
+    groups: dict[str, list[str]] = {}
+    for name, verdict in told:
+        groups.setdefault(verdict.reason or ("yes" if verdict.met else "not yet"), []).append(name)
+    return "; ".join(f"{_named(names)}{reason}" for reason, names in groups.items())
+
+
+def _named(names: Sequence[str]) -> str:
+    known = [name for name in names if name]
+    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    return f"{', '.join(known[:NAMED])}{more}: " if known else ""
+
+
+def _news(found: Sequence[Finding], said: dict[str, str]) -> list[str]:
+    """What is different from the last look, for people; `said` is brought up to date."""
+    words = {finding.title: "ok" if finding.met else f"waiting: {finding.evidence}" for finding in found}
+    news = [f"{title}: {text}" for title, text in words.items() if said.get(title) != text]
+    said.update(words)
+    return news
+
+
+def findings_as_data(found: Sequence[Finding]) -> dict[str, object]:
+    """For programs."""
+    return {
+        "healthy": all(finding.met for finding in found),
+        "conditions": [
+            {
+                "condition": finding.title,
+                "met": finding.met,
+                "evidence": finding.evidence,
+                "remedy": finding.remedy,
+            }
+            for finding in found
+        ],
+    }
+
+
+def findings_as_text(found: Sequence[Finding]) -> str:
+    """For people: a line a condition, its remedy below where it is not met."""
+    width = max(len(finding.title) for finding in found)
+    lines = []
+    for finding in found:
+        mark = "ok  " if finding.met else "FAIL"
+        lines.append(f"{mark}  {finding.title.ljust(width)}  {finding.evidence}".rstrip())
+        if finding.remedy:
+            lines.append(f"      hint: {finding.remedy}")
+    return "\n".join(lines)
