@@ -21,7 +21,7 @@ from mk8s.tables import node_machine
 from transports.base import File, Transport
 from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
-__all__ = ["NOMINAL_SIZES", "Rehearsal", "nominal_release", "rehearse"]
+__all__ = ["NOMINAL_SIZES", "Rehearsal", "modelled_roads", "nominal_release", "rehearse"]
 
 TOKEN = "simulated-join-token"  # noqa: S105 - no host outside the model ever sees it
 MIB = 1 << 20
@@ -67,7 +67,7 @@ def rehearse(
 
     async def main() -> Result:
         around = Surroundings(
-            transports=_roads(cluster, distro, network, seed, faults),
+            transports=modelled_roads(cluster, distro, network, seed, faults),
             journal=CheckedJournal(journal, checkers),
             release=release or nominal_release(cluster, distro),
             token=TOKEN,
@@ -99,8 +99,12 @@ def _watch(registry: Registry, intents: IntentFirst) -> None:
     registry.actions.update({name: watched(act) for name, act in registry.actions.items()})
 
 
-def _roads(
-    cluster: Cluster, distro: Distro, network: SimulatedNetwork, seed: int, faults: FaultSource | None
+def modelled_roads(
+    cluster: Cluster,
+    distro: Distro,
+    network: SimulatedNetwork,
+    seed: int,
+    faults: FaultSource | None = None,
 ) -> dict[str, Transport]:
     """A modelled host for each node, all on one network, and a transport to each."""
     hosts = {node.name: network.add(_host(node, seed)) for node in cluster.nodes}
