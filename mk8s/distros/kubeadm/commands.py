@@ -127,13 +127,15 @@ owner=$(kubectl get secret kubeadm-certs \\
 [ -z "$owner" ] || lasts "$owner" "$3"
 """
 
-# kubeadm wants its config in a file: one in memory, that only root reads, for as long as it runs.
+# kubeadm wants its config in a file: one in memory, that only root reads, for as long as it runs. A signal
+# has to be caught for the first trap to run: sh does not run it when a signal ends the shell.
 WITH_CONFIG = """\
 set -u
 umask 077
 mkdir -p /run/mk8s
+trap 'rm -f -- "${config:-}"' EXIT
+trap 'exit 143' HUP INT TERM
 config=$(mktemp /run/mk8s/kubeadm-XXXXXX) || exit
-trap 'rm -f "$config"' EXIT
 cat >"$config"
 """
 CREATE_TOKEN = f"""\
@@ -189,9 +191,10 @@ shift 9
 rm -rf -- "$@"
 """
 
+# Whoever may make pods can call a container etcd; in kube-system only the cluster's administrator may.
 ETCDCTL = f"""\
 etcdctl() {{
-  etcd=$("$crictl" ps | while read -r id rest; do
+  etcd=$("$crictl" ps --label=io.kubernetes.pod.namespace=kube-system | while read -r id rest; do
     case " $rest " in *" etcd "*) echo "$id"; break;; esac
   done)
   [ -n "$etcd" ] || {{ echo "mk8s: no container of etcd runs on this host" >&2; return 1; }}
@@ -285,7 +288,7 @@ def has_no_config() -> Command:
 
 
 def create_token(token: str, config: bytes) -> Command:
-    """Let nodes join with this token for a day. It comes in with the config, over stdin."""
+    """Let nodes join with this token for two hours. It comes in with the config, over stdin."""
     return Command(
         operation="kubeadm.create-token",
         description="renew the join token",

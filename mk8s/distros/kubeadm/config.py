@@ -51,7 +51,7 @@ FAILS_ON_CGROUP_1 = 35  # kubelet refuses to start on cgroup v1 from here on, un
 RESOLV_CONF = "/etc/resolv.conf"  # kubelet's own default
 GIVE_UP = "10m0s"  # kubeadm's own 4 minutes are short for a slow disk
 DISCOVERY = "5m0s"
-LASTING = "24h0m0s"
+LASTING = "2h0m0s"  # whoever has the token can become any node; it is renewed while nodes join
 
 KINDS: Mapping[str, str] = {
     "InitConfiguration": "kubeadm.k8s.io/{}",

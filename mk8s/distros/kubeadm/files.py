@@ -204,5 +204,7 @@ def _container(image: str, environment: dict[str, str]) -> dict[str, object]:
         "args": ["manager"],
         "env": [{"name": name, "value": value} for name, value in environment.items()],
         "securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
-        "volumeMounts": [{"name": "kubeconfig", "mountPath": str(PurePosixPath(ADMIN_KUBECONFIG))}],
+        "volumeMounts": [
+            {"name": "kubeconfig", "mountPath": str(PurePosixPath(ADMIN_KUBECONFIG)), "readOnly": True}
+        ],
     }

@@ -13,7 +13,7 @@ import yaml
 
 from mk8s.cluster import KubeVip
 from mk8s.distros.base import load_distro
-from mk8s.distros.kubeadm import DISTRO, commands, files
+from mk8s.distros.kubeadm import DISTRO, commands, config, files
 from mk8s.distros.kubeadm.certificate import public_key_info
 from mk8s.distros.kubeadm.readiness import (
     ca_hash,
@@ -183,6 +183,52 @@ def test_which_images_a_real_shell_misses(tmp_path: Path, role: str, missing: li
     said = subprocess.run(["sh", "-c", commands.MISSING, *words], capture_output=True, text=True, check=True)
 
     assert said.stdout.split() == missing
+
+
+def _program(path: Path, script: str) -> str:
+    path.write_text(f"#!/bin/sh\n{script}")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("script", [commands.UPLOAD_CERTIFICATES, commands.CREATE_TOKEN])
+def test_a_config_with_secrets_goes_also_when_a_signal_ends_the_command(tmp_path: Path, script: str) -> None:
+    """The connection is lost, or time is over: no key stays in memory, where nobody looks for it."""
+    shell = tmp_path / "shell"
+    kubeadm = _program(tmp_path / "kubeadm", f'ls {tmp_path}/run >>{tmp_path}/seen; kill "$(cat {shell})"\n')
+    mine = f"echo $$ >{shell}\n" + script.replace("/run/mk8s", f"{tmp_path}/run")
+
+    ended = subprocess.run(
+        ["sh", "-c", mine, "sh", kubeadm, "admin.conf", "abcdef"], input=b"key", check=False
+    )
+
+    assert ended.returncode == 143
+    assert (tmp_path / "seen").read_text().startswith("kubeadm-")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_etcd_is_asked_in_kube_system_alone(tmp_path: Path) -> None:
+    """Whoever may run a pod on a server can call its container etcd, and would answer for the cluster."""
+    crictl = _program(
+        tmp_path / "crictl",
+        'case "$*" in\n'
+        '  *--label=io.kubernetes.pod.namespace=kube-system*) echo "true k8s/etcd 1m Running etcd 0";;\n'
+        '  ps*) echo "false evil/etcd 1m Running etcd 0"; echo "true k8s/etcd 1m Running etcd 0";;\n'
+        '  *) echo "$2";;\n'
+        "esac\n",
+    )
+
+    words = ["sh", "-c", commands.RUN_ETCDCTL, "sh", crictl, "member", "list"]
+    said = subprocess.run(words, capture_output=True, text=True, check=True)
+
+    assert said.stdout == "true\n"
+
+
+def test_the_token_lives_no_longer_than_the_certificates() -> None:
+    """Whoever has it can become any node."""
+    text = config.init_config(situation_of(a_cluster("v1.31.4"))).decode()
+
+    assert [line.strip() for line in text.splitlines() if "ttl" in line] == ["ttl: 2h0m0s"]
 
 
 # The authority's hash
