@@ -39,8 +39,10 @@ __all__ = [
     "etcdctl",
     "find_missing_images",
     "forget_config",
+    "forget_node",
     "has_certificates",
     "has_no_config",
+    "has_no_member",
     "has_token",
     "remove_member",
     "reset",
@@ -81,7 +83,8 @@ progress() {{
 }}
 echo "progress=$(progress "$@")"
 echo "kubelet=$(systemctl is-enabled kubelet.service 2>/dev/null)"
-systemctl show "$unit" -p LoadState -p ActiveState -p SubState -p Result
+[ ! -s "$joined" ] || echo registered=yes
+systemctl show "$unit" -p LoadState -p ActiveState -p SubState -p Result -p Job
 systemctl is-active --quiet "$unit" && exit 0
 since=$(cat "/run/mk8s/$unit.since" 2>/dev/null) || since=
 echo '{JOURNAL}'
@@ -205,9 +208,25 @@ crictl=$1
 shift
 """
 RUN_ETCDCTL = f'{ETCDCTL}etcdctl "$@"\n'
+
+# `member list` prints "ID, started, NAME, PEER-URL, CLIENT-URL, LEARNER"; who never started has no name.
+ID_OF = """\
+id_of() {
+  members=$(etcdctl member list -w simple) || return
+  printf '%s\\n' "$members" | while IFS= read -r line; do
+    case $line in *", $1, "*) echo "${line%%,*}"; break;; esac
+  done
+}
+"""
+HAS_NO_MEMBER = f"""\
+{ETCDCTL}{ID_OF}
+id=$(id_of "$1") && [ -z "$id" ]
+"""
 REMOVE_MEMBER = f"""\
-{ETCDCTL}
-said=$(etcdctl member remove "$1" 2>&1) && exit 0
+{ETCDCTL}{ID_OF}
+id=$(id_of "$1") || exit
+[ -n "$id" ] || exit 0
+said=$(etcdctl member remove "$id" 2>&1) && exit 0
 case $said in *"ember not found"*) exit 0;; esac
 printf '%s\\n' "$said" >&2
 exit 1
@@ -352,14 +371,39 @@ def forget_config() -> Command:
     )
 
 
-def remove_member(member: str) -> Command:
-    """Remove an etcd member by its hexadecimal id; one that is gone is fine."""
+def has_no_member(address: str) -> Command:
+    """Exit 0 when etcd has no member at this address."""
+    return Command(
+        operation="kubeadm.has-no-member",
+        description=f"look for an etcd member at {address}",
+        script=HAS_NO_MEMBER,
+        args=(str(parts.program("crictl")), _peer(address)),
+    )
+
+
+def remove_member(address: str) -> Command:
+    """Remove the etcd member at this address; one that is gone is fine."""
     return Command(
         operation="kubeadm.remove-member",
-        description=f"remove the etcd member {member}",
+        description=f"remove the etcd member at {address}",
         script=REMOVE_MEMBER,
-        args=(str(parts.program("crictl")), member),
+        args=(str(parts.program("crictl")), _peer(address)),
     )
+
+
+def forget_node(name: str) -> Command:
+    """Delete a Node; one that is gone is fine."""
+    return Command(
+        operation="kubeadm.forget-node",
+        description=f"delete the Node {name}",
+        args=(
+            *tools().kubectl, "--request-timeout=30s", "delete", "node", name, "--ignore-not-found"
+        ),
+    )  # fmt: skip
+
+
+def _peer(address: str) -> str:
+    return f"https://{address}:2380"
 
 
 def _kubectl() -> tuple[str, str]:

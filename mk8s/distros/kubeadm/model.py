@@ -90,6 +90,7 @@ def _ask(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome
         f"progress={_progress(host, done, joined, leftovers)}",
         f"kubelet={'enabled' if kubelet and kubelet.enabled else 'disabled' if kubelet else ''}",
     ]
+    lines += ["registered=yes"] if PurePosixPath(joined) in host.files else []
     service = host.service(unit)
     state = service.state if service else "inactive"
     lines += [
@@ -217,6 +218,12 @@ def _first(command: Command) -> Mapping[str, Any]:
     return document
 
 
+@_through_api
+def _forget_node(world: KubeadmWorld, _host: SimulatedHost, command: Command) -> Outcome:
+    world.world.nodes.pop(command.args[-2], None)
+    return YES
+
+
 # etcd
 
 
@@ -224,13 +231,20 @@ def _remove_member(world: KubeadmWorld, host: SimulatedHost, command: Command) -
     etcd = world.world.etcd
     if not etcd.answers(host):
         return _refuse("Error: context deadline exceeded: etcd")
-    peer = next((member.peer for member in etcd.members.values() if f"{member.id:x}" == command.args[1]), "")
+    peer = command.args[1]
     try:
-        if peer:
+        if peer in etcd.members:
             etcd.remove(peer)
     except EtcdRefused as refusal:
         return _refuse(f"Error: {refusal}")
     return YES
+
+
+def _has_no_member(world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
+    etcd = world.world.etcd
+    if not etcd.answers(host):
+        return _refuse("Error: context deadline exceeded: etcd")
+    return NO if command.args[1] in etcd.members else YES
 
 
 def _etcdctl(_world: KubeadmWorld, _host: SimulatedHost, command: Command) -> Outcome:
@@ -250,7 +264,9 @@ HANDLED: Mapping[str, Answer] = {
     "kubeadm.stop": _stop,
     "kubeadm.reset": _reset,
     "kubeadm.forget-config": _forget_config,
+    "kubeadm.has-no-member": _has_no_member,
     "kubeadm.remove-member": _remove_member,
+    "kubeadm.forget-node": _forget_node,
     "kubeadm.etcdctl": _etcdctl,
 }
 """Every operation of `commands`, by name."""

@@ -8,14 +8,14 @@ done was cut off (power loss), and the next attempt takes back what it left.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from mk8s.distros.kubeadm.certificate import public_key_info
 from mk8s.distros.kubeadm.commands import JOURNAL
 from mk8s.kube.judges import no_other_is_joining as kube_no_other_is_joining
-from mk8s.kube.views import Member, read_members
+from mk8s.kube.views import read_members
 from mk8s.problems import load_catalogue
 from mk8s.steps import Judge, Verdict
 from transports.base import Outcome
@@ -24,13 +24,13 @@ __all__ = [
     "Progress",
     "RunView",
     "ca_hash",
+    "is_registered",
     "kubeadm_has_joined",
     "kubeadm_is_done",
     "no_image_is_missing",
     "no_other_is_joining",
     "own_member_is_whole",
     "read_progress",
-    "stale_member",
 ]
 
 Progress: TypeAlias = Literal["none", "running", "half", "done"]
@@ -61,9 +61,14 @@ class RunView:
         said = self.properties.get("progress", "")
         if said not in ("none", "half", "done"):
             raise ValueError("it does not say how far kubeadm has come")
-        if said != "done" and self.properties.get("ActiveState") in RUNNING:
+        if said != "done" and self.is_running:
             return "running"
         return cast(Progress, said)
+
+    @property
+    def is_running(self) -> bool:
+        """Or about to: a job waits for what the unit comes after, such as the network being online."""
+        return self.properties.get("ActiveState") in RUNNING or bool(self.properties.get("Job"))
 
     @property
     def has_failed(self) -> bool:
@@ -90,6 +95,11 @@ class RunView:
 def read_progress(outcome: Outcome) -> str:
     """For `Distro.lookups`. Raises ValueError."""
     return RunView.of(outcome).progress
+
+
+def is_registered(outcome: Outcome) -> str:
+    """For `Distro.lookups`: ``yes`` once this host's kubelet has had its own kubeconfig; else nothing."""
+    return RunView.of(outcome).properties.get("registered", "")
 
 
 def kubeadm_is_done(outcome: Outcome) -> Verdict:
@@ -173,15 +183,3 @@ def own_member_is_whole(name: str) -> Judge:
         return Verdict(True, f"etcd has {name} among {len(members)} members")
 
     return judge
-
-
-def stale_member(outcome: Outcome, address: str) -> str:
-    """The id of the member that a failed join of the host at `address` left behind, or nothing.
-
-    Only one that has not started, or is a learner: neither has a vote that could be missed.
-    Raises ValueError.
-    """
-    members: Sequence[Member] = read_members(outcome)
-    peer = f"https://{address}:2380"
-    stale = (member for member in members if peer in member.peers)
-    return next((member.id for member in stale if member.learner or not member.is_started), "")

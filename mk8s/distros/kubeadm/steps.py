@@ -17,13 +17,13 @@ from mk8s.distros.kubeadm import commands, config, files, paths
 from mk8s.distros.kubeadm.artifacts import staged_ids
 from mk8s.distros.kubeadm.readiness import (
     ca_hash,
+    is_registered,
     kubeadm_has_joined,
     kubeadm_is_done,
     no_image_is_missing,
     no_other_is_joining,
     own_member_is_whole,
     read_progress,
-    stale_member,
 )
 from mk8s.distros.upstream import host, network, parts, runtime
 from mk8s.kube import commands as kube
@@ -117,19 +117,8 @@ def lookups(s: Situation) -> list[Lookup]:
         return found
     primary = s.cluster.primary.name
     authority = read_file(paths.PKI / "ca.crt")
-    found.append(Lookup("ca-hash", "the cluster's authority", authority, ca_hash, primary))
-    if s.node.is_server:
-        address = s.node.ip
-        found.append(
-            Lookup(
-                "stale-member",
-                "etcd's members",
-                kube.etcd_members(commands.tools()),
-                lambda outcome: stale_member(outcome, address),
-                primary,
-            )
-        )
-    return found
+    registered = Lookup("registered", "whether it was a node", commands.ask(), is_registered, s.node.name)
+    return [*found, registered, Lookup("ca-hash", "the cluster's authority", authority, ca_hash, primary)]
 
 
 def start(s: Situation) -> list[Step]:
@@ -146,7 +135,7 @@ def join(s: Situation) -> list[Step]:
     """Any other node: `kubeadm join`. A server is a full member of etcd before the next one may begin."""
     if not s.node.is_server:
         return [*_run_kubeadm(s, [_token(s)]), _as_wait(_member(s, ready=False))]
-    before = [*_stale_member(s), _one_at_a_time(s), _token(s), _certificates(s)]
+    before = [_stale_member(s), _one_at_a_time(s), _token(s), _certificates(s)]
     return [*_run_kubeadm(s, before), *_api_and_etcd(s), _as_wait(_member(s, ready=_has_network(s)))]
 
 
@@ -168,12 +157,21 @@ def _take_back(s: Situation) -> list[Step]:
     """A half-made server may be the vote that the others lack: they must do without it first.
 
     Its kubelet starts what is there of it at boot, so the majority comes back by itself.
+
+    kubeadm refuses a name whose Node is Ready still, as it is for 40 s after its kubelet has ended. So the
+    Node goes first, if this host's own kubelet made it; another host's of the same name is left alone.
     """
     reset = Run("take back what kubeadm has half made", commands.reset(s.node))
-    if s.node.role != "server":
+    if s.node.role == "primary":
         return [reset]
-    readyz, on = kube.readyz(commands.tools()), s.cluster.primary.name
-    return [WaitFor("the cluster answers", readyz, readyz_is_ok(), BETWEEN_LOOKS, on), reset]
+    steps: list[Step] = [reset]
+    if s.learned.get("registered"):
+        forget = commands.forget_node(s.node.name)
+        steps.insert(0, Run("delete its half-made Node", forget, on=s.cluster.primary.name))
+    if s.node.is_server:
+        readyz, on = kube.readyz(commands.tools()), s.cluster.primary.name
+        steps.insert(0, WaitFor("the cluster answers", readyz, readyz_is_ok(), BETWEEN_LOOKS, on))
+    return steps
 
 
 def _config(s: Situation) -> WriteFile:
@@ -189,12 +187,11 @@ def _one_at_a_time(s: Situation) -> Step:
     return WaitFor("no other server is joining", command, judge, on=s.cluster.primary.name)
 
 
-def _stale_member(s: Situation) -> list[Step]:
-    member = s.learned.get("stale-member", "")
-    if not member:
-        return []
+def _stale_member(s: Situation) -> Step:
+    """A member at this address is of an attempt that is over: by now this host has no data of etcd's."""
+    remove, check = commands.remove_member(s.node.ip), commands.has_no_member(s.node.ip)
     title = "remove the etcd member that an earlier attempt left"
-    return [Run(title, commands.remove_member(member), on=s.cluster.primary.name)]
+    return Run(title, remove, check, on=s.cluster.primary.name)
 
 
 def _token(s: Situation) -> Step:

@@ -84,6 +84,11 @@ NO_CERTIFICATES = (
 ETCD_FAILED = (
     "error execution phase control-plane-join/etcd: error creating local etcd static pod manifest file: {}"
 )
+NODE_READY = (
+    'error execution phase kubelet-start: a Node with name "{}" and status "Ready" already exists in the '
+    "cluster. You must delete the existing Node or change the name of this new joining Node"
+)
+SILENCE = 40.0  # seconds without a word of the kubelet until its Node is not Ready any more
 NOT_UP = "error execution phase wait-control-plane: couldn't initialize a Kubernetes cluster"
 EXISTS = "\t[ERROR FileAvailable-{}]: {} already exists"
 
@@ -96,6 +101,7 @@ class KubeadmWorld:
     tokens: dict[str, tuple[str, float]] = field(default_factory=dict)  # id -> token, until when
     certificates: tuple[str, float] | None = None  # the key they are encrypted with, until when
     inits: list[str] = field(default_factory=list)  # hosts where init succeeded, each time
+    silent: dict[str, float] = field(default_factory=dict)  # host -> when its kubelet ended last
 
     @property
     def now(self) -> float:
@@ -162,6 +168,7 @@ class KubeadmWorld:
         if "controlPlane" in config:
             self._take_certificates(host, config["controlPlane"]["certificateKey"])
         _write(host, PKI / "ca.crt", AUTHORITY)
+        self._refuse_ready(name)
         service.log("[kubelet-start] Starting the kubelet")
         yield from self._start_kubelet(host)
         yield from self._wait_for(lambda: name in self.world.nodes, JOIN_PATIENCE, NOT_UP)
@@ -169,6 +176,15 @@ class KubeadmWorld:
             peer = _peer(config["controlPlane"]["localAPIEndpoint"]["advertiseAddress"])
             yield from self._join_etcd(host, service, name, peer)
             yield from self._wait_for(lambda: self.world.serves(host), 600.0, NOT_UP)
+
+    def _refuse_ready(self, name: str) -> None:
+        """A Node that is Ready is taken for another host's that lives; it stays so for a while."""
+        node = self.world.nodes.get(name)
+        if node is None:
+            return
+        until = self.now if node.running else self.silent.get(node.host.name, 0.0)
+        if until >= node.ready_at and self.now - until < SILENCE:
+            raise ServiceFailed(NODE_READY.format(name))
 
     def _check_token(self, bootstrap: Mapping[str, Any]) -> None:
         known = self.tokens.get(bootstrap["token"].partition(".")[0])
@@ -269,6 +285,7 @@ class KubeadmWorld:
 
     def kubelet_gone(self, host: SimulatedHost, _service: SimulatedService) -> None:
         """Its static pods go on without it, unless the power is gone."""
+        self.silent[host.name] = self.now
         self.world.close(host, KUBELET)
         self.world.kubelet_gone(host)
         if not host.up:

@@ -66,6 +66,6 @@ def every_situation() -> Iterator[Situation]:
         for node in cluster.nodes:
             looked_at = situation_of(cluster, node.name)
             for progress in ("none", "running", "half", "done"):
-                learned = {**LEARNED, "progress": progress, "stale-member": "8e9e05c52164694d"}
+                learned = {**LEARNED, "progress": progress, "registered": "yes"}
                 yield replace(looked_at, learned=learned)
             yield replace(looked_at, facts=None, learned={})

@@ -221,6 +221,54 @@ async def test_a_power_loss_in_the_middle_is_taken_back(version: str, name: str,
     assert len(lab.world.world.etcd.members) == (2 if name == "srv-2" else 1)
 
 
+@pytest.mark.parametrize("name", ["srv-2", "agent-1"])
+async def test_a_node_that_was_ready_already_may_join_again(name: str) -> None:
+    """kubeadm refuses a name whose Node is Ready, and it stays so for 40 s after its kubelet has ended."""
+    lab = Lab(five())
+    await lab.bootstrap()
+    await lab.enter("srv-1", name)
+    await anyio.sleep(60)
+    lab.hosts[name].disk.remove(DONE)
+    lab.hosts[name].reboot()
+    await anyio.sleep(120)
+
+    await lab.enter(name)
+    await anyio.sleep(60)
+
+    assert await lab.unmet(name) == []
+
+
+async def test_another_hosts_node_of_the_same_name_is_left_alone() -> None:
+    """Only the Node that this host's own kubelet made is deleted."""
+    lab = Lab(five())
+    await lab.bootstrap()
+    await lab.enter("srv-1", "agent-2")
+    lab.world.world.nodes["agent-1"] = lab.world.world.nodes.pop("agent-2")
+
+    for _ in range(2):
+        with pytest.raises(ActionError, match="already exists"):
+            await lab.enter("agent-1")
+
+    assert "agent-1" in lab.world.world.nodes
+
+
+@pytest.mark.parametrize("learner", [True, False])
+async def test_a_member_that_an_earlier_attempt_left_is_removed(learner: bool) -> None:
+    """Also one that had a vote: its data are gone with the attempt, and kubeadm would wait for it."""
+    lab = Lab(five())
+    await lab.bootstrap()
+    await lab.enter("srv-1", "srv-2")
+    etcd = lab.world.world.etcd
+    member = etcd.add("https://10.0.0.13:2380", learner=learner)
+    member.name, member.started = "srv-3", True
+
+    await lab.enter("srv-3")
+    await anyio.sleep(60)
+
+    assert await lab.unmet("srv-3") == []
+    assert lab.world.world.violations == []
+
+
 async def test_a_reboot_brings_all_back() -> None:
     """Nothing of kubeadm runs again: the kubelet starts what is there."""
     lab = Lab(five())

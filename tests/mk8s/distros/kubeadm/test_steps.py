@@ -20,7 +20,7 @@ from mk8s.distros.kubeadm.readiness import (
     kubeadm_has_joined,
     kubeadm_is_done,
     no_image_is_missing,
-    stale_member,
+    read_progress,
 )
 from mk8s.distros.kubeadm.world import AUTHORITY
 from mk8s.steps import Run, WriteFile
@@ -36,11 +36,15 @@ from tests.mk8s.distros.kubeadm.test_model import every_command
 from tests.mk8s.distros.situations import make_node, outcome
 from transports.base import EXEC, Outcome
 
-MEMBERS = """\
-{"header": {}, "members": [
- {"ID": 10276657743932975437, "name": "srv-1", "peerURLs": ["https://10.0.0.11:2380"], "clientURLs": ["x"]},
- {"ID": 255, "name": "", "peerURLs": ["https://10.0.0.12:2380"]},
- {"ID": 254, "name": "srv-3", "peerURLs": ["https://10.0.0.13:2380"], "isLearner": true}]}"""
+CRICTL = """\
+#!/bin/sh
+case $1 in ps) echo 'c0ffee 1 minute ago Running etcd 0'; exit;; esac
+for word; do last=$word; done
+case $* in *' member remove '*) echo "$last" >>{removed}; exit;; esac
+echo '8e, started, srv-1, https://10.0.0.11:2380, https://10.0.0.11:2379, false'
+echo 'ff, unstarted, , https://10.0.0.12:2380, , false'
+echo 'fe, started, srv-3, https://10.0.0.13:2380, https://10.0.0.13:2379, true'
+"""  # answers as etcdctl does in its container
 
 
 def unit(progress: str, state: str, *journal: str) -> Outcome:
@@ -100,25 +104,43 @@ def test_what_a_start_does_follows_from_how_far_kubeadm_is(progress: str, runs: 
     assert [name for name in found if name in ("kubeadm.reset", "kubeadm.start")] == runs
 
 
-def test_a_join_removes_only_the_member_that_its_own_attempt_left() -> None:
-    """And asks the first server to do it."""
-    s = situation_of(a_cluster(), "srv-2")
-    learned = {**LEARNED, "progress": "half", "stale-member": "ff"}
+def test_a_join_removes_the_member_at_its_own_address() -> None:
+    """And asks the first server to do it, once this host has no data of etcd's any more."""
+    steps = DISTRO.join(replace(situation_of(a_cluster(), "srv-2"), learned={**LEARNED, "progress": "half"}))
 
-    steps = DISTRO.join(replace(s, learned=learned))
-
+    found = [step.command.operation for step in steps if isinstance(step, Run)]
     removal = next(
         step for step in steps if isinstance(step, Run) and "remove-member" in step.command.operation
     )
-    assert (removal.on, removal.command.args[-1]) == ("srv-1", "ff")
+    assert (removal.on, removal.command.args[-1]) == ("srv-1", "https://10.0.0.12:2380")
+    assert found.index("kubeadm.reset") < found.index("kubeadm.remove-member") < found.index("kubeadm.start")
 
 
 @pytest.mark.parametrize(
-    ("address", "member"), [("10.0.0.11", ""), ("10.0.0.12", "ff"), ("10.0.0.13", "fe"), ("10.0.0.14", "")]
+    ("address", "runs"), [("10.0.0.12", ["ff"]), ("10.0.0.13", ["fe"]), ("10.0.0.14", []), ("0.0.0.12", [])]
 )
-def test_which_member_is_stale(address: str, member: str) -> None:
-    """One that has not started, or is a learner; never one that votes, nor another host's."""
-    assert stale_member(outcome(MEMBERS), address) == member
+def test_a_real_shell_removes_the_member_at_an_address_and_no_other(
+    tmp_path: Path, address: str, runs: list[str]
+) -> None:
+    """By its id, whether it ever started or not; no member there is fine."""
+    crictl, removed = tmp_path / "crictl", tmp_path / "removed"
+    crictl.write_text(CRICTL.format(removed=removed))
+    crictl.chmod(0o755)
+    words = ["sh", str(crictl), f"https://{address}:2380"]
+
+    absent = subprocess.run(["sh", "-c", commands.HAS_NO_MEMBER, *words], check=False).returncode == 0
+    subprocess.run(["sh", "-c", commands.REMOVE_MEMBER, *words], check=True)
+
+    assert (removed.read_text().split() if removed.exists() else []) == runs
+    assert absent == (not runs)
+
+
+def test_a_kubeadm_whose_start_waits_its_turn_has_not_been_cut_off() -> None:
+    """systemd starts it once the network is online, which may take minutes; until then a job is pending."""
+    waiting = outcome("progress=none\nActiveState=inactive\nJob=1234\n")
+
+    assert kubeadm_is_done(waiting).lineage == ()
+    assert read_progress(waiting) == "running"
 
 
 def test_a_running_kubeadm_is_waited_for_with_its_last_words() -> None:
@@ -226,8 +248,8 @@ def test_etcd_is_asked_in_kube_system_alone(tmp_path: Path) -> None:
 
 def test_the_token_lives_no_longer_than_the_certificates() -> None:
     """Whoever has it can become any node."""
-    text = config.init_config(situation_of(a_cluster("v1.31.4"))).decode()
-
+    cluster = a_cluster("v1.31.4")
+    text = config.init_config(situation_of(cluster)).decode()
     assert [line.strip() for line in text.splitlines() if "ttl" in line] == ["ttl: 2h0m0s"]
 
 
