@@ -136,7 +136,9 @@ def _kept(needs: Sequence[Need], keeper: Keeper, secrets: Secrets, *, make: bool
     kept = keeper.keep(needs) if make else keeper.look(needs)
     for need in needs:
         if isinstance(need, Random):
-            secrets.remember(kept.words[need.name])
+            word = kept.words[need.name]
+            secrets.remember(word)
+            secrets.remember(word.partition(".")[2])  # a Secret has a bootstrap token's two halves apart
     return kept
 
 

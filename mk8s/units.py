@@ -42,6 +42,7 @@ ANSWER = "--- answer"
 LINES_OF_JOURNAL = 60
 LONGEST_REASON = 240  # characters of a journal line that people are shown
 MOST_RESTARTS = 3  # one or two happen while something that a unit needs is still coming up
+COUNT = re.compile(r"[0-9]{1,9}")
 RESTART_LINE = re.compile(r"schedul\w+ restart", re.IGNORECASE)
 SYSTEMD = re.compile(r"^(\S+\.service: |Started |Starting |Stopped |Stopping |Failed to start )")
 SERIOUS = re.compile(
@@ -161,7 +162,9 @@ class UnitView:
     def restarts(self) -> int:
         """How often systemd started it again; counted from the journal where systemd is too old to say."""
         said = self.properties.get("NRestarts", "")
-        return int(said) if said.isdigit() else sum(bool(RESTART_LINE.search(line)) for line in self.journal)
+        if COUNT.fullmatch(said):
+            return int(said)
+        return sum(bool(RESTART_LINE.search(line)) for line in self.journal)
 
     @property
     def keeps_failing(self) -> bool:

@@ -79,7 +79,7 @@ def _orderly(read: Callable[[Outcome], T]) -> Callable[[Outcome], T]:
     def reading(outcome: Outcome) -> T:
         try:
             return read(outcome)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"this cannot be read: {outcome.text[:80]!r}") from error
 
     return reading
@@ -111,8 +111,8 @@ def read_members(outcome: Outcome) -> list[Member]:
         Member(
             id=f"{int(member['ID']):x}",
             name=str(member.get("name", "")),
-            peers=tuple(member.get("peerURLs", ())),
-            clients=tuple(member.get("clientURLs", ())),
+            peers=tuple(map(str, member.get("peerURLs", ()))),
+            clients=tuple(map(str, member.get("clientURLs", ()))),
             learner=bool(member.get("isLearner", False)),
         )
         for member in json.loads(outcome.stdout)["members"]

@@ -11,6 +11,7 @@ the host: the file's format belongs to the program, not to Kubernetes' version.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import PurePosixPath
 
 from mk8s.commands import unit_enable, unit_is_enabled
@@ -43,6 +44,8 @@ CRICTL = PurePosixPath("/etc/crictl.yaml")
 UNIT = PurePosixPath("/etc/systemd/system/containerd.service")
 STARTED = PurePosixPath("/var/lib/mk8s/started/containerd")
 IMPORTED = PurePosixPath("/var/lib/mk8s/imported")
+COUNT = re.compile(r"[0-9]{1,9}")
+LONGEST_REASON = 240  # characters of the journal that people are shown
 MOST_RESTARTS = 3  # systemd waits 5 s between two
 
 CRICTL_YAML = f"""\
@@ -200,10 +203,10 @@ def containerd_answers(outcome: Outcome) -> Verdict:
         return Verdict(met=True)
     lines = outcome.stdout.decode("utf-8", "replace").splitlines()
     said = dict(line.split("=", 1) for line in lines[:3] if "=" in line)
-    words = lines[-1] if len(lines) > len(said) else ""
+    words = lines[-1][:LONGEST_REASON] if len(lines) > len(said) else ""
     reason = f"containerd.service is {said.get('ActiveState', 'unknown')}: {words}".removesuffix(": ")
-    restarts = said.get("NRestarts", "")
-    failing = said.get("ActiveState") == "failed" or (restarts.isdigit() and int(restarts) > MOST_RESTARTS)
+    restarts = COUNT.fullmatch(said.get("NRestarts", ""))
+    failing = said.get("ActiveState") == "failed" or (restarts and int(restarts[0]) > MOST_RESTARTS)
     if not failing:
         return Verdict(met=False, reason=reason)
     remedy = "look at `journalctl -u containerd` on the node"
