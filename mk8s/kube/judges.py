@@ -2,7 +2,7 @@
 
 A verdict's reason is evidence when it is met, and what is missing when it is not. None of these gives up
 by itself (a cluster that is not there yet may be tomorrow), but `no_other_is_joining`, which is asked once:
-its failure has the class ``etcd.busy`` > ``etcd`` and is worth a repetition.
+its failure has the class ``etcd.busy`` > ``etcd.learner`` > ``etcd``, for which the node table waits.
 
 Begin reading at `node_is_ready`.
 """
@@ -30,6 +30,7 @@ __all__ = [
     "etcd_is_healthy",
     "etcd_members_are",
     "is_ok",
+    "member_is_full",
     "no_other_is_joining",
     "node_is_ready",
     "nodes_are_ready",
@@ -44,6 +45,7 @@ T = TypeVar("T")
 LONGEST = 240  # characters of a node's own words
 FAILED_CHECK = re.compile(r"\[-\](\S+) failed")
 LEASE_AGE = 60.0  # seconds; a leader renews every 2 to 10, and loses its lease after 15
+BUSY = ("etcd.busy", "etcd.learner", "etcd")
 JOINING_REMEDY = (
     "wait for it, or bring its host back; a member that is gone for good: `etcdctl member remove ID`"
 )
@@ -216,8 +218,25 @@ def _troubles_of(members: Sequence[Member], names: Collection[str], exactly: boo
     return [*missing, *waiting, *learning, *(strange if exactly else ())]
 
 
+def member_is_full(name: str) -> Judge:
+    """Of `etcd_members`: this one has started and votes. Other members' troubles are theirs."""
+
+    def decide(members: list[Member]) -> Verdict:
+        own = next((member for member in members if member.name == name), None)
+        if own is None:
+            return _say(False, f"etcd has no started member {name}")
+        if own.learner:
+            return _say(False, f"etcd's member {name} is a learner still")
+        return _say(True, f"etcd has {name} among {len(members)} members")
+
+    return _judge(read_members, decide)
+
+
 def no_other_is_joining(name: str, peer: str = "") -> Judge:
     """Of `etcd_members`: every other member has started and is a full one. Asked once, before a join.
+
+    It gives up at once, so that other servers may try meanwhile: one of them may be the very member that
+    is awaited, from a run that was cut off.
 
     `peer`: the host in this node's own peer URL, by which a member without a name yet is known as its own.
     """
@@ -228,7 +247,7 @@ def no_other_is_joining(name: str, peer: str = "") -> Judge:
         if not busy:
             return _say(True, "no other server is joining")
         reason = f"another server is still joining: {_listed(busy)}"
-        return Verdict(False, reason, ("etcd.busy", "etcd"), JOINING_REMEDY)
+        return Verdict(False, reason, BUSY, JOINING_REMEDY)
 
     return _judge(read_members, decide)
 

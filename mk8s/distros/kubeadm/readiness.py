@@ -1,4 +1,4 @@
-"""What the answers mean: how far has kubeadm come, is the node's etcd member whole? Pure judges.
+"""What the answers mean: how far has kubeadm come, and what is missing? Pure judges.
 
 kubeadm runs once, as a oneshot unit. While it runs, its last words are the reason for waiting. A failed
 unit is a failure with the class that the catalogue gives its words; a unit that is neither running nor
@@ -14,10 +14,8 @@ from typing import Literal, TypeAlias, cast
 
 from mk8s.distros.kubeadm.certificate import public_key_info
 from mk8s.distros.kubeadm.commands import JOURNAL
-from mk8s.kube.judges import no_other_is_joining as kube_no_other_is_joining
-from mk8s.kube.views import read_members
 from mk8s.problems import load_catalogue
-from mk8s.steps import Judge, Verdict
+from mk8s.steps import Verdict
 from transports.base import Outcome
 
 __all__ = [
@@ -28,8 +26,6 @@ __all__ = [
     "kubeadm_has_joined",
     "kubeadm_is_done",
     "no_image_is_missing",
-    "no_other_is_joining",
-    "own_member_is_whole",
     "read_progress",
 ]
 
@@ -146,40 +142,3 @@ def ca_hash(outcome: Outcome) -> str:
     Source: kubeadm implementation details (sha256 of the DER SubjectPublicKeyInfo). Raises ValueError.
     """
     return f"sha256:{hashlib.sha256(public_key_info(outcome.text)).hexdigest()}"
-
-
-# etcd
-
-
-def no_other_is_joining(name: str, peer: str) -> Judge:
-    """Of `etcd_members`: every other member is a full one. If not, the join is tried again later."""
-    judge = kube_no_other_is_joining(name, peer)
-
-    def judging(outcome: Outcome) -> Verdict:
-        verdict = judge(outcome)
-        if verdict.met or not verdict.lineage:
-            return verdict
-        lineage = ("etcd.learner", *verdict.lineage)  # the class that the node table waits for
-        return Verdict(False, verdict.reason, lineage, verdict.remedy)
-
-    return judging
-
-
-def own_member_is_whole(name: str) -> Judge:
-    """Of `etcd_members`: this node's member has started and votes. Others may be joining meanwhile."""
-
-    def judge(outcome: Outcome) -> Verdict:
-        if not outcome.ok:
-            return Verdict(False, outcome.complaint[:LONGEST])
-        try:
-            members = read_members(outcome)
-        except ValueError as error:
-            return Verdict(False, str(error))
-        found = next((member for member in members if member.name == name), None)
-        if found is None:
-            return Verdict(False, f"etcd has no started member {name}")
-        if found.learner:
-            return Verdict(False, f"etcd's member {name} is a learner still")
-        return Verdict(True, f"etcd has {name} among {len(members)} members")
-
-    return judge

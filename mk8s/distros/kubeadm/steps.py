@@ -21,13 +21,11 @@ from mk8s.distros.kubeadm.readiness import (
     kubeadm_has_joined,
     kubeadm_is_done,
     no_image_is_missing,
-    no_other_is_joining,
-    own_member_is_whole,
     read_progress,
 )
 from mk8s.distros.upstream import host, network, parts, runtime
 from mk8s.kube import commands as kube
-from mk8s.kube.judges import is_ok, node_is_ready, readyz_is_ok
+from mk8s.kube.judges import is_ok, member_is_full, no_other_is_joining, node_is_ready, readyz_is_ok
 from mk8s.steps import Run, Step, WaitFor, WriteFile
 from transports.base import Command
 
@@ -267,7 +265,7 @@ def _server_questions(s: Situation) -> list[Question]:
 
 def _api_questions(s: Situation) -> list[Question]:
     tools = commands.tools()
-    whole = own_member_is_whole(s.node.name)
+    whole = member_is_full(s.node.name)
     return [
         Question("the API server is ready", kube.readyz(tools), readyz_is_ok()),
         Question("its etcd member has started", kube.etcd_members(tools), whole),

@@ -44,7 +44,7 @@ JUDGES = {
     "unit": is_active(load_catalogue("vanilla")),
     "containerd": containerd_answers,
     "kubeadm": readiness.kubeadm_is_done,
-    "own member": readiness.own_member_is_whole("n1"),
+    "own member": judges.member_is_full("n1"),
 }
 
 
