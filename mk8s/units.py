@@ -226,13 +226,13 @@ def is_active(catalogue: Catalogue, *, enabled: bool = False) -> Judge:
     return judge
 
 
-def answers(word: str, catalogue: Catalogue) -> Judge:
-    """Met when the unit's port answers with the line `word`. A unit that keeps failing ends the wait."""
+def answers(catalogue: Catalogue, word: str = "") -> Judge:
+    """Met when its port answers, with the line `word` if there is one. A unit that keeps failing ends it."""
 
     def judge(outcome: Outcome) -> Verdict:
         view = UnitView.of(outcome)
-        if outcome.ok and view.is_active and word in view.answer.splitlines():
-            return Verdict(True, word)
+        if outcome.ok and view.is_active and (not word or word in view.answer.splitlines()):
+            return Verdict(True, word or "it answers")
         trouble = view.trouble(catalogue)
         if trouble:
             return trouble

@@ -18,7 +18,7 @@ import anyio
 from mk8s.cluster import Cluster
 from mk8s.distros.upstream import model as upstream
 from mk8s.distros.vanilla import services
-from mk8s.distros.vanilla.commands import TRIES
+from mk8s.distros.vanilla.commands import HEALTH, TRIES
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused, ModelledMember
 from mk8s.kube.world import World, replicas, world_of
@@ -179,8 +179,10 @@ async def _is_voter(world: World, host: SimulatedHost, command: Command) -> Outc
 
 async def _health(world: World, host: SimulatedHost, command: Command) -> Outcome:
     url = command.args[command.args.index("--server") + 1]
-    if world.listens(host, urlsplit(url).port or 0):
-        return answer_with_state(host, command, Outcome(status=0, stdout=b"ok"))
+    port = urlsplit(url).port or 0
+    if world.listens(host, port):
+        said = b'{"lastUpdated": "2026-01-02 03:04:05"}' if port == HEALTH["kube-proxy"] else b"ok"
+        return answer_with_state(host, command, Outcome(status=0, stdout=said))
     words = f"The connection to the server {urlsplit(url).netloc} was refused"
     return answer_with_state(host, command, _refusal(words))
 

@@ -13,7 +13,8 @@ from mk8s.distros.vanilla.commands import HEALTH, admin_tools
 from mk8s.distros.vanilla.flags import components
 from mk8s.kube import commands as kube
 from mk8s.kube import conditions as shared
-from mk8s.kube import judges
+from mk8s.steps import Verdict
+from transports.base import Outcome
 
 __all__ = ["conditions", "requirements"]
 
@@ -61,7 +62,7 @@ def conditions(situations: Sequence[Situation]) -> list[Condition]:
         for s in situations
     }
     asked = kube.healthz(tools, HEALTH["kube-proxy"], tls=False)
-    proxies = tuple(Question(f"{node.name}: ", asked, judges.is_ok(), on=node.name) for node in cluster.nodes)
+    proxies = tuple(Question(f"{node.name}: ", asked, _it_answers, on=node.name) for node in cluster.nodes)
     found = shared.common(
         cluster,
         lambda _node: tools,
@@ -75,3 +76,8 @@ def conditions(situations: Sequence[Situation]) -> list[Condition]:
         for question in network.questions(s)
     )
     return [*found, *([Condition("every node has the routes to the others' pods", routes)] if routes else [])]
+
+
+def _it_answers(outcome: Outcome) -> Verdict:
+    """kube-proxy says when it last wrote its rules; kubectl exits 0 where that was not too long ago."""
+    return Verdict(outcome.ok, "it answers" if outcome.ok else outcome.complaint)

@@ -6,7 +6,7 @@ them at once, and waited for in `start` and `join`. A server that comes later is
 one at a time. Everything else is the same for all: units are started, and asked at their health ports.
 
 A unit that runs with the files as they are is left alone, so an edge may be repeated at any moment. `start`
-and `join` begin with the files as they should be now: the user may have mended the manifest since `bootstrap`.
+and `join` begin with the files as they should be now: the manifest may have been mended since `bootstrap`.
 Begin reading at `stage`, then down the file.
 """
 
@@ -200,7 +200,7 @@ def _ready_api() -> Question:
     return Question(
         "the API server is ready",
         commands.ask_ready(),
-        answers("readyz check passed", _catalogue()),
+        answers(_catalogue(), "readyz check passed"),
     )
 
 
@@ -246,7 +246,8 @@ def units_are_active(s: Situation, *, enabled: bool = False) -> list[Question]:
 
 
 def _healthy(component: str) -> Question:
-    return Question(f"{component} is healthy", commands.ask_health(component), answers("ok", _catalogue()))
+    """The answer's status is what counts: kube-proxy says when it last wrote its rules, the others ``ok``."""
+    return Question(f"{component} is healthy", commands.ask_health(component), answers(_catalogue()))
 
 
 def _node(s: Situation, *, ready: bool, version: str = "") -> Question:
