@@ -89,6 +89,7 @@ say "begin $verb {version}"
 sync
 {kubeadm} "$verb" --config {config} "$@"
 status=$?
+rm -f {config}  # whatever came of it: nobody may ever try again, and the next start brings its own
 say "end $verb {version}, exit status $status"
 [ "$status" = 0 ] || exit "$status"
 
@@ -96,7 +97,6 @@ place {kube_vip}
 sync
 printf '%s\\n' "$verb {version}" >{done}.new
 mv -f {done}.new {done}
-rm -f {config}
 sync
 """
 

@@ -40,7 +40,7 @@ DROP_IN = PurePosixPath("/etc/systemd/system/kubelet.service.d/10-kubeadm.conf")
 
 OURS = OWN / "kubeadm"
 CLUSTER_CONFIG = OURS / "cluster.yaml"  # the cluster's configuration without a secret
-RUNNER_CONFIG = OURS / "secret.yaml"  # what init or join reads; removed when that is done
+RUNNER_CONFIG = OURS / "secret.yaml"  # what init or join reads; removed when that ends
 KUBE_VIP, KUBE_VIP_FIRST = OURS / "kube-vip.yaml", OURS / "kube-vip-first.yaml"
 RUNNER = OURS / "run.sh"
 RUNNER_UNIT = PurePosixPath("/etc/systemd/system/mk8s-kubeadm.service")

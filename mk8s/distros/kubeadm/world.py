@@ -125,6 +125,7 @@ class KubeadmWorld:
             else:
                 yield from self.join_life(host, service, documents[0])
         except ServiceFailed:
+            host.disk.remove(RUNNER_CONFIG)
             _note(host, f"end {verb}, exit status 1")
             raise
         _note(host, f"end {verb}, exit status 0")

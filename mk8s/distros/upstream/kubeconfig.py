@@ -77,6 +77,16 @@ def rewrite(text: str, cluster: Cluster, *, author: str) -> str:
     return LOOPBACK.sub(lambda found: f"{found['before']}{address}", text)
 
 
+class _EachOnce(yaml.SafeLoader):
+    """Refuses a key that stands twice: readers differ in which of the two they believe."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [name.value for name, _ in node.value if isinstance(name, yaml.ScalarNode)]
+        if len(set(names)) < len(names):
+            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
@@ -89,7 +99,7 @@ def _in_url(address: str) -> str:
 def _strange(text: str) -> Iterator[str]:
     """What in it no distro writes, in words."""
     try:
-        config = yaml.safe_load(text) if len(text) <= LONGEST else None
+        config = yaml.load(text, _EachOnce) if len(text) <= LONGEST else None  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError, ValueError):
         config = None
     if not isinstance(config, dict):

@@ -45,3 +45,13 @@ def test_what_is_made_here_passes_the_check_and_gets_the_clusters_address() -> N
 def test_the_message_names_who_writes_such_files() -> None:
     with pytest.raises(ActionError, match="not as kubeadm writes it: it is no kubeconfig"):
         kubeconfig.rewrite("[]", cluster(), author="kubeadm")
+
+
+def test_a_key_that_stands_twice_is_refused() -> None:
+    """Some readers believe the first of the two, some join them; here the last one would hide a program."""
+    text = kubeconfig.render("https://127.0.0.1:6443", b"ca", CLIENT, user="admin").decode()
+    hidden = text.replace("  user:\n", "  user: {exec: {command: evil}}\n  user:\n")
+    assert yaml.safe_load(hidden) == yaml.safe_load(text)
+
+    with pytest.raises(ActionError, match="it is no kubeconfig"):
+        kubeconfig.rewrite(hidden, cluster(), author="kubeadm")
