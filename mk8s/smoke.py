@@ -35,7 +35,8 @@ PATIENCE = 120.0  # seconds for the pods to run
 KNOCKING = 20.0  # seconds for a node to answer at all
 CLEANING = 120.0  # seconds
 PAUSE = 1.0
-MOST_PODS = 5
+FEWEST, MOST_PODS = 2, 5  # a service that leads to one pod proves little
+CONTROL_PLANE = {"node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"}
 ENCRYPTED = b"k8s:enc:"
 PROBES = ("secrets", "deployment", "port-forward", "logs", "exec", "service")
 TITLES = {
@@ -226,16 +227,15 @@ class Smoke:
         return f"{len(self._pods)} ready on {where}" + (f"; left out: {left_out}" if left_out else "")
 
     async def _targets(self) -> tuple[list[str], str]:
-        """Agents first, and servers where there are not two; only those that are Ready."""
-        outcome = await self._must(commands.get_nodes(self.tools))
-        fit = {view.name: view.is_ready and not view.unschedulable for view in read_nodes(outcome)}
-        agents = [node.name for node in self.cluster.agents if fit.get(node.name)]
-        servers = [node.name for node in self.cluster.servers if fit.get(node.name)]
-        wanted = 2
-        targets = agents[:MOST_PODS] if len(agents) >= wanted else [*agents, *servers][:wanted]
+        """Workers first, and servers where there are not two; only those that are Ready. And who is not."""
+        views = read_nodes(await self._must(commands.get_nodes(self.tools)))
+        fit = [view for view in views if view.is_ready and not view.unschedulable]
+        workers = [view.name for view in fit if not CONTROL_PLANE & set(view.labels)]
+        servers = [view.name for view in fit if view.name not in workers]
+        targets = workers[:MOST_PODS] if len(workers) >= FEWEST else [*workers, *servers][:FEWEST]
         if not targets:
             raise _Failed("no node is Ready and takes pods")
-        left_out = [f"{node.name} is not Ready" for node in self.cluster.nodes if not fit.get(node.name)]
+        left_out = [f"{view.name} is not Ready" for view in views if not view.is_ready]
         return targets, ", ".join(left_out)
 
     async def _pods_lack(self, wanted: int) -> str:
