@@ -6,7 +6,7 @@
     addons        what goes in through the API               files      all of these, as steps
     artifacts     the files of a release                     faults     what a manifest asks for in vain
     requirements  what a bare host must offer                commands   what is run on a node
-    readiness     what the answers mean                      steps      the edges, as steps
+    steps         the edges, as steps                        services   how simulated units live
     model         the same behaviour for simulated hosts
 
 Begin reading at `driver`, then `steps`. What kubeadm needs as well is in `mk8s.distros.upstream`.

@@ -23,7 +23,6 @@ from mk8s.distros.vanilla.addons import of_cluster
 from mk8s.distros.vanilla.artifacts import staged_ids
 from mk8s.distros.vanilla.configs import founders
 from mk8s.distros.vanilla.flags import components
-from mk8s.distros.vanilla.readiness import is_full_member, no_other_is_joining
 from mk8s.kube import commands as kube
 from mk8s.kube import judges
 from mk8s.problems import Catalogue, load_catalogue
@@ -167,7 +166,11 @@ def _admission(s: Situation) -> list[Step]:
         return []
     node, others = s.node, _others(s)
     return [
-        WaitFor("no other server is joining etcd", commands.ask_members(others), no_other_is_joining(node)),
+        WaitFor(
+            "no other server is joining etcd",
+            commands.ask_members(others),
+            judges.no_other_is_joining(node.name, node.ip),
+        ),
         Run(f"add {node.name} to etcd", commands.add_member(node, others), commands.is_member(node, others)),
     ]
 
@@ -193,7 +196,7 @@ def _membership(s: Situation) -> list[Question]:
     if not s.node.is_server:
         return []
     asked = kube.etcd_members(commands.admin_tools())
-    return [Question("etcd has the member", asked, is_full_member(s.node.name))]
+    return [Question("etcd has the member", asked, judges.member_is_full(s.node.name))]
 
 
 def _ready_api() -> Question:
