@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from machines import ActionError
+from machines.words import one_line
 from mk8s.binding import Binding
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Condition, Question, Situation
@@ -197,12 +198,12 @@ def findings_as_data(found: Sequence[Finding]) -> dict[str, object]:
 
 
 def findings_as_text(found: Sequence[Finding]) -> str:
-    """For people: a line a condition, its remedy below where it is not met."""
+    """For people: a line a condition, its remedy below where it is not met. No node's words make a line."""
     width = max(len(finding.title) for finding in found)
     lines = []
     for finding in found:
         mark = "ok  " if finding.met else "FAIL"
-        lines.append(f"{mark}  {finding.title.ljust(width)}  {finding.evidence}".rstrip())
+        lines.append(f"{mark}  {finding.title.ljust(width)}  {one_line(finding.evidence)}".rstrip())
         if finding.remedy:
-            lines.append(f"      hint: {finding.remedy}")
+            lines.append(f"      hint: {one_line(finding.remedy)}")
     return "\n".join(lines)

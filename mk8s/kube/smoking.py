@@ -10,11 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Tools
 from mk8s.kube.commands import kubectl
+from mk8s.kube.views import orderly
 from transports.base import Command, Outcome
 
 __all__ = [
@@ -281,6 +283,7 @@ def fetch(tools: Tools, url: str, tries: int = 10) -> Command:
 # How answers are read. Each raises ValueError for what is no such answer.
 
 
+@orderly
 def read_pods(outcome: Outcome) -> list[Pod]:
     return [_pod_of(item) for item in _items(outcome)]
 
@@ -314,6 +317,7 @@ def _said(state: Mapping[str, Any]) -> str:
     return ": ".join(str(state[key]) for key in ("reason", "message") if state.get(key))
 
 
+@orderly
 def read_events(outcome: Outcome) -> list[str]:
     """Warnings, the newest last: ``Failed: Failed to pull image …``."""
     warnings = [item for item in _items(outcome) if item.get("type") == "Warning"]
@@ -322,16 +326,12 @@ def read_events(outcome: Outcome) -> list[str]:
 
 
 def _items(outcome: Outcome) -> list[Mapping[str, Any]]:
-    try:
-        items: list[Mapping[str, Any]] = json.loads(outcome.stdout)["items"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"kubectl did not answer with a list: {outcome.complaint}") from error
+    items: list[Mapping[str, Any]] = json.loads(outcome.stdout)["items"]
     return items
 
 
+@orderly
 def read_service(outcome: Outcome) -> Service:
-    try:
-        spec = json.loads(outcome.stdout)["spec"]
-        return Service(str(spec["clusterIP"]), int(spec["ports"][0]["nodePort"]))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"kubectl did not answer with a service: {outcome.complaint}") from error
+    """Where it is: its address is an address, for it becomes part of what other nodes are asked."""
+    spec = json.loads(outcome.stdout)["spec"]
+    return Service(str(ip_address(spec["clusterIP"])), int(spec["ports"][0]["nodePort"]))

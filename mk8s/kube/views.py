@@ -13,7 +13,16 @@ from typing import Any, TypeVar
 
 from transports.base import Outcome
 
-__all__ = ["Member", "NodeView", "Workload", "read_members", "read_nodes", "read_unhealthy", "read_workload"]
+__all__ = [
+    "Member",
+    "NodeView",
+    "Workload",
+    "orderly",
+    "read_members",
+    "read_nodes",
+    "read_unhealthy",
+    "read_workload",
+]
 
 T = TypeVar("T")
 SILENT = "Kubelet stopped posting node status."
@@ -72,7 +81,7 @@ class Workload:
     ready: int
 
 
-def _orderly(read: Callable[[Outcome], T]) -> Callable[[Outcome], T]:
+def orderly(read: Callable[[Outcome], T]) -> Callable[[Outcome], T]:
     """Decorator: whatever is wrong with the text is a ValueError."""
 
     @wraps(read)
@@ -85,7 +94,7 @@ def _orderly(read: Callable[[Outcome], T]) -> Callable[[Outcome], T]:
     return reading
 
 
-@_orderly
+@orderly
 def read_nodes(outcome: Outcome) -> list[NodeView]:
     """The answers of `commands.get_node` and `get_nodes`: an object a line."""
     return [_node(json.loads(line)) for line in outcome.text.splitlines() if line]
@@ -104,7 +113,7 @@ def _node(data: Mapping[str, Any]) -> NodeView:
     )
 
 
-@_orderly
+@orderly
 def read_members(outcome: Outcome) -> list[Member]:
     """The answer of `commands.etcd_members`, from etcd 3.4 on. What is empty or false is left out."""
     return [
@@ -119,7 +128,7 @@ def read_members(outcome: Outcome) -> list[Member]:
     ]
 
 
-@_orderly
+@orderly
 def read_unhealthy(outcome: Outcome) -> dict[str, str]:
     """The answer of `commands.etcd_health`: endpoint -> what is wrong with it. Empty: all are well."""
     known = {found["endpoint"]: found for found in json.loads(outcome.stdout)}
@@ -130,7 +139,7 @@ def read_unhealthy(outcome: Outcome) -> dict[str, str]:
     }
 
 
-@_orderly
+@orderly
 def read_workload(outcome: Outcome) -> Workload:
     """The answer of `commands.get_workload`."""
     wanted, ready = outcome.text.split()

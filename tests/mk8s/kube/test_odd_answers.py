@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mk8s.distros.kubeadm import readiness
 from mk8s.distros.upstream.runtime import containerd_answers
-from mk8s.kube import judges
+from mk8s.health import Finding, findings_as_text
+from mk8s.kube import judges, smoking
 from mk8s.kube.views import read_members, read_nodes, read_unhealthy
 from mk8s.problems import load_catalogue
+from mk8s.smoke import Probed
+from mk8s.smoke_table import probes_as_text
 from mk8s.steps import Judge
 from mk8s.units import is_active
 from transports.base import Outcome
@@ -57,10 +62,35 @@ def test_no_answer_is_too_odd_to_be_judged(judge: Judge, status: int) -> None:
         assert len(verdict.reason) <= 1000
 
 
-@pytest.mark.parametrize("read", [read_nodes, read_members, read_unhealthy])
-@pytest.mark.parametrize("text", [DEEP, b'{"members":[{"ID":1e999}]}', b'[{"endpoint":[]}]'])
+@pytest.mark.parametrize(
+    "read",
+    [read_nodes, read_members, read_unhealthy, smoking.read_pods, smoking.read_events, smoking.read_service],
+)
+@pytest.mark.parametrize(
+    "text",
+    [DEEP, b'{"items":[{"metadata":5,"type":5},5]}', b'{"members":[{"ID":1e999}]}', b'[{"endpoint":[]}]'],
+)
 def test_what_cannot_be_read_is_a_value_error(read: object, text: bytes) -> None:
     """Also what is too deep for a parser, or too large for a number."""
     assert callable(read)
     with pytest.raises(ValueError, match="cannot be read"):
         read(Outcome(status=0, stdout=text))
+
+
+@pytest.mark.parametrize("address", ["evil.example/?", "10.96.0.9 --kubeconfig=x", "None", ""])
+def test_a_services_address_is_an_address(address: str) -> None:
+    """It becomes part of what all nodes are asked to fetch."""
+    spec = {"clusterIP": address, "ports": [{"nodePort": 30000}]}
+    with pytest.raises(ValueError, match="cannot be read"):
+        smoking.read_service(Outcome(status=0, stdout=json.dumps({"spec": spec}).encode()))
+
+
+def test_no_words_of_a_node_look_like_a_line_of_a_table() -> None:
+    """A node that is ill, or somebody's, does not report another condition or probe as well."""
+    said = "no\nok    all nodes are Ready\x1b[2J"
+    for text in (
+        findings_as_text([Finding("etcd", False, said, said)]),
+        probes_as_text([Probed("logs", "failed", said, 1.0)]),
+    ):
+        assert "\x1b" not in text
+        assert not any(line.startswith("ok") for line in text.splitlines())
