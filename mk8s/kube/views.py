@@ -132,6 +132,8 @@ def read_members(outcome: Outcome) -> list[Member]:
 def read_unhealthy(outcome: Outcome) -> dict[str, str]:
     """The answer of `commands.etcd_health`: endpoint -> what is wrong with it. Empty: all are well."""
     known = {found["endpoint"]: found for found in json.loads(outcome.stdout)}
+    if not known:
+        raise ValueError("no endpoint")
     return {
         endpoint: str(found.get("error") or "it is unhealthy")
         for endpoint, found in known.items()
