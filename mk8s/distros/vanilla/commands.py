@@ -43,7 +43,8 @@ HEALTH = {"kube-controller-manager": 10257, "kube-scheduler": 10259, "kubelet": 
 SERVED_BY_TLS = (10257, 10259)
 API_3 = {"ETCDCTL_API": "3"}  # the default since etcd 3.4; before, another one
 
-# The archive holds one folder, named after the release: etcd-v3.4.13-linux-amd64/{etcd,etcdctl}.
+# The archive holds one folder, named after the release: etcd-v3.4.13-linux-amd64/{etcd,etcdctl}. A link in
+# place of one of them would give chmod another file.
 INSTALL_ETCD = """\
 set -eu
 archive=$1 hash=$2 target=$3 links=$4 record=$5
@@ -55,8 +56,13 @@ umask 022
 mkdir -p "$target" "$links" "$(dirname "$record")"
 work=$(mktemp -d "$target/.mk8s-etcd.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' HUP INT TERM
 tar -xf "$archive" -C "$work" --no-same-owner --strip-components=1
 for name in etcd etcdctl; do
+  [ -f "$work/$name" ] && [ ! -L "$work/$name" ] || {
+    echo "mk8s: $archive holds no program $name" >&2
+    exit 65
+  }
   chmod 755 "$work/$name"
   mv -f "$work/$name" "$target/$name"
   ln -sfn "$target/$name" "$links/$name"

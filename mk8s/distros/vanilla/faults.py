@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeAlias
 
+from machines.words import shown
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Situation
 from mk8s.distros.upstream import network, parts
@@ -24,6 +25,7 @@ __all__ = ["find_faults"]
 Rule: TypeAlias = Callable[[Cluster], Iterator[str]]
 
 SMALLEST_SERVICES = 28  # the prefix that still has a tenth address, which is the DNS's
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 FLAG = re.compile(r"[a-z][a-z0-9-]*")
 
 
@@ -115,6 +117,19 @@ def _flag_names(cluster: Cluster) -> Iterator[str]:
                     )
 
 
+def _flag_values(cluster: Cluster) -> Iterator[str]:
+    """A unit file has lines: what breaks one would begin a setting of the unit's own."""
+    for node in cluster.nodes:
+        for component in settings.FLAGGED:
+            for name, value in settings.of(node, component).items():
+                text = settings.as_flag(value)
+                if CONTROL.search(text):
+                    yield (
+                        f"nodes.{node.name}.config.{component}.{name}: {shown(text)} holds "
+                        "a line break or another control character; write it on one line"
+                    )
+
+
 def _kube_vip(cluster: Cluster) -> Iterator[str]:
     if cluster.kube_vip and not (cluster.endpoint and _is_ipv4(cluster.endpoint)):
         yield "endpoint: kube-vip holds an IPv4 address; write it as `endpoint`"
@@ -134,6 +149,7 @@ RULES: tuple[Rule, ...] = (
     _components,
     _owned,
     _flag_names,
+    _flag_values,
     _kube_vip,
     _artifacts,
 )

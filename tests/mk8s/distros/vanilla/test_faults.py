@@ -52,6 +52,8 @@ def test_what_cannot_be_is_refused(more: Mapping[str, Any], words: str) -> None:
         ({"kubelet": {"clusterDNS": ["10.0.0.1"]}}, "config.kubelet.clusterDNS: mk8s sets this itself"),
         ({"kube-proxy": {"hostnameOverride": "x"}}, "mk8s sets this itself"),
         ({"kube-scheduler": {"--v": 2}}, "is no flag's name"),
+        ({"kube-scheduler": {"v": "2\nExecStartPre=/x"}}, "write it on one line"),
+        ({"etcd": {"snapshot-count": ["1", "2\r"]}}, "write it on one line"),
     ],
 )
 @pytest.mark.parametrize("version", VERSIONS)

@@ -188,3 +188,22 @@ def test_etcd_is_installed_from_an_archive_with_a_folder(sh: Sh, place: Path) ->
     (target / "etcd").write_text("other")
     assert sh(check).status == 1
     assert sh(replace(install, args=(install.args[0], "0" * 64, *install.args[2:]))).status == 65
+
+
+def test_a_link_in_place_of_etcd_is_refused(sh: Sh, place: Path) -> None:
+    """It leads anywhere: the mode of what it leads to stays, and nothing is installed."""
+    other = place / "shadow"
+    other.touch(mode=0o600)
+    archive = place / "etcd-linux-amd64.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("etcd-v3.4.13-linux-amd64/etcd")
+        member.type, member.linkname = tarfile.SYMTYPE, str(other)
+        tar.addfile(member)
+    file = File(archive, archive.stat().st_size, hashlib.sha256(archive.read_bytes()).hexdigest())
+    made = commands.install_etcd(PurePosixPath(archive), file, PurePosixPath(place / "bin"))
+
+    outcome = sh(replace(made, args=(*made.args[:3], str(place / "links"), str(place / "record"))))
+
+    assert (outcome.status, b"holds no program etcd" in outcome.stderr) == (65, True)
+    assert other.stat().st_mode & 0o777 == 0o600
+    assert list((place / "bin").iterdir()) == []
