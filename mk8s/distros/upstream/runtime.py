@@ -210,4 +210,4 @@ def containerd_answers(outcome: Outcome) -> Verdict:
     if not failing:
         return Verdict(met=False, reason=reason)
     remedy = "look at `journalctl -u containerd` on the node"
-    return Verdict(met=False, reason=reason, lineage=("runtime.failed", "runtime"), remedy=remedy)
+    return Verdict(met=False, reason=reason, lineage=("runtime.failed", "runtime", "exit"), remedy=remedy)

@@ -256,12 +256,12 @@ async def test_a_containerd_that_does_not_start_ends_the_step_with_its_own_words
         (
             Outcome(status=1, stdout=b"ActiveState=failed\nSubState=failed\nNRestarts=0\nboom\n"),
             "containerd.service is failed: boom",
-            ("runtime.failed", "runtime"),
+            ("runtime.failed", "runtime", "exit"),
         ),
         (
             Outcome(status=1, stdout=b"ActiveState=activating\nSubState=auto-restart\nNRestarts=4\nboom\n"),
             "containerd.service is activating: boom",
-            ("runtime.failed", "runtime"),
+            ("runtime.failed", "runtime", "exit"),
         ),
     ],
 )
