@@ -1,0 +1,172 @@
+"""`mk8s health`: every condition in order, with evidence; a dead node hides nothing and hangs nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from trio.testing import MockClock
+
+from mk8s.distros.base import Condition, Question
+from mk8s.health import Examination, Finding, findings_as_data, findings_as_text
+from mk8s.steps import Verdict
+from tests.mk8s.kube.clusters import Bed
+from transports.base import Command, Outcome
+from transports.simulated import SimulatedHost
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+def up() -> Bed:
+    bed = Bed()
+    bed.bring_up()
+    return bed
+
+
+async def look(bed: Bed) -> dict[str, Finding]:
+    return {finding.title: finding for finding in await Examination(bed.binding).look()}
+
+
+async def test_a_cluster_that_is_well_meets_every_condition_with_evidence() -> None:
+    """In the order in which a cluster comes up."""
+    found = await look(up())
+    assert [(finding.title, finding.met) for finding in found.values()] == [
+        (title, True)
+        for title in (
+            "all nodes answer",
+            "services run on every node",
+            "etcd has all servers as members",
+            "etcd is healthy",
+            "the API server is ready on every server",
+            "controller-manager and scheduler are healthy",
+            "all nodes are registered",
+            "all nodes are Ready",
+            "all nodes take pods",
+            "kube-proxy is ready",
+            "DNS for cluster.local is ready",
+        )
+    ]
+    assert all(finding.evidence for finding in found.values())
+    assert found["etcd has all servers as members"].evidence == "s1, s2, s3: 3 started: s1, s2, s3"
+
+
+async def test_a_dead_primary_is_told_and_the_rest_is_judged_without_it() -> None:
+    """Questions to any server go to another one; of the dead one its silence is said."""
+    bed = up()
+    bed.hosts["s1"].power_off()
+    found = await look(bed)
+    assert found["all nodes answer"].evidence.startswith("s1: ")
+    assert found["all nodes are registered"] == Finding("all nodes are registered", True, "5 of 5")
+    assert found["all nodes are Ready"].evidence == (
+        "1 of 5 not: s1 is not Ready: Kubelet stopped posting node status."
+    )
+    assert "https://10.0.0.1:2379" in found["etcd is healthy"].evidence
+
+
+async def test_a_server_whose_api_is_down_is_no_spokesman() -> None:
+    """It answers, but kubectl there fails: the next server is asked."""
+    bed = up()
+    bed.world.close(bed.hosts["s1"], API_PORT)
+    found = await look(bed)
+    assert found["all nodes are Ready"].met
+    assert found["the API server is ready on every server"].evidence.startswith(
+        "s1: The connection to the server 127.0.0.1:6443 was refused"
+    )
+
+
+API_PORT = 6443
+
+
+async def test_a_node_that_does_not_answer_costs_its_patience_once() -> None:
+    """However many questions there are for it."""
+    bed = up()
+    bed.hosts["a1"].cut = True
+    began = anyio.current_time()
+    found = {finding.title: finding for finding in await Examination(bed.binding, patience=7.0).look()}
+    assert anyio.current_time() - began < 15
+    assert not found["services run on every node"].met
+    assert found["services run on every node"].remedy
+
+
+async def test_without_any_server_each_condition_says_so() -> None:
+    bed = up()
+    for name in ("s1", "s2", "s3"):
+        bed.hosts[name].power_off()
+    found = await look(bed)
+    assert found["all nodes are Ready"].evidence == "no server answers"
+
+
+async def test_one_command_that_hangs_does_not_hold_up_the_others() -> None:
+    bed = up()
+
+    async def hang(_host: SimulatedHost, _command: Command) -> Outcome:
+        await anyio.sleep(10_000)
+        return Outcome(status=0)
+
+    bed.hosts["s2"].handles("kube.readyz")(hang)
+    found = {finding.title: finding for finding in await Examination(bed.binding, patience=5.0).look()}
+    assert found["the API server is ready on every server"].evidence == "s2: no answer within 5 s"
+    assert found["etcd is healthy"].met
+
+
+async def test_waiting_tells_what_changes_and_ends_when_all_is_well() -> None:
+    """Each news is told once, however often it is looked."""
+    bed = up()
+    bed.world.nodes["a1"].ready_at = anyio.current_time() + 60
+    told: list[str] = []
+    found = await Examination(bed.binding).wait(300.0, told.append)
+    assert all(finding.met for finding in found)
+    assert 60 <= anyio.current_time() < 120
+    about = [words for words in told if words.startswith("all nodes are Ready")]
+    assert about[0].startswith("all nodes are Ready: waiting: 1 of 5 not: a1 is not Ready")
+    assert about[1:] == ["all nodes are Ready: ok"]
+
+
+async def test_waiting_ends_with_the_last_look_when_the_time_is_over() -> None:
+    bed = up()
+    bed.world.nodes["a1"].ready_at = float("inf")
+    found = await Examination(bed.binding).wait(30.0, lambda _words: None)
+    assert [finding.title for finding in found if not finding.met] == [
+        "all nodes are Ready",
+        "kube-proxy is ready",
+    ]
+
+
+async def test_a_judges_words_are_shown_without_secrets() -> None:
+    question = Question(
+        "s1: ",
+        Command(operation="kube.hello", description="hello", script="exit 0"),
+        lambda _outcome: Verdict(False, "it said hunter2"),
+        on="s1",
+    )
+    bed = Bed(secrets=("hunter2",), own=(Condition("c", (question,)),))
+    assert [finding.evidence for finding in await Examination(bed.binding).look()] == ["s1: it said ***"]
+
+
+async def test_health_changes_nothing() -> None:
+    """By the transcript: every command was a question."""
+    bed = up()
+    await look(bed)
+    assert bed.asked
+    assert not any(entry["changed"] for entry in bed.asked)
+
+
+def test_findings_for_programs_say_whether_all_is_well() -> None:
+    data = findings_as_data([Finding("a", True, "yes"), Finding("b", False, "no", "mend it")])
+    assert data["healthy"] is False
+    assert data["conditions"] == [
+        {"condition": "a", "met": True, "evidence": "yes", "remedy": ""},
+        {"condition": "b", "met": False, "evidence": "no", "remedy": "mend it"},
+    ]
+
+
+def test_findings_for_people_have_a_line_each_and_a_hint_where_something_is_wrong() -> None:
+    assert findings_as_text([Finding("a", True, "yes"), Finding("bb", False, "no", "mend it")]) == (
+        "ok    a   yes\nFAIL  bb  no\n      hint: mend it"
+    )
