@@ -23,7 +23,7 @@ from mk8s.distros.kubeadm.readiness import (
     no_image_is_missing,
     read_progress,
 )
-from mk8s.distros.upstream import host, network, parts, runtime
+from mk8s.distros.upstream import host, manifests, network, parts, runtime
 from mk8s.kube import commands as kube
 from mk8s.kube.judges import is_ok, member_is_full, no_other_is_joining, node_is_ready, readyz_is_ok
 from mk8s.steps import Run, Step, WaitFor, WriteFile
@@ -120,13 +120,8 @@ def lookups(s: Situation) -> list[Lookup]:
 
 
 def start(s: Situation) -> list[Step]:
-    """The first server: `kubeadm init`, until its API is ready; then the user's manifests."""
-    return [
-        *_run_kubeadm(s, []),
-        *_api_and_etcd(s),
-        _as_wait(_member(s, ready=False)),
-        *_manifests(s),
-    ]
+    """The first server: `kubeadm init`, until its API is ready and has the node."""
+    return [*_run_kubeadm(s, []), *_api_and_etcd(s), _as_wait(_member(s, ready=False))]
 
 
 def join(s: Situation) -> list[Step]:
@@ -210,22 +205,14 @@ def _on_primary(s: Situation) -> Situation:
     return replace(s, node=s.cluster.primary, facts=None)
 
 
-def _manifests(s: Situation) -> list[Step]:
-    """The user's files, in order. kubectl compares with what the cluster has, so this may be repeated."""
-    found = [(name, parts.staged(s, name)) for name in parts.manifest_ids(s.cluster)]
-    steps: list[Step] = []
-    for (name, pair), path in zip(found, s.cluster.manifests, strict=True):
-        if pair:
-            steps.append(Run(f"apply {path.name} ({name})", kube.apply(commands.tools(), pair[1])))
-    return steps
-
-
 # Readiness
 
 
 def verify(s: Situation) -> list[Step]:
-    """The role's own readiness, seen where it counts."""
-    return [_as_wait(question) for question in is_healthy(s)]
+    """The user's manifests, which may bring the network; then the role's own readiness, where it counts."""
+    applied = manifests.apply(s, commands.tools())
+    api = _api_and_etcd(s) if applied else []
+    return [*api, *applied, *map(_as_wait, is_healthy(s))]
 
 
 def has_joined(s: Situation) -> list[Question]:
