@@ -17,7 +17,7 @@ from pathlib import PurePosixPath
 from mk8s.cluster import Node
 from mk8s.commands import unit_disable, unit_enable, unit_is_enabled, unit_stop
 from mk8s.distros.base import Question, Situation
-from mk8s.distros.upstream import host, network, parts, runtime
+from mk8s.distros.upstream import host, manifests, network, parts, runtime
 from mk8s.distros.vanilla import commands, files
 from mk8s.distros.vanilla.addons import of_cluster
 from mk8s.distros.vanilla.artifacts import staged_ids
@@ -95,7 +95,6 @@ def start(s: Situation) -> list[Step]:
         *_control_plane(s),
         *(_apply(path.name, path) for path in of_cluster(s)),
         *_workers(s),
-        *_manifests(s),
     ]
 
 
@@ -106,8 +105,10 @@ def join(s: Situation) -> list[Step]:
 
 
 def verify(s: Situation) -> list[Step]:
-    """The role's own readiness, seen where it counts."""
-    return [_as_wait(question) for question in is_healthy(s)]
+    """The node's label, the user's manifests; then the role's own readiness, seen where it counts."""
+    api = [_as_wait(_ready_api())] if s.node.is_server else []
+    applied = manifests.apply(s, commands.admin_tools())
+    return [*api, *_label(s), *applied, *map(_as_wait, is_healthy(s))]
 
 
 def refresh(s: Situation) -> list[Step]:
@@ -211,21 +212,19 @@ def _apply(what: str, place: PurePosixPath) -> Run:
     return Run(f"apply {what}", kube.apply(commands.admin_tools(), place))
 
 
-def _manifests(s: Situation) -> list[Step]:
-    """The user's own, in order."""
-    found = (parts.staged(s, name) for name in parts.manifest_ids(s.cluster))
-    return [_apply(file.path.name, place) for file, place in filter(None, found)]
-
-
 # Every node
 
 
 def _workers(s: Situation) -> list[Step]:
-    steps = [*_up(s, "kubelet"), *_up(s, "kube-proxy"), _as_wait(_node(s, ready=False))]
-    if s.node.is_server:
-        label = kube.label_node(commands.admin_tools(), s.node.name, CONTROL_PLANE)
-        steps.append(Run(f"label {s.node.name} as control-plane", label))
-    return steps
+    return [*_up(s, "kubelet"), *_up(s, "kube-proxy"), _as_wait(_node(s, ready=False))]
+
+
+def _label(s: Situation) -> list[Step]:
+    """A kubelet may not give itself this one. Not part of a start: one that was cut off may count as done."""
+    if not s.node.is_server:
+        return []
+    label = kube.label_node(commands.admin_tools(), s.node.name, CONTROL_PLANE)
+    return [Run(f"label {s.node.name} as control-plane", label)]
 
 
 def _up(s: Situation, component: str) -> list[Step]:
