@@ -5,24 +5,20 @@ Each rule is one small function from the cluster to sentences ``path: message; h
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.kubeadm import config
 from mk8s.distros.kubeadm.arguments import ARGUMENTS, is_arguments, repeated
 from mk8s.distros.kubeadm.artifacts import artifact_items
-from mk8s.distros.upstream import network, parts
-from mk8s.distros.upstream.versions import parse_version
+from mk8s.distros.upstream import faults as shared
 
 __all__ = ["find_faults"]
 
 Rule: TypeAlias = Callable[[Cluster], Iterator[str]]
 
 OLDEST = 19  # v1beta2, and service-account tokens as they are now; older ones were never tried
-SMALLEST_SERVICES = 28  # the prefix that still has a tenth address, which is the DNS's
 HEAD = ("apiVersion", "kind")
 
 
@@ -32,40 +28,7 @@ def find_faults(cluster: Cluster) -> list[str]:
 
 
 def _version(cluster: Cluster) -> Iterator[str]:
-    release = parse_version(cluster.version)
-    if release is None:
-        yield f"version: {cluster.version!r} is no Kubernetes release; write one such as v1.31.4"
-    elif release.minor < OLDEST:
-        yield f"version: {cluster.version} is older than v1.{OLDEST}.0, the first that works; take another"
-
-
-def _addresses(cluster: Cluster) -> Iterator[str]:
-    for node in cluster.nodes:
-        if not _is_ipv4(node.ip):
-            yield (
-                f"nodes.{node.name}.address: {node.ip!r} is no IPv4 address, and certificates and routes "
-                "need one; write the address, or give it as `node_ip`"
-            )
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _networks(cluster: Cluster) -> Iterator[str]:
-    yield from network.faults(cluster)
-    text = cluster.net.service_cidr
-    try:
-        services = IPv4Network(text)
-    except ValueError:
-        yield f"network.service_cidr: {text!r} is no IPv4 network; write such as 10.96.0.0/16"
-        return
-    if services.prefixlen > SMALLEST_SERVICES:
-        yield f"network.service_cidr: {text} has no tenth address for the DNS; take a larger network"
+    return shared.version(cluster, OLDEST)
 
 
 def _kinds(cluster: Cluster) -> Iterator[str]:
@@ -73,14 +36,9 @@ def _kinds(cluster: Cluster) -> Iterator[str]:
         for kind, fields in node.config.items():
             path = f"nodes.{node.name}.config.{kind}"
             if kind not in config.KINDS:
-                yield f"{path}: there is no such kind; {_hint(str(kind), config.KINDS)}"
+                yield f"{path}: there is no such kind; {shared.hint(str(kind), config.KINDS)}"
             elif not isinstance(fields, Mapping):
                 yield f"{path}: must be a mapping of fields, as kubeadm's reference names them; indent them"
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 
 
 def _owned(cluster: Cluster) -> Iterator[str]:
@@ -138,25 +96,18 @@ def _arguments_in(fields: Mapping[str, Any], path: str) -> Iterator[tuple[str, A
             yield from _arguments_in(value, here)
 
 
-def _kube_vip(cluster: Cluster) -> Iterator[str]:
-    if cluster.kube_vip and not (cluster.endpoint and _is_ipv4(cluster.endpoint)):
-        yield "endpoint: kube-vip holds an IPv4 address; write it as `endpoint`"
-
-
 def _artifacts(cluster: Cluster) -> Iterator[str]:
-    known = artifact_items(cluster)
-    for name in parts.unknown_ids(cluster, known):
-        yield f"artifacts.{name}: kubeadm needs no such file here; {_hint(name, [item.id for item in known])}"
+    return shared.artifacts(cluster, artifact_items(cluster))
 
 
 RULES: tuple[Rule, ...] = (
     _version,
-    _addresses,
-    _networks,
+    shared.addresses,
+    shared.networks,
     _kinds,
     _owned,
     _cluster_wide,
     _arguments,
-    _kube_vip,
+    shared.kube_vip,
     _artifacts,
 )

@@ -5,17 +5,14 @@ Each rule is one small function from the cluster to sentences ``path: message; h
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeAlias
 
 from machines.words import shown
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Situation
-from mk8s.distros.upstream import network, parts
-from mk8s.distros.upstream.versions import parse_version
+from mk8s.distros.upstream import faults as shared
 from mk8s.distros.vanilla import configs, flags, settings, versions
 from mk8s.distros.vanilla.artifacts import artifact_items
 from mk8s.needs import Kept
@@ -24,7 +21,6 @@ __all__ = ["find_faults"]
 
 Rule: TypeAlias = Callable[[Cluster], Iterator[str]]
 
-SMALLEST_SERVICES = 28  # the prefix that still has a tenth address, which is the DNS's
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 FLAG = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -35,40 +31,7 @@ def find_faults(cluster: Cluster) -> list[str]:
 
 
 def _version(cluster: Cluster) -> Iterator[str]:
-    release = parse_version(cluster.version)
-    if release is None:
-        yield f"version: {cluster.version!r} is no Kubernetes release; write one such as v1.31.4"
-    elif release.minor < versions.OLDEST:
-        yield f"version: {cluster.version} is too old; vanilla installs v1.{versions.OLDEST}.0 and later"
-
-
-def _addresses(cluster: Cluster) -> Iterator[str]:
-    for node in cluster.nodes:
-        if not _is_ipv4(node.ip):
-            yield (
-                f"nodes.{node.name}.address: {node.ip!r} is no IPv4 address, and certificates and routes "
-                "need one; write the address, or give it as `node_ip`"
-            )
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _networks(cluster: Cluster) -> Iterator[str]:
-    yield from network.faults(cluster)
-    text = cluster.net.service_cidr
-    try:
-        services = IPv4Network(text)
-    except ValueError:
-        yield f"network.service_cidr: {text!r} is no IPv4 network; write such as 10.96.0.0/16"
-        return
-    if services.prefixlen > SMALLEST_SERVICES:
-        yield f"network.service_cidr: {text} has no tenth address for the DNS; take a larger network"
+    return shared.version(cluster, versions.OLDEST)
 
 
 def _components(cluster: Cluster) -> Iterator[str]:
@@ -76,18 +39,13 @@ def _components(cluster: Cluster) -> Iterator[str]:
         for name, given in node.config.items():
             path = f"nodes.{node.name}.config.{name}"
             if name not in settings.COMPONENTS:
-                yield f"{path}: there is no such component; {_hint(str(name), settings.COMPONENTS)}"
+                yield f"{path}: there is no such component; {shared.hint(str(name), settings.COMPONENTS)}"
             elif not isinstance(given, Mapping):
                 yield f"{path}: must be a mapping of settings, such as {{v: 2}}"
 
 
-def _hint(name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-
-
 def _owned(cluster: Cluster) -> Iterator[str]:
-    if any(_version(cluster)) or any(_networks(cluster)):
+    if any(_version(cluster)) or any(shared.networks(cluster)):
         return  # then nothing can be rendered to compare with
     for node in cluster.nodes:
         for component in settings.COMPONENTS:
@@ -130,26 +88,18 @@ def _flag_values(cluster: Cluster) -> Iterator[str]:
                     )
 
 
-def _kube_vip(cluster: Cluster) -> Iterator[str]:
-    if cluster.kube_vip and not (cluster.endpoint and _is_ipv4(cluster.endpoint)):
-        yield "endpoint: kube-vip holds an IPv4 address; write it as `endpoint`"
-
-
 def _artifacts(cluster: Cluster) -> Iterator[str]:
-    known = artifact_items(cluster)
-    for name in parts.unknown_ids(cluster, known):
-        ids = tuple(item.id for item in known)
-        yield f"artifacts.{name}: vanilla needs no such file here; {_hint(name, ids)}"
+    return shared.artifacts(cluster, artifact_items(cluster))
 
 
 RULES: tuple[Rule, ...] = (
     _version,
-    _addresses,
-    _networks,
+    shared.addresses,
+    shared.networks,
     _components,
     _owned,
     _flag_names,
     _flag_values,
-    _kube_vip,
+    shared.kube_vip,
     _artifacts,
 )

@@ -21,7 +21,7 @@ def test_good_clusters_have_no_fault() -> None:
     ("more", "words"),
     [
         ({"version": "v1.33.4+rke2r1"}, "is no Kubernetes release"),
-        ({"version": "v1.19.16"}, "is too old"),
+        ({"version": "v1.19.16"}, "is older than v1.20.0"),
         ({"network": Network(pod_cidr="10.244.0.0/25")}, "network.pod_cidr: "),
         ({"network": Network(service_cidr="10.96.0.0/30")}, "has no tenth address"),
         ({"network": Network(service_cidr="fd00::/108")}, "is no IPv4 network"),

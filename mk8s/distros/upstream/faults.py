@@ -1,0 +1,74 @@
+"""What none of upstream's distros can do with a manifest: rules that kubeadm and vanilla share. Pure.
+
+Each gives sentences ``path: message; hint``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+from mk8s.cluster import Cluster
+from mk8s.distros.base import ArtifactItem
+from mk8s.distros.upstream import network, parts
+from mk8s.distros.upstream.versions import parse_version
+
+__all__ = ["addresses", "artifacts", "hint", "kube_vip", "networks", "version"]
+
+SMALLEST_SERVICES = 28  # the prefix that still has a tenth address, which is the DNS's
+
+
+def version(cluster: Cluster, oldest: int) -> Iterator[str]:
+    """`oldest`: the minor release of the first Kubernetes that works."""
+    release = parse_version(cluster.version)
+    if release is None:
+        yield f"version: {cluster.version!r} is no Kubernetes release; write one such as v1.31.4"
+    elif release.minor < oldest:
+        yield f"version: {cluster.version} is older than v1.{oldest}.0, the first that works; take another"
+
+
+def addresses(cluster: Cluster) -> Iterator[str]:
+    for node in cluster.nodes:
+        if not _is_ipv4(node.ip):
+            yield (
+                f"nodes.{node.name}.address: {node.ip!r} is no IPv4 address, and certificates and routes "
+                "need one; write the address, or give it as `node_ip`"
+            )
+
+
+def networks(cluster: Cluster) -> Iterator[str]:
+    yield from network.faults(cluster)
+    text = cluster.net.service_cidr
+    try:
+        services = IPv4Network(text)
+    except ValueError:
+        yield f"network.service_cidr: {text!r} is no IPv4 network; write such as 10.96.0.0/16"
+        return
+    if services.prefixlen > SMALLEST_SERVICES:
+        yield f"network.service_cidr: {text} has no tenth address for the DNS; take a larger network"
+
+
+def kube_vip(cluster: Cluster) -> Iterator[str]:
+    if cluster.kube_vip and not (cluster.endpoint and _is_ipv4(cluster.endpoint)):
+        yield "endpoint: kube-vip holds an IPv4 address; write it as `endpoint`"
+
+
+def artifacts(cluster: Cluster, known: Sequence[ArtifactItem]) -> Iterator[str]:
+    for name in parts.unknown_ids(cluster, known):
+        ids = [item.id for item in known]
+        yield f"artifacts.{name}: {cluster.distro} needs no such file here; {hint(name, ids)}"
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """What was meant, or what there is."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True
