@@ -154,7 +154,9 @@ UPLOAD_CERTIFICATES = f"""\
 "$1" init phase upload-certs --upload-certs --config "$config" --kubeconfig "$2" >/dev/null
 """
 
+# A mark that is there now has outlived what it was of: kubeadm was reset by hand.
 START = """\
+rm -f -- "$2"
 mkdir -p /run/mk8s && date +%s >"/run/mk8s/$1.since"
 systemctl daemon-reload
 systemctl reset-failed "$1" 2>/dev/null || :
@@ -168,7 +170,8 @@ systemctl stop "$1" kubelet.service
 rm -f "$2"
 """
 
-# A first server that others have joined is the cluster; no half-made node is.
+# A first server that others have joined is the cluster, and so may be one where init has succeeded: its API
+# may be down just now. No half-made node is.
 RESET = f"""\
 set -u
 kubeadm=$1 kubectl=$2 admin=$3 name=$4 socket=$5 unit=$6 done=$7 log=$8 primary=$9
@@ -181,6 +184,11 @@ if [ "$primary" = primary ] && [ -e "$admin" ]; then
       exit {REFUSED}
     }}
   done
+  case $(grep -E ' (begin|end) (init|reset)' "$log" 2>/dev/null | tail -n 1) in
+    *" end init "*"exit status 0")
+      echo "mk8s: refused to start over: kubeadm init has succeeded on $name" >&2
+      exit {REFUSED};;
+  esac
 fi
 rm -f "$done"
 mkdir -p "$(dirname "$log")"
@@ -333,7 +341,10 @@ def upload_certificates(config: bytes) -> Command:
 def start() -> Command:
     """Let kubeadm begin, and do not wait for it."""
     return Command(
-        operation="kubeadm.start", description=f"start {UNIT} and do not wait", script=START, args=(UNIT,)
+        operation="kubeadm.start",
+        description=f"start {UNIT} and do not wait",
+        script=START,
+        args=(UNIT, str(DONE)),
     )
 
 

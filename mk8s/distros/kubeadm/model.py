@@ -121,6 +121,7 @@ def _start(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outco
     service = host.service(unit)
     if service is None:
         return _refuse(f"Failed to start {unit}: Unit {unit} not found.", 5)
+    host.disk.remove(PurePosixPath(command.args[1]))
     host.disk.make_folder(_since(unit).parent)
     host.disk.write(_since(unit), str(len(service.journal)).encode())
     service.stop()
@@ -146,11 +147,18 @@ def _reset(world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcom
     others = [known for known in world.world.nodes if known != name] if world.world.serves(host) else []
     if role == "primary" and others:
         return _refuse(f"mk8s: refused to start over: {others[0]} has joined the cluster of {name}", REFUSED)
+    if role == "primary" and _last_of_log(host) == "end init, exit status 0":
+        return _refuse(f"mk8s: refused to start over: kubeadm init has succeeded on {name}", REFUSED)
     _log(host, "begin reset")
     node = next(node for node in world.world.cluster.nodes if node.address == host.address)
     world.take_back(host, node.ip)
     _log(host, "end reset, exit status 0")
     return YES
+
+
+def _last_of_log(host: SimulatedHost) -> str:
+    lines = host.disk.read(LOG).decode().splitlines() if LOG in host.files else []
+    return lines[-1] if lines else ""
 
 
 def _log(host: SimulatedHost, words: str) -> None:

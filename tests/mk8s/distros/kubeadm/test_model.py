@@ -238,6 +238,21 @@ async def test_a_node_that_was_ready_already_may_join_again(name: str) -> None:
     assert await lab.unmet(name) == []
 
 
+async def test_a_node_that_was_reset_by_hand_joins_again() -> None:
+    """mk8s' mark outlives `kubeadm reset`, and says nothing without kubeadm's files."""
+    lab = Lab(five())
+    await lab.bootstrap()
+    await lab.enter("srv-1", "agent-1")
+    lab.world.take_back(lab.hosts["agent-1"], "10.0.0.21")
+    lab.hosts["agent-1"].disk.write(DONE, b"done\n")
+    await anyio.sleep(60)
+
+    await lab.enter("agent-1")
+    await anyio.sleep(60)
+
+    assert await lab.unmet("agent-1") == []
+
+
 async def test_another_hosts_node_of_the_same_name_is_left_alone() -> None:
     """Only the Node that this host's own kubelet made is deleted."""
     lab = Lab(five())

@@ -253,6 +253,36 @@ def test_the_token_lives_no_longer_than_the_certificates() -> None:
     assert [line.strip() for line in text.splitlines() if "ttl" in line] == ["ttl: 2h0m0s"]
 
 
+@pytest.mark.parametrize(
+    ("log", "status"),
+    [
+        ("T begin init v1\nT end init v1, exit status 0\n", commands.REFUSED),
+        ("T begin init v1\nT end init v1, exit status 1\n", 0),
+        ("T end init v1, exit status 0\nT begin reset\nT end reset, exit status 0\nT begin init v1\n", 0),
+        ("", 0),
+    ],
+)
+def test_a_first_server_on_which_init_has_succeeded_is_never_reset(
+    tmp_path: Path, log: str, status: int
+) -> None:
+    """Also while its API does not answer, and nobody can be asked who has joined."""
+    kubeadm = _program(tmp_path / "kubeadm", f"echo reset >>{tmp_path}/ran\n")
+    kubectl = _program(tmp_path / "kubectl", "exit 1\n")
+    (tmp_path / "log").write_text(log)
+    admin = tmp_path / "admin.conf"
+    admin.touch()
+    words = [kubeadm, kubectl, str(admin), "srv-1", "unix:///s", "no-such.service", str(tmp_path / "done")]
+
+    ended = subprocess.run(
+        ["sh", "-c", commands.RESET, "sh", *words, str(tmp_path / "log"), "primary", str(admin)],
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+
+    assert ended.returncode == status, ended.stderr
+    assert (tmp_path / "ran").exists() == (not admin.exists()) == (status == 0)
+
+
 # The authority's hash
 
 
