@@ -18,7 +18,7 @@ from mk8s.distros.base import (
     Situation,
     Tools,
 )
-from mk8s.distros.kubeadm import commands, paths, requirements, steps
+from mk8s.distros.kubeadm import cluster_commands, paths, requirements, steps
 from mk8s.distros.kubeadm.artifacts import artifact_items
 from mk8s.distros.kubeadm.faults import find_faults
 from mk8s.distros.upstream import kubeconfig, network, parts
@@ -72,7 +72,7 @@ class Kubeadm:
 
     def tools(self, node: Node, cluster: Cluster) -> Tools:
         del node
-        return commands.tools(cluster.smoke_image)
+        return cluster_commands.tools(cluster.smoke_image)
 
     def conditions(self, situations: Sequence[Situation]) -> list[Condition]:
         return requirements.conditions(situations)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Condition, Requirements, Situation
-from mk8s.distros.kubeadm import commands
+from mk8s.distros.kubeadm import cluster_commands, commands
 from mk8s.distros.upstream import host, network
 from mk8s.distros.upstream.images import nominal_images
 from mk8s.kube import conditions as kube
@@ -59,7 +59,7 @@ def _images(cluster: Cluster) -> tuple[str, ...]:
 def conditions(situations: Sequence[Situation]) -> list[Condition]:
     """What every cluster of upstream's programs is asked, and whether the pod routes are set."""
     cluster = situations[0].cluster
-    tools = commands.tools(cluster.smoke_image)
+    tools = cluster_commands.tools(cluster.smoke_image)
     found = kube.common(
         cluster, lambda _node: tools, lambda _node: UNITS, dns=kube.dns_is_ready(cluster, tools)
     )

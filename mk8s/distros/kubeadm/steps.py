@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from mk8s.commands import read_file, unit_enable, unit_is_enabled
 from mk8s.distros.base import Lookup, Question, Situation
-from mk8s.distros.kubeadm import commands, config, files, paths
+from mk8s.distros.kubeadm import cluster_commands, commands, config, files, paths
 from mk8s.distros.kubeadm.artifacts import staged_ids
 from mk8s.distros.kubeadm.readiness import (
     ca_hash,
@@ -159,10 +159,10 @@ def _take_back(s: Situation) -> list[Step]:
         return [reset]
     steps: list[Step] = [reset]
     if s.learned.get("registered"):
-        forget = commands.forget_node(s.node.name)
+        forget = cluster_commands.forget_node(s.node.name)
         steps.insert(0, Run("delete its half-made Node", forget, on=s.cluster.primary.name))
     if s.node.is_server:
-        readyz, on = kube.readyz(commands.tools()), s.cluster.primary.name
+        readyz, on = kube.readyz(cluster_commands.tools()), s.cluster.primary.name
         steps.insert(0, WaitFor("the cluster answers", readyz, readyz_is_ok(), BETWEEN_LOOKS, on))
     return steps
 
@@ -176,28 +176,30 @@ def _config(s: Situation) -> WriteFile:
 def _one_at_a_time(s: Situation) -> Step:
     """etcd permits one learner, and two members that do not start would cost the quorum."""
     judge = no_other_is_joining(s.node.name, s.node.ip)
-    command = kube.etcd_members(commands.tools())
+    command = kube.etcd_members(cluster_commands.tools())
     return WaitFor("no other server is joining", command, judge, on=s.cluster.primary.name)
 
 
 def _stale_member(s: Situation) -> Step:
     """A member at this address is of an attempt that is over: by now this host has no data of etcd's."""
-    remove, check = commands.remove_member(s.node.ip), commands.has_no_member(s.node.ip)
+    remove, check = cluster_commands.remove_member(s.node.ip), cluster_commands.has_no_member(s.node.ip)
     title = "remove the etcd member that an earlier attempt left"
     return Run(title, remove, check, on=s.cluster.primary.name)
 
 
 def _token(s: Situation) -> Step:
     token = config.token(s)
-    create = commands.create_token(token, config.token_config(_on_primary(s)))
-    return Run("let nodes join with the token", create, commands.has_token(token), s.cluster.primary.name)
+    create = cluster_commands.create_token(token, config.token_config(_on_primary(s)))
+    return Run(
+        "let nodes join with the token", create, cluster_commands.has_token(token), s.cluster.primary.name
+    )
 
 
 def _certificates(s: Situation) -> Step:
     secrets = {"certificateKey": config.certificate_key(s)}
-    upload = commands.upload_certificates(config.cluster_config(_on_primary(s), secrets))
+    upload = cluster_commands.upload_certificates(config.cluster_config(_on_primary(s), secrets))
     title = "offer the certificates that servers join with"
-    return Run(title, upload, commands.has_certificates(), s.cluster.primary.name)
+    return Run(title, upload, cluster_commands.has_certificates(), s.cluster.primary.name)
 
 
 def _on_primary(s: Situation) -> Situation:
@@ -210,7 +212,7 @@ def _on_primary(s: Situation) -> Situation:
 
 def verify(s: Situation) -> list[Step]:
     """The user's manifests, which may bring the network; then the role's own readiness, where it counts."""
-    applied = manifests.apply(s, commands.tools())
+    applied = manifests.apply(s, cluster_commands.tools())
     api = _api_and_etcd(s) if applied else []
     return [*api, *applied, *map(_as_wait, is_healthy(s))]
 
@@ -223,7 +225,7 @@ def has_joined(s: Situation) -> list[Question]:
 
 def is_healthy(s: Situation) -> list[Question]:
     """kubelet and control plane well, etcd whole, the pod routes set, and the node Ready in this version."""
-    tools = commands.tools()
+    tools = cluster_commands.tools()
     kubelet = Question("the kubelet is well", kube.healthz(tools, KUBELET, tls=False), is_ok())
     member = _member(s, ready=_has_network(s), version=s.cluster.version)
     return [kubelet, *_server_questions(s), *network.questions(s), member]
@@ -242,7 +244,7 @@ def stop_unit(s: Situation) -> list[Step]:
 def _server_questions(s: Situation) -> list[Question]:
     if not s.node.is_server:
         return []
-    tools = commands.tools()
+    tools = cluster_commands.tools()
     return [
         *_api_questions(s),
         Question("the controller-manager is well", kube.healthz(tools, CONTROLLERS), is_ok()),
@@ -251,7 +253,7 @@ def _server_questions(s: Situation) -> list[Question]:
 
 
 def _api_questions(s: Situation) -> list[Question]:
-    tools = commands.tools()
+    tools = cluster_commands.tools()
     whole = member_is_full(s.node.name)
     return [
         Question("the API server is ready", kube.readyz(tools), readyz_is_ok()),
@@ -268,7 +270,7 @@ def _member(s: Situation, *, ready: bool, version: str = "") -> Question:
     on = None if s.node.is_server else s.cluster.primary.name
     judge = node_is_ready(s.node.name, ready=ready, version=version)
     title = f"the node is {'Ready' if ready else 'registered'}"
-    return Question(title, kube.get_node(commands.tools(), s.node.name), judge, on)
+    return Question(title, kube.get_node(cluster_commands.tools(), s.node.name), judge, on)
 
 
 def _has_network(s: Situation) -> bool:

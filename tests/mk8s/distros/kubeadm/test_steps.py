@@ -13,7 +13,7 @@ import yaml
 
 from mk8s.cluster import KubeVip
 from mk8s.distros.base import load_distro
-from mk8s.distros.kubeadm import DISTRO, commands, config, files
+from mk8s.distros.kubeadm import DISTRO, cluster_commands, commands, config, files
 from mk8s.distros.kubeadm.certificate import public_key_info
 from mk8s.distros.kubeadm.readiness import (
     ca_hash,
@@ -128,8 +128,8 @@ def test_a_real_shell_removes_the_member_at_an_address_and_no_other(
     crictl.chmod(0o755)
     words = ["sh", str(crictl), f"https://{address}:2380"]
 
-    absent = subprocess.run(["sh", "-c", commands.HAS_NO_MEMBER, *words], check=False).returncode == 0
-    subprocess.run(["sh", "-c", commands.REMOVE_MEMBER, *words], check=True)
+    absent = subprocess.run(["sh", "-c", cluster_commands.HAS_NO_MEMBER, *words], check=False).returncode == 0
+    subprocess.run(["sh", "-c", cluster_commands.REMOVE_MEMBER, *words], check=True)
 
     assert (removed.read_text().split() if removed.exists() else []) == runs
     assert absent == (not runs)
@@ -213,7 +213,7 @@ def _program(path: Path, script: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("script", [commands.UPLOAD_CERTIFICATES, commands.CREATE_TOKEN])
+@pytest.mark.parametrize("script", [cluster_commands.UPLOAD_CERTIFICATES, cluster_commands.CREATE_TOKEN])
 def test_a_config_with_secrets_goes_also_when_a_signal_ends_the_command(tmp_path: Path, script: str) -> None:
     """The connection is lost, or time is over: no key stays in memory, where nobody looks for it."""
     shell = tmp_path / "shell"
@@ -240,7 +240,7 @@ def test_etcd_is_asked_in_kube_system_alone(tmp_path: Path) -> None:
         "esac\n",
     )
 
-    words = ["sh", "-c", commands.RUN_ETCDCTL, "sh", crictl, "member", "list"]
+    words = ["sh", "-c", cluster_commands.RUN_ETCDCTL, "sh", crictl, "member", "list"]
     said = subprocess.run(words, capture_output=True, text=True, check=True)
 
     assert said.stdout == "true\n"
