@@ -152,16 +152,19 @@ class Smoke:
     async def _own_namespace(self) -> AsyncIterator[None]:
         """The namespace, new; removed however this ends."""
         self.tell(f"asking through {self._server}; everything is made in namespace {self.namespace}")
-        await self._must(smoking.delete_namespace(self.tools, self.namespace), changed=True)
+        empty = False
         try:
+            await self._must(smoking.delete_namespace(self.tools, self.namespace), changed=True)
+            empty = True
             await self._must(smoking.create_namespace(self.tools, self.namespace), changed=True)
             await self._until("the namespace has an account for pods", self._has_account, 30.0)
             yield
         except (_Failed, ActionError) as error:
             raise Mk8sError(f"a namespace cannot be made: {error}", remedy="see `mk8s health`") from error
         finally:
-            with anyio.move_on_after(CLEANING, shield=True):
-                await self._clean()
+            if empty:
+                with anyio.move_on_after(CLEANING, shield=True):
+                    await self._clean()
 
     async def _clean(self) -> None:
         self.tell(f"removing namespace {self.namespace}")

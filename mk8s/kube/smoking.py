@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -92,6 +92,12 @@ done
 cat "$said" >&2
 exit 1
 """
+DELETE = """\
+namespace=$1 time=$2
+shift 2
+"$@" -n "$namespace" delete pods --all --force --grace-period=0 --wait=false >/dev/null 2>&1
+exec "$@" delete namespace "$namespace" --ignore-not-found --timeout="$time"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +127,13 @@ def namespace_of(cluster: Cluster) -> str:
 
 
 def delete_namespace(tools: Tools, namespace: str) -> Command:
-    """With all that is in it; waits until it is gone."""
-    return kubectl(
-        tools,
-        "delete-namespace",
-        f"delete namespace {namespace}",
-        *("delete", "namespace", namespace, "--ignore-not-found", f"--timeout={SECONDS_TO_DELETE}s"),
-        request_timeout=0,
-        timeout=SECONDS_TO_DELETE + 30,
+    """With all that is in it; waits until it is gone. Pods on a dead node would stay for ever: not here."""
+    own = kubectl(tools, "delete-namespace", f"delete namespace {namespace}", request_timeout=0)
+    return replace(
+        own,
+        script=DELETE,
+        args=(namespace, f"{SECONDS_TO_DELETE}s", *own.args),
+        timeout=SECONDS_TO_DELETE + 60.0,
     )
 
 

@@ -267,6 +267,14 @@ async def test_a_namespace_that_cannot_be_removed_is_told_and_does_not_hide_the_
     assert "is left behind" in cluster.told[-1]
 
 
+async def test_leftovers_that_cannot_be_removed_end_it_before_anything_is_made() -> None:
+    cluster = Cluster()
+    cluster.answers["kube.delete-namespace"] = lambda _: fails("error: timed out waiting for the condition")
+    with pytest.raises(Mk8sError, match="timed out waiting"):
+        await cluster.smoke()
+    assert (cluster.count("kube.delete-namespace"), cluster.made) == (1, [])
+
+
 async def test_a_namespace_that_cannot_be_made_ends_with_the_clusters_words() -> None:
     cluster = Cluster()
     cluster.answers["kube.create-namespace"] = lambda _: fails("namespaces is forbidden")
