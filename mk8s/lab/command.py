@@ -25,7 +25,7 @@ from .manifest_writer import (
     refuse_foreign,
     servers_of,
 )
-from .places import cache_folder, lab_folder
+from .places import DEFAULT_NAME, cache_folder, lab_command, lab_folder
 from .recipe import USERS
 from .release_command import add_release
 from .releases import choose_release
@@ -43,7 +43,7 @@ def add_parser(subparsers: _SubParsersAction[ArgumentParser]) -> None:
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "--name", default="lab", help="which lab: several can stand side by side (default: lab)"
+        "--name", default=DEFAULT_NAME, help="which lab: several can stand side by side (default: lab)"
     )
     verbs = parser.add_subparsers(dest="lab_verb", required=True, metavar="VERB")
     _add_up(verbs)
@@ -162,7 +162,8 @@ def _up(args: Namespace) -> int:
     try:
         hosts = lab.up(args.count, memory=args.memory, timeout=args.timeout)
     except KeyboardInterrupt:
-        _say("interrupted: `mk8s lab up` goes on from here, `mk8s lab down` cleans up")
+        up, down = lab_command(args.name, f"up {args.count}"), lab_command(args.name, "down")
+        _say(f"interrupted: {up} goes on from here, {down} cleans up")
         raise
     first, last = hosts[0], hosts[-1]
     _say(f"{len(hosts)} hosts run: {first.name} ({first.address}) to {last.name} ({last.address})")

@@ -28,7 +28,7 @@ from .errors import LabError, UnfitError
 from .host import Host, HostStatus
 from .locks import locked
 from .manifest_writer import ManifestChoices, manifest_text, write
-from .places import cache_folder
+from .places import cache_folder, lab_command
 from .processes import find_process, run, send_signal, wait_until
 from .recipe import SUITE
 from .register import Register
@@ -221,7 +221,7 @@ class Lab:
         if saved and self._asked_subnet and parse_subnet(self._asked_subnet) != parse_subnet(saved.subnet):
             raise UnfitError(
                 f"the lab {self.name!r} exists with the subnet {saved.subnet}",
-                remedy="take it down first: `mk8s lab down`",
+                remedy=f"take it down first: {lab_command(self.name, 'down')}",
             )
 
     def _tree(self, memory: int) -> Path:
@@ -250,7 +250,8 @@ class Lab:
             raise UnfitError(
                 f"the lab {self.name!r} has no host {number}",
                 cause=f"its hosts are: {there}",
-                remedy="`mk8s lab status` shows them; `mk8s lab up N` makes N",
+                remedy=f"{lab_command(self.name, 'status')} shows them; "
+                f"{lab_command(self.name, 'up N')} makes N",
             )
         return hosts[number]
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["REGISTER", "cache_folder", "lab_folder"]
+__all__ = ["DEFAULT_NAME", "REGISTER", "cache_folder", "lab_command", "lab_folder"]
 
 REGISTER = Path("/run/mk8s-lab")
+DEFAULT_NAME = "lab"
 
 
 def lab_folder(name: str, environment: Mapping[str, str], home: Path) -> Path:
@@ -27,6 +28,11 @@ def lab_folder(name: str, environment: Mapping[str, str], home: Path) -> Path:
 def cache_folder(environment: Mapping[str, str], home: Path) -> Path:
     """What can be made again: shared by all labs of a user."""
     return _base(environment, "XDG_CACHE_HOME", home / ".cache") / "mk8s"
+
+
+def lab_command(name: str, words: str) -> str:
+    """What to type for this lab. A hint that left out its name would lead to another lab."""
+    return f"`mk8s lab {words}`" if name == DEFAULT_NAME else f"`mk8s lab --name {name} {words}`"
 
 
 def _base(environment: Mapping[str, str], variable: str, otherwise: Path) -> Path:

@@ -70,7 +70,8 @@ class Register:
             raise UnfitError(
                 f"a lab named {name!r} runs on this machine already, with its folder at {owner}",
                 cause="names of interfaces and cgroups are shared by the whole machine",
-                remedy=f"take another --name, or end that one: `MK8S_LAB_DIR={owner.parent} mk8s lab down`",
+                remedy=f"take another --name, or end that one: "
+                f"`MK8S_LAB_DIR={owner.parent} mk8s lab --name {name} down`",
             )
 
     def enter(self, name: str, folder: Path) -> None:

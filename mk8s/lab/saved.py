@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .errors import LabError
+from .places import lab_command
 
 __all__ = ["SAVED_FILE", "Saved"]
 
@@ -38,7 +39,7 @@ class Saved:
         except (ValueError, TypeError) as error:
             raise LabError(
                 f"{folder / SAVED_FILE} cannot be read: {error}",
-                remedy="delete that file, then run `mk8s lab down`",
+                remedy=f"delete that file, then run {lab_command(folder.name, 'down')}",
             ) from error
 
     def existing_tree(self) -> Path:
@@ -48,6 +49,6 @@ class Saved:
             raise LabError(
                 f"{tree} is gone",
                 cause="the hosts' disks are changes over that Debian tree",
-                remedy="begin anew: `mk8s lab down`, then `mk8s lab up`",
+                remedy="begin anew: this lab's `down`, then its `up`",
             )
         return tree

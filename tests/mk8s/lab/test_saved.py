@@ -33,7 +33,7 @@ def test_a_damaged_memory_is_told_with_the_way_out(tmp_path: Path, content: str)
     (tmp_path / "lab.json").write_text(content)
     with pytest.raises(LabError, match=r"lab\.json cannot be read") as caught:
         Saved.load(tmp_path)
-    assert "mk8s lab down" in caught.value.remedy
+    assert f"mk8s lab --name {tmp_path.name} down" in caught.value.remedy
 
 
 def test_a_tree_that_is_gone_is_told(tmp_path: Path) -> None:
