@@ -31,6 +31,7 @@ AT_ONCE = 4  # questions on one host; each is a kubectl, and servers have work t
 PAUSE = 2.0  # seconds between two looks
 NAMED = 6  # nodes with the same answer that are all named
 SILENT = "look whether the machine is up and the way to it is open"
+TOLD_ABOVE = Verdict(False, "does not answer")
 NOTHING_ASKED = "this distro names no conditions"
 
 
@@ -65,7 +66,7 @@ class Examination:
             for node in self.cluster.nodes:
                 tasks.start_soon(self._knock, node.name)
         conditions = self.binding.distro.conditions(self._situations())
-        verdicts = await self._ask_all(conditions)
+        verdicts = self._tell_silence_once(await self._ask_all(conditions))
         found = [_finding(known, verdicts[place]) for place, known in enumerate(conditions)]
         return found or [Finding("health", False, NOTHING_ASKED)]
 
@@ -114,6 +115,15 @@ class Examination:
                 for number, question in enumerate(condition.questions):
                     tasks.start_soon(ask, place, number, question)
         return verdicts
+
+    def _tell_silence_once(self, verdicts: Sequence[Sequence[Verdict]]) -> list[list[Verdict]]:
+        """Why a node is silent is told by the first condition that asks it, in full; the others name it."""
+        silent, told = set(self._silent.values()), set[Verdict]()
+        shorter = []
+        for answers in verdicts:
+            shorter.append([TOLD_ABOVE if answer in told else answer for answer in answers])
+            told |= silent.intersection(answers)
+        return shorter
 
     async def _answer(self, question: Question) -> Verdict:
         """A node's own answer, or the first server's that can give one."""
@@ -164,7 +174,12 @@ def _evidence(told: Sequence[tuple[str, Verdict]]) -> str:
     groups: dict[str, list[str]] = {}
     for name, verdict in told:
         groups.setdefault(verdict.reason or ("yes" if verdict.met else "not yet"), []).append(name)
-    return "; ".join(f"{_named(names)}{reason}" for reason, names in groups.items())
+    return "; ".join(
+        reason
+        if reason.startswith((f"{names[0]} (", f"{names[0]}: "))
+        else f"{_named(names)}{reason}"  # says its name itself
+        for reason, names in groups.items()
+    )
 
 
 def _named(names: Sequence[str]) -> str:

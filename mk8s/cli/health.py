@@ -46,6 +46,7 @@ def main(args: Namespace) -> int:
     from mk8s.asking import ask_cluster
     from mk8s.connect import refuse_missing_secrets
     from mk8s.health import Examination, Finding, findings_as_data, findings_as_text
+    from mk8s.past import states_by_journal
     from mk8s.project import load_project
     from mk8s.rollout import Rollout
 
@@ -64,4 +65,7 @@ def main(args: Namespace) -> int:
     print(text if args.output == "json" else printable(text))
     met = sum(finding.met for finding in found)
     say(f"{met} of {len(found)} conditions met; nothing was changed")
+    if met < len(found) and not states_by_journal(project, args.state):
+        say(f"{project.cluster.name} has not been run from here yet")
+        say(f"Next: mk8s run {project.words(args.state)}")
     return 0 if met == len(found) else 1

@@ -91,7 +91,19 @@ async def test_a_node_that_does_not_answer_costs_its_patience_once() -> None:
     found = {finding.title: finding for finding in await Examination(bed.binding, patience=7.0).look()}
     assert anyio.current_time() - began < 15
     assert not found["services run on every node"].met
-    assert found["services run on every node"].remedy
+    assert found["all nodes answer"].remedy
+
+
+async def test_why_a_node_is_silent_is_told_once() -> None:
+    """Ten conditions that repeat a connection's whole error hide what else is wrong."""
+    bed = up()
+    bed.hosts["a1"].cut = True
+    found = await look(bed)
+    first, later = found["all nodes answer"], found["services run on every node"]
+    assert first.remedy
+    assert first.evidence.count("a1") == 1
+    assert later.evidence == "kubelet.service on a1: does not answer"
+    assert not later.remedy
 
 
 async def test_without_any_server_each_condition_says_so() -> None:

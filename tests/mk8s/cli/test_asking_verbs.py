@@ -34,6 +34,18 @@ def test_smoke_needs_an_image_and_says_which_kind(manifest: Path, capsys: pytest
     assert not (manifest.parent / ".mk8s").exists()
 
 
+def test_health_of_a_cluster_that_was_never_run_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is not there is no riddle then. A node on loopback whose port is closed is away at once."""
+    path = tmp_path / "cluster.yaml"
+    path.write_text(
+        MANIFEST.replace("192.0.2.1", "127.0.0.1").replace("{user: root}", "{user: root, port: 1}")
+    )
+    assert main(["health", str(path)]) == 1
+    assert f"cluster has not been run from here yet\nNext: mk8s run {path}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("time", ["10", "0s", "soon", "-1s"])
 @pytest.mark.parametrize("verb", [["health", "--wait"], ["health", "--patience"], ["smoke", "--patience"]])
 def test_a_time_needs_its_unit(
