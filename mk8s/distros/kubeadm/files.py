@@ -7,10 +7,6 @@ ends, and marks success only once everything that kubeadm wrote is on the disk.
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
-import yaml
-
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Situation
 from mk8s.distros.kubeadm.paths import (
@@ -27,6 +23,7 @@ from mk8s.distros.kubeadm.paths import (
     SUPER_ADMIN_KUBECONFIG,
 )
 from mk8s.distros.upstream import parts
+from mk8s.distros.upstream.kube_vip import static_pod
 from mk8s.distros.upstream.versions import release_of
 
 __all__ = ["drop_in", "kube_vip", "kubelet_unit", "runner", "runner_unit", "search_path"]
@@ -156,55 +153,10 @@ def kube_vip(cluster: Cluster, *, first: bool) -> bytes:
 
     `first`: for the first server while `kubeadm init` runs. From v1.29 on admin.conf has no rights before
     init has given them, so super-admin.conf stands in for it.
-    Source: kubernetes/kubeadm docs/ha-considerations.md; later releases call two of the names otherwise.
     """
     if cluster.kube_vip is None:
         return b""
     is_super = first and release_of(cluster).minor >= SUPER_ADMIN_FROM
     kubeconfig = SUPER_ADMIN_KUBECONFIG if is_super else ADMIN_KUBECONFIG
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "kube-vip", "namespace": "kube-system"},
-        "spec": {
-            "hostNetwork": True,
-            "hostAliases": [{"ip": "127.0.0.1", "hostnames": ["kubernetes"]}],
-            "containers": [_container(cluster.kube_vip.image, _environment(cluster))],
-            "volumes": [{"name": "kubeconfig", "hostPath": {"path": str(kubeconfig), "type": "File"}}],
-        },
-    }
-    return yaml.safe_dump(pod, sort_keys=False, width=1 << 20).encode()
-
-
-def _environment(cluster: Cluster) -> dict[str, str]:
-    interface = cluster.kube_vip.interface if cluster.kube_vip else ""
-    return {
-        "vip_arp": "true",
-        "port": "6443",
-        "vip_interface": interface,
-        "vip_cidr": "32",
-        "vip_subnet": "32",
-        "cp_enable": "true",
-        "cp_namespace": "kube-system",
-        "vip_ddns": "false",
-        "vip_leaderelection": "true",
-        "vip_leaseduration": "5",
-        "vip_renewdeadline": "3",
-        "vip_retryperiod": "1",
-        "vip_address": str(cluster.endpoint),
-        "address": str(cluster.endpoint),
-    }
-
-
-def _container(image: str, environment: dict[str, str]) -> dict[str, object]:
-    return {
-        "name": "kube-vip",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["manager"],
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
-        "securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
-        "volumeMounts": [
-            {"name": "kubeconfig", "mountPath": str(PurePosixPath(ADMIN_KUBECONFIG)), "readOnly": True}
-        ],
-    }
+    source = {"path": str(kubeconfig), "type": "File"}
+    return static_pod(cluster.kube_vip, str(cluster.endpoint), source)

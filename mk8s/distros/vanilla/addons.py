@@ -1,4 +1,4 @@
-"""What a cluster gets through its own API, and the static pod of kube-vip. Pure, YAML.
+"""What a cluster gets through its own API. Pure, YAML.
 
 CoreDNS is upstream's own deployment (kubernetes/kubernetes cluster/addons/dns/coredns, v1.20) with two
 replicas, a toleration for servers, and the rules for EndpointSlices that its later releases ask for.
@@ -10,15 +10,14 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from mk8s.cluster import KubeVip
 from mk8s.distros.base import Situation
 from mk8s.distros.upstream import images
 from mk8s.distros.vanilla.configs import as_yaml
 from mk8s.distros.vanilla.flags import CONTROL_PLANE_TAINT
-from mk8s.distros.vanilla.paths import ADDONS, ADMIN
+from mk8s.distros.vanilla.paths import ADDONS
 from mk8s.distros.vanilla.pki import KUBELET_CLIENT, dns_ip
 
-__all__ = ["coredns", "kube_vip", "kubelet_access", "of_cluster"]
+__all__ = ["coredns", "kubelet_access", "of_cluster"]
 
 DNS_LABELS = {"k8s-app": "kube-dns"}
 SYSTEM = "kube-system"
@@ -196,43 +195,3 @@ def _dns_service(address: str) -> dict[str, Any]:
             ],
         }
     }
-
-
-def kube_vip(settings: KubeVip, address: str) -> bytes:
-    """kube-vip as a static pod: one server at a time holds the endpoint's address, by a lease in the API.
-
-    Environment: kubernetes/kubeadm docs/ha-considerations.md; later releases call two of the names otherwise.
-    """
-    environment = {
-        "vip_arp": "true",
-        "port": "6443",
-        "vip_interface": settings.interface,
-        "vip_cidr": "32",
-        "vip_subnet": "32",
-        "cp_enable": "true",
-        "cp_namespace": SYSTEM,
-        "vip_ddns": "false",
-        "vip_leaderelection": "true",
-        "vip_leaseduration": "5",
-        "vip_renewdeadline": "3",
-        "vip_retryperiod": "1",
-        "vip_address": address,
-        "address": address,
-    }
-    pod = {
-        "hostNetwork": True,
-        "hostAliases": [{"ip": "127.0.0.1", "hostnames": ["kubernetes"]}],
-        "containers": [
-            {
-                "name": "kube-vip",
-                "image": settings.image,
-                "imagePullPolicy": "IfNotPresent",
-                "args": ["manager"],
-                "env": [{"name": name, "value": value} for name, value in environment.items()],
-                "securityContext": {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}},
-                "volumeMounts": [{"name": "kubeconfig", "mountPath": str(ADMIN), "readOnly": True}],
-            }
-        ],
-        "volumes": [{"name": "kubeconfig", "hostPath": {"path": str(ADMIN)}}],
-    }
-    return as_yaml(_meta("v1", "Pod", "kube-vip", SYSTEM) | {"spec": pod})

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Situation
-from mk8s.distros.upstream import kubeconfig, parts
+from mk8s.distros.upstream import kube_vip, kubeconfig, parts
 from mk8s.distros.upstream.parts import folder
 from mk8s.distros.vanilla import addons, configs, flags, paths, pki, units
 from mk8s.distros.vanilla.paths import config_of, kubeconfig_of, unit_path
@@ -89,7 +89,8 @@ def _configs(s: Situation) -> Iterator[WriteFile]:
     if s.node.name in configs.founders(s):
         yield _file(paths.ETCD_CLUSTER, configs.etcd_cluster(s))
     if s.cluster.kube_vip and s.cluster.endpoint:
-        pod = addons.kube_vip(s.cluster.kube_vip, s.cluster.endpoint)
+        admin = {"path": str(paths.ADMIN)}
+        pod = kube_vip.static_pod(s.cluster.kube_vip, s.cluster.endpoint, admin)
         yield _file(paths.STATIC_PODS / "kube-vip.yaml", pod)
 
 
