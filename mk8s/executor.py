@@ -14,28 +14,24 @@ is the event loop's. Begin reading at `Executor.run_steps`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
 from machines.errors import ActionError, Failure
-from mk8s.answers import FileState, read_file_state, read_free_space
-from mk8s.commands import file_state, free_space, set_mode
-from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
-from transports.base import Bytes, Command, OnProgress, Outcome, Source, Transport, TransportError
+from mk8s.steps import Step, Upload, WriteFile
+from mk8s.working import ROOT, Classify, Work
+from transports.base import Command, OnProgress, Outcome, Source, Transport, TransportError
 
 __all__ = ["Classify", "Executor", "StepsReport"]
 
 T = TypeVar("T")
-Classify: TypeAlias = Callable[[Outcome, Command], ActionError | None]
-"""A known problem in what a failed command said, or None."""
 
 LANGUAGE = {"LC_ALL": "C"}
 LOOKS = 3  # how often a question is asked whose answer comes cut
 DISK_FULL = b"No space left on device"
-ROOT = "root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,7 @@ class Executor:
         ``exit``, what `classify` makes of a failed command and what the judges of waits say.
         """
         tell = note or (lambda text: self._note(node, text))
-        work = _Work(self, node, classify or _nothing_known, lambda text: tell(self.redact(text)))
+        work = Work(self, node, classify or _nothing_known, lambda text: tell(self.redact(text)))
         for step in steps:
             await work.do(step)
         return StepsReport(
@@ -201,153 +197,6 @@ class Executor:
             self._transcript(entry)
 
 
-@dataclass(slots=True)
-class _Work:
-    """One list of steps on one node, and what it has come to so far."""
-
-    executor: Executor
-    node: str
-    classify: Classify
-    note: Callable[[str], None]
-    changed: int = 0
-    skipped: int = 0
-    uploaded: int = 0
-    titles: list[str] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
-
-    async def do(self, step: Step) -> None:
-        if isinstance(step, WaitFor):
-            return await self._wait(step)
-        self.note(step.title)
-        if isinstance(step, Upload):
-            done = await self._upload(step)
-        elif isinstance(step, WriteFile):
-            done = await self._write(step)
-        else:
-            done = await self._run(step)
-        if not done:
-            self.skipped += 1
-            return None
-        self.changed += 1
-        self.titles.append(step.title)
-        return None
-
-    async def _upload(self, step: Upload) -> bool:
-        there = await self._state(step)
-        if there is not None and there.sha256 == step.source.sha256:
-            if there.mode == step.mode:
-                return False
-            await self._must(set_mode(step.target, step.mode), changed=True)
-            return True
-        await self._refuse_without_room(step)
-        await self.executor.put(self.node, step.source, step, self._progress(step.title))
-        self.uploaded += step.source.size
-        await self._verify(step)
-        return True
-
-    async def _refuse_without_room(self, step: Upload) -> None:
-        """Before the first byte: a full disk breaks more than this upload."""
-        free = await self._answer(free_space(step.target), read_free_space)
-        if free < step.source.size:
-            needed = _amount(step.source.size)
-            raise ActionError(
-                "disk.full",
-                "disk",
-                message=f"{step.target} needs {needed}, and {_amount(free)} are free there",
-                remedy=f"free some space on {self.node}, or mount a larger disk at {step.target.parent}",
-            )
-
-    async def _verify(self, step: Upload) -> None:
-        there = await self._state(step)
-        if there is None or there.sha256 != step.source.sha256:
-            found = f"its sha256 is {there.sha256[:12]}…" if there else "it is not there"
-            raise ActionError(
-                "integrity",
-                message=f"{step.target} is not what was sent: {found}, not {step.source.sha256[:12]}…",
-                remedy="something else writes to this path, or the host's disk or memory is damaged",
-            )
-
-    async def _write(self, step: WriteFile) -> bool:
-        source = Bytes(step.content)
-        if await self._state(step) == FileState(source.sha256, step.mode, ROOT):
-            return False
-        await self.executor.put(self.node, source, step, _ignore_progress)
-        self.uploaded += source.size
-        return True
-
-    async def _state(self, step: Upload | WriteFile) -> FileState | None:
-        return await self._answer(file_state(step.target), read_file_state)
-
-    async def _answer(self, command: Command, read: Callable[[Outcome], T]) -> T:
-        """A question of ours that has to exit 0, as a value."""
-        outcome = await self._must(command)
-        try:
-            return read(outcome)
-        except ValueError as error:
-            raise ActionError(
-                "integrity",
-                message=self.executor.redact(f"{command.description}: the answer cannot be read: {error}"),
-                remedy="does root's shell print something of its own? It must be silent when no one types",
-            ) from error
-
-    async def _run(self, step: Run) -> bool:
-        if step.check is not None and (await self.executor.ask(step.on or self.node, step.check)).ok:
-            return False
-        await self._must(step.command, changed=True, on=step.on)
-        return True
-
-    async def _must(self, command: Command, *, changed: bool = False, on: str | None = None) -> Outcome:
-        """A command that has to exit 0."""
-        node = on or self.node
-        work = self.executor.command(node, command, changed=True) if changed else self._ask(command)
-        outcome = await work
-        if not outcome.ok:
-            raise self.executor.failure(outcome, command, self.classify)
-        return outcome
-
-    async def _ask(self, command: Command) -> Outcome:
-        return await self.executor.ask(self.node, command)
-
-    async def _wait(self, step: WaitFor) -> None:
-        said = None
-        for pause in step.pauses():
-            verdict = step.judge(await self.executor.ask(step.on or self.node, step.command))
-            if verdict.met:
-                self.seen.extend([f"{step.title}: {verdict.reason}"] if verdict.reason else [])
-                return
-            words = f"waiting until {step.title}: {verdict.reason or 'not yet'}"
-            if verdict.lineage:
-                message = self.executor.redact(words)
-                raise ActionError(
-                    *verdict.lineage, message=message, remedy=verdict.remedy, final=verdict.final
-                )
-            if words != said:
-                self.note(words)
-                said = words
-            await anyio.sleep(pause)
-
-    def _progress(self, title: str) -> OnProgress:
-        """Tell people each tenth of an upload."""
-        told = 0
-
-        def progress(done: int, total: int) -> None:
-            nonlocal told
-            tenths = 10 * done // total if total else 10
-            if tenths > told:
-                told = tenths
-                self.note(f"{title}: {_amount(done)} of {_amount(total)}")
-
-        return progress
-
-
-def _amount(size: int) -> str:
-    """Bytes for people."""
-    for unit, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size} bytes"
-
-
 def _nothing_known(_outcome: Outcome, _command: Command) -> None:
     """No catalogue of problems."""
 
@@ -362,7 +211,3 @@ def _ignore(_entry: dict[str, Any]) -> None:
 
 def _ignore_note(_node: str, _text: str) -> None:
     """Nobody listens."""
-
-
-def _ignore_progress(_done: int, _total: int) -> None:
-    """Too small to speak of."""

@@ -26,11 +26,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> int:
+    from mk8s.amounts import bytes_in_words
     from mk8s.images import images_in
     from mk8s.plan import make_plan, plan_as_data, plan_as_text
     from mk8s.project import load_project
     from mk8s.release import find_release
-    from mk8s.screen.words import bytes_in_words
     from mk8s.tables import node_machine
 
     project = load_project(args.manifest)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
+from mk8s.amounts import bytes_in_words
 from mk8s.facts import DATA
 from mk8s.preflight.base import Host, Scene, Trouble, of_each_host
-from mk8s.screen.words import bytes_in_words
 
 __all__ = ["UNPACKED"]
 

@@ -7,17 +7,14 @@ Pure. It knows no terminal and no colour.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from machines import Record
 from machines.words import one_line
+from mk8s.amounts import bytes_in_words
 
-__all__ = ["Line", "bytes_in_words", "duration", "line_of", "record_as_text", "retry_in_words"]
-
-STEP = 1024
-UNITS = ("B", "KiB", "MiB", "GiB")
+__all__ = ["Line", "duration", "line_of", "record_as_text", "retry_in_words"]
 
 
 class Line(NamedTuple):
@@ -43,14 +40,6 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}:{minute:02}:{second:02}"
     return f"{minutes}:{second:02}" if minutes else f"{whole} s"
-
-
-def bytes_in_words(count: float) -> str:
-    """Bytes in the unit that a person would choose: 512 B, 38.2 MiB."""
-    if count < STEP:
-        return f"{int(count)} B"
-    power = min(int(math.log(count, STEP)), len(UNITS) - 1)
-    return f"{count / STEP**power:.1f} {UNITS[power]}"
 
 
 def retry_in_words(record: Record) -> str:

@@ -11,7 +11,7 @@ import pytest
 from machines import Record
 from mk8s.screen import EventScreen, PlainScreen, result_event
 from mk8s.screen.live import LiveScreen
-from mk8s.screen.words import Line, bytes_in_words, duration, line_of, record_as_text
+from mk8s.screen.words import Line, duration, line_of, record_as_text
 
 TITLES = {"stage": "put the release on the node", "hold": "hold for the signal"}
 
@@ -98,15 +98,6 @@ def test_a_record_reads_as_its_line(case: str) -> None:
 def test_durations_read_as_people_say_them(seconds: float, words: str) -> None:
     """Seconds below a minute, a clock above."""
     assert duration(seconds) == words
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (850 << 20, "850.0 MiB"), (3 << 40, "3072.0 GiB")],
-)
-def test_bytes_read_in_a_fitting_unit(count: int, words: str) -> None:
-    """Never more than the unit's next, up to GiB."""
-    assert bytes_in_words(count) == words
 
 
 def test_the_plain_screen_counts_the_healthy_nodes() -> None:

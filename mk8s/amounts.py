@@ -1,0 +1,18 @@
+"""Amounts as people say them. Pure; for messages, screens and checks alike."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["bytes_in_words"]
+
+STEP = 1024
+UNITS = ("B", "KiB", "MiB", "GiB")
+
+
+def bytes_in_words(count: float) -> str:
+    """Bytes in the unit that a person would choose: 512 B, 38.2 MiB."""
+    if count < STEP:
+        return f"{int(count)} B"
+    power = min(int(math.log(count, STEP)), len(UNITS) - 1)
+    return f"{count / STEP**power:.1f} {UNITS[power]}"
