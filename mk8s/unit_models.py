@@ -10,7 +10,7 @@ from mk8s.units import ANSWER, JOURNAL, LINES_OF_JOURNAL, RECORDS
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedHost, SimulatedService
 
-__all__ = ["UNIT_HANDLERS", "answer_with_state"]
+__all__ = ["UNIT_HANDLERS", "answer_with_state", "ask", "note_start"]
 
 YES, NO = Outcome(status=0), Outcome(status=1)
 
@@ -23,7 +23,8 @@ def answer_with_state(host: SimulatedHost, command: Command, answer: Outcome) ->
     )
 
 
-async def _ask(host: SimulatedHost, command: Command) -> Outcome:
+async def ask(host: SimulatedHost, command: Command) -> Outcome:
+    """What `units.ask_unit` prints."""
     return Outcome(status=0, stdout=_state(host, command.args[0]).encode())
 
 
@@ -45,7 +46,7 @@ async def _run(host: SimulatedHost, command: Command) -> Outcome:
     if service is None:
         words = f"Failed to restart {unit}: Unit {unit} not found.\n"
         return Outcome(status=5, stderr=words.encode())
-    _note_start(host, service)
+    note_start(host, service)
     service.stop()
     service.start()
     host.disk.write(RECORDS / unit, f"{_print_of(host, files)}\n".encode())
@@ -58,7 +59,7 @@ def _print_of(host: SimulatedHost, files: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(file.sha256 if file else "absent" for file in known).encode()).hexdigest()
 
 
-def _note_start(host: SimulatedHost, service: SimulatedService) -> None:
+def note_start(host: SimulatedHost, service: SimulatedService) -> None:
     """The host notes the time, the model the journal's length."""
     host.disk.make_folder(_since(service.name).parent)
     host.disk.write(_since(service.name), str(len(service.journal)).encode())
@@ -87,5 +88,5 @@ def _state(host: SimulatedHost, unit: str) -> str:
     return "\n".join([text + JOURNAL, *service.journal[since:][-LINES_OF_JOURNAL:]]) + "\n"
 
 
-UNIT_HANDLERS: Mapping[str, Handler] = {"unit.ask": _ask, "unit.run": _run, "unit.runs": _runs}
+UNIT_HANDLERS: Mapping[str, Handler] = {"unit.ask": ask, "unit.run": _run, "unit.runs": _runs}
 """Operation -> model. What `ask_unit_and` makes has its own operation, and uses `answer_with_state`."""

@@ -14,9 +14,10 @@ This module knows no transport that is open, no clock and no distro. Begin readi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 from mk8s.problems import Catalogue, Finding
 from mk8s.steps import Judge, Verdict
@@ -26,7 +27,9 @@ __all__ = [
     "ANSWER",
     "JOURNAL",
     "LINES_OF_JOURNAL",
+    "LONGEST_REASON",
     "RECORDS",
+    "STATE",
     "UnitView",
     "answers",
     "ask_unit",
@@ -82,6 +85,7 @@ printf '%s\\n' "$print" > "{RECORDS}/$unit.new"
 mv -f "{RECORDS}/$unit.new" "{RECORDS}/$unit"
 """
 
+# For scripts that ask more: `state UNIT` prints what `UnitView` reads; after a line ANSWER comes their own.
 STATE = f"""\
 state() {{
   systemctl show "$1" -p LoadState -p UnitFileState -p ActiveState -p SubState -p Result -p NRestarts
@@ -139,7 +143,10 @@ def ask_unit_and(operation: str, description: str, unit: str, *words: str) -> Co
 
 @dataclass(frozen=True, slots=True)
 class UnitView:
-    """What systemd says of a unit, and what the unit said itself."""
+    """What systemd says of a unit, and what the unit said itself. A driver's own view may know more words."""
+
+    serious: ClassVar[re.Pattern[str]] = SERIOUS  # lines that give a reason
+    reinstall: ClassVar[str] = "run again: bootstrap writes its file"
 
     properties: Mapping[str, str]
     journal: tuple[str, ...] = ()
@@ -184,14 +191,14 @@ class UnitView:
         """The most useful line of the journal: the last serious one, or just the last."""
         lines = [line.strip() for line in self.journal if line.strip()]
         said = [line for line in lines if not SYSTEMD.search(line)] or lines  # systemd tells no reasons
-        serious = [line for line in said if SERIOUS.search(line)]
+        serious = [line for line in said if self.serious.search(line)]
         return (serious or said or [""])[-1][:LONGEST_REASON]
 
     def trouble(self, catalogue: Catalogue) -> Verdict | None:
         """A verdict of "never" where there is no point in waiting on."""
         if self.properties.get("LoadState") == "not-found":
-            remedy = "run again: bootstrap writes its file"
-            return Verdict(False, "the unit is not installed", ("unit.missing", "unit"), remedy, True)
+            lineage = ("unit.missing", "unit")
+            return Verdict(False, "the unit is not installed", lineage, self.reinstall, True)
         if self.is_active:
             return None
         finding = catalogue.find("\n".join(self.journal))
@@ -209,11 +216,13 @@ def _never(finding: Finding) -> Verdict:
     return Verdict(False, finding.message[: 2 * LONGEST_REASON], known.lineage, known.remedy, known.final)
 
 
-def is_active(catalogue: Catalogue, *, enabled: bool = False) -> Judge:
+def is_active(
+    catalogue: Catalogue, *, enabled: bool = False, read: Callable[[Outcome], UnitView] = UnitView.of
+) -> Judge:
     """Met when systemd calls the unit active; with `enabled`, only if a reboot starts it again."""
 
     def judge(outcome: Outcome) -> Verdict:
-        view = UnitView.of(outcome)
+        view = read(outcome)
         trouble = view.trouble(catalogue)
         if trouble:
             return trouble

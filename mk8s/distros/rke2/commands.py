@@ -7,16 +7,17 @@ none carries a secret.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
+from mk8s import units
 from mk8s.cluster import Node
 from mk8s.distros.rke2.config import data_dir
+from mk8s.units import ANSWER, STATE
 from transports.base import Command, File
 
 __all__ = [
     "ADMIN_KUBECONFIG",
-    "ANSWER",
-    "JOURNAL",
     "USUAL_PREFIX",
     "ask_node",
     "ask_nodes",
@@ -40,9 +41,6 @@ __all__ = [
 ADMIN_KUBECONFIG = PurePosixPath("/etc/rancher/rke2/rke2.yaml")
 USUAL_PREFIX = PurePosixPath("/usr/local")
 RECORDS = PurePosixPath("/var/lib/mk8s/installed")
-JOURNAL = "--- journal"
-ANSWER = "--- answer"
-LINES_OF_JOURNAL = 60
 SECONDS_TO_INSTALL = 600.0
 SECONDS_TO_COPY = 1800.0
 
@@ -135,22 +133,6 @@ START = """\
 mkdir -p /run/mk8s && date +%s > "/run/mk8s/$1.since"
 systemctl reset-failed "$1" 2>/dev/null || :
 exec systemctl start --no-block "$1"
-"""
-
-STATE = f"""\
-state() {{
-  systemctl show "$1" -p LoadState -p UnitFileState -p ActiveState -p SubState -p Result -p NRestarts
-  systemctl is-active --quiet "$1" && return
-  since=$(cat "/run/mk8s/$1.since" 2>/dev/null) || since=
-  echo '{JOURNAL}'
-  journalctl -u "$1" ${{since:+"--since=@$since"}} -n {LINES_OF_JOURNAL} -o cat --no-pager 2>/dev/null
-}}
-"""
-
-ASK_UNIT = f"""\
-{STATE}
-state "$1"
-exit 0
 """
 
 ASK_READYZ = f"""\
@@ -284,12 +266,7 @@ def start_unit(node: Node) -> Command:
 
 def ask_unit(node: Node) -> Command:
     """The unit's state and, unless it is active, what it said since it was started."""
-    return Command(
-        operation="rke2.unit",
-        description=f"look at {unit_of(node)}",
-        script=ASK_UNIT,
-        args=(unit_of(node),),
-    )
+    return replace(units.ask_unit(unit_of(node)), operation="rke2.unit")
 
 
 def ask_readyz(node: Node) -> Command:

@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
+from mk8s import unit_models
 from mk8s.cluster import Cluster
-from mk8s.distros.rke2.commands import ANSWER, JOURNAL, LINES_OF_JOURNAL
 from mk8s.distros.rke2.world import AGENT_UNIT, SERVER_UNIT, World
 from transports.base import Command, Outcome
 from transports.simulated import (
@@ -176,39 +176,13 @@ async def _start(_world: World, host: SimulatedHost, command: Command) -> Outcom
     if service is None:
         return Outcome(status=5, stderr=f"Failed to start {command.args[0]}: Unit not found.".encode())
     service.restarts = 0
-    host.disk.make_folder(_since(command).parent)
-    host.disk.write(_since(command), str(len(service.journal)).encode())
+    unit_models.note_start(host, service)
     service.start()
     return YES
 
 
-def _since(command: Command) -> PurePosixPath:
-    """Where the start was noted. The host notes the time, the model the journal's length."""
-    return PurePosixPath(f"/run/mk8s/{command.args[0]}.since")
-
-
 async def _unit(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    return Outcome(status=0, stdout=_state(host, command).encode())
-
-
-def _state(host: SimulatedHost, command: Command) -> str:
-    """What the shared part of the asking scripts prints."""
-    service = host.service(command.args[0])
-    if service is None:
-        return f"LoadState=not-found\nActiveState=inactive\nSubState=dead\n{JOURNAL}\n"
-    properties = {
-        "LoadState": "loaded",
-        "UnitFileState": "enabled" if service.enabled else "disabled",
-        "ActiveState": service.state,
-        "SubState": service.sub,
-        "Result": service.result,
-        "NRestarts": service.restarts,
-    }
-    text = "".join(f"{key}={value}\n" for key, value in properties.items())
-    if service.state == "active":
-        return text
-    since = int(host.disk.read(_since(command))) if _since(command) in host.files else 0
-    return "\n".join([text + JOURNAL, *service.journal[since:][-LINES_OF_JOURNAL:]]) + "\n"
+    return await unit_models.ask(host, command)
 
 
 # The cluster's answers
@@ -223,11 +197,8 @@ async def _ping(world: World, host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _ask(world: World, host: SimulatedHost, command: Command, word: bytes) -> Outcome:
-    state = f"{_state(host, command)}{ANSWER}\n".encode()
-    refusal = _refusal(world, host, command.args[1])
-    if refusal:
-        return Outcome(status=refusal.status, stdout=state, stderr=refusal.stderr)
-    return Outcome(status=0, stdout=state + word)
+    answer = _refusal(world, host, command.args[1]) or Outcome(status=0, stdout=word)
+    return unit_models.answer_with_state(host, command, answer)
 
 
 def _refusal(world: World, host: SimulatedHost, kubectl: str) -> Outcome | None:

@@ -12,13 +12,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
-from mk8s.distros.rke2.commands import ANSWER, JOURNAL
+from mk8s import units
 from mk8s.distros.rke2.tokens import redact
-from mk8s.problems import Finding, load_catalogue
+from mk8s.problems import Catalogue, load_catalogue
 from mk8s.steps import Judge, Verdict
+from mk8s.units import LONGEST_REASON
 from transports.base import Outcome
 
 __all__ = [
@@ -39,65 +41,23 @@ CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 ETCD = "node-role.kubernetes.io/etcd"
 IS_VOTER = "EtcdIsVoter"  # a condition that the engine keeps on etcd nodes: False while it is a learner
 
-MOST_RESTARTS = 3  # systemd waits 5 s between two; one or two happen while a first server is busy
 TRUTHS = ("true", "True")
-SERIOUS = re.compile(r"level=(fatal|error)|^(FATA|ERRO)\b|\b(fatal|panic):", re.IGNORECASE)
-RESTART_LINE = re.compile(r"schedul\w+ restart", re.IGNORECASE)
-REINSTALL = "install again: `mk8s run` after removing what is left with rke2-uninstall.sh"
-LONGEST_REASON = 240  # characters of a journal line that people are shown
 
 
-@dataclass(frozen=True, slots=True)
-class UnitView:
-    """What systemd says of a unit, and what the unit said itself."""
+class UnitView(units.UnitView):
+    """What systemd says of RKE2's unit, and what RKE2 said itself."""
 
-    properties: Mapping[str, str]
-    journal: tuple[str, ...] = ()
-    answer: str = ""
+    __slots__ = ()
+    serious = re.compile(r"level=(fatal|error)|^(FATA|ERRO)\b|\b(fatal|panic):", re.IGNORECASE)
+    reinstall = "install again: `mk8s run` after removing what is left with rke2-uninstall.sh"
 
     @classmethod
-    def of(cls, outcome: Outcome, secrets: Sequence[str]) -> UnitView:
+    def without(cls, secrets: Sequence[str], outcome: Outcome) -> units.UnitView:
         """Read the output of the `rke2.unit`, `rke2.readyz` and `rke2.ping` commands."""
         text = redact(outcome.stdout.decode("utf-8", "replace"), list(secrets))
-        rest, _, answer = text.partition(f"{ANSWER}\n")
-        state, _, journal = rest.partition(f"{JOURNAL}\n")
-        properties = dict(line.split("=", 1) for line in state.splitlines() if "=" in line)
-        return cls(properties, tuple(journal.splitlines()), answer.strip())
+        return cls.of(replace(outcome, stdout=text.encode()))
 
-    @property
-    def is_active(self) -> bool:
-        return self.properties.get("ActiveState") == "active"
-
-    @property
-    def restarts(self) -> int:
-        """How often systemd started it again; counted from the journal where systemd is too old to say."""
-        said = self.properties.get("NRestarts", "")
-        return int(said) if said.isdigit() else sum(bool(RESTART_LINE.search(line)) for line in self.journal)
-
-    @property
-    def keeps_failing(self) -> bool:
-        return self.properties.get("ActiveState") == "failed" or self.restarts > MOST_RESTARTS
-
-    @property
-    def words(self) -> str:
-        """For people: ``activating (auto-restart, restarted 2 times)``."""
-        state, sub = self.properties.get("ActiveState", "unknown"), self.properties.get("SubState", "")
-        more = [sub] if sub and sub != state else []
-        if self.restarts:
-            more.append(f"restarted {self.restarts} time{'s' if self.restarts > 1 else ''}")
-        return f"{state} ({', '.join(more)})" if more else state
-
-    @property
-    def last_words(self) -> str:
-        """The most useful line of the journal: the last serious one, or just the last."""
-        said = [line.strip() for line in self.journal if line.strip()]
-        serious = [line for line in said if SERIOUS.search(line)]
-        return (serious or said or [""])[-1][:LONGEST_REASON]
-
-    def trouble(self) -> Verdict | None:
-        """A verdict of "never" where there is no point in waiting on."""
-        if self.properties.get("LoadState") == "not-found":
-            return Verdict(False, "the unit is not installed", ("unit.missing", "unit"), REINSTALL, True)
+    def trouble(self, catalogue: Catalogue) -> Verdict | None:
         if self.properties.get("Result") == "exec-condition":
             return Verdict(
                 False,
@@ -106,49 +66,22 @@ class UnitView:
                 "stop it, or correct the node's role in the manifest",
                 True,
             )
-        if self.is_active:
-            return None
-        finding = load_catalogue("rke2").find("\n".join(self.journal))
-        if finding and (finding.problem.final or self.keeps_failing):
-            return _never(finding)
-        if self.keeps_failing:
-            reason = f"the unit keeps failing, {self.words}: {self.last_words}"
-            return Verdict(
-                False, reason, ("unit.failed", "unit"), "read `journalctl -u` of the unit on the host"
-            )
-        return None
-
-
-def _never(finding: Finding) -> Verdict:
-    known = finding.problem
-    return Verdict(False, finding.message[: 2 * LONGEST_REASON], known.lineage, known.remedy, known.final)
+        return super().trouble(catalogue)
 
 
 def unit_is_active(secrets: Sequence[str], *, enabled: bool = False) -> Judge:
     """Met when systemd calls the unit active; with `enabled`, only if a reboot starts it again."""
-
-    def judge(outcome: Outcome) -> Verdict:
-        view = UnitView.of(outcome, secrets)
-        trouble = view.trouble()
-        if trouble:
-            return trouble
-        if not view.is_active:
-            return Verdict(False, " ".join(filter(None, (f"{view.words}:", view.last_words))).rstrip(":"))
-        if enabled and view.properties.get("UnitFileState") != "enabled":
-            return Verdict(False, "active, but a reboot would not start it")
-        return Verdict(True, "active")
-
-    return judge
+    return units.is_active(load_catalogue("rke2"), enabled=enabled, read=partial(UnitView.without, secrets))
 
 
 def answers(word: str, secrets: Sequence[str]) -> Judge:
     """Met when the endpoint answers with `word`. A unit that keeps failing ends the wait."""
 
     def judge(outcome: Outcome) -> Verdict:
-        view = UnitView.of(outcome, secrets)
+        view = UnitView.without(secrets, outcome)
         if outcome.ok and view.answer == word:
             return Verdict(True, word)
-        trouble = view.trouble()
+        trouble = view.trouble(load_catalogue("rke2"))
         if trouble:
             return trouble
         said = view.answer.splitlines()[-1:] or [outcome.complaint if outcome.stderr else "no answer yet"]

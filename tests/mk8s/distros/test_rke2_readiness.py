@@ -107,7 +107,7 @@ def test_a_unit_that_is_not_there_is_not_waited_for() -> None:
 
 def test_an_old_systemd_that_counts_no_restarts_is_counted_for() -> None:
     line = "rke2-server.service: Scheduled restart job, restart counter is at 1."
-    view = UnitView.of(outcome(f"ActiveState=activating\n--- journal\n{line}\n{line}\n"), [])
+    view = UnitView.of(outcome(f"ActiveState=activating\n--- journal\n{line}\n{line}\n"))
 
     assert view.restarts == 2
 

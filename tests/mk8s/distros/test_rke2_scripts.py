@@ -216,7 +216,7 @@ def test_a_damaged_archive_is_never_placed(sh: Sh, tmp_path: Path) -> None:
 
 
 def test_a_unit_that_is_not_active_tells_its_last_words(sh: Sh) -> None:
-    view = UnitView.of(sh(commands.ask_unit(SERVER)), [])
+    view = UnitView.of(sh(commands.ask_unit(SERVER)))
 
     assert view.words == "activating (x, restarted 1 time)"
     assert view.journal == ("level=fatal msg=boom",)
@@ -226,7 +226,7 @@ def test_an_active_units_journal_is_left_alone(sh: Sh, tools: Path) -> None:
     """It may be long, it is asked every few seconds, and nobody needs it."""
     put_tool(tools, "systemctl", SYSTEMCTL.format(log=tools / "log", state="active"))
 
-    view = UnitView.of(sh(commands.ask_unit(SERVER)), [])
+    view = UnitView.of(sh(commands.ask_unit(SERVER)))
 
     assert view.is_active
     assert "journalctl" not in (tools / "log").read_text()
@@ -241,7 +241,7 @@ def test_readyz_brings_the_units_state_and_the_answer(sh: Sh, tools: Path) -> No
     outcome = sh(asked)
 
     assert outcome.status == 0
-    assert UnitView.of(outcome, []).answer == "ok"
+    assert UnitView.of(outcome).answer == "ok"
     assert (
         "--kubeconfig /etc/rancher/rke2/rke2.yaml --request-timeout=10s get --raw /readyz"
         in (tools / "log").read_text()
@@ -251,7 +251,7 @@ def test_readyz_brings_the_units_state_and_the_answer(sh: Sh, tools: Path) -> No
 def test_the_supervisor_is_asked_by_curl_where_there_is_one(sh: Sh, tools: Path) -> None:
     put_tool(tools, "curl", '#!/bin/sh\n[ "$4" = https://127.0.0.1:9345/ping ] && printf pong\n')
 
-    assert UnitView.of(sh(commands.ask_ping(SERVER)), []).answer == "pong"
+    assert UnitView.of(sh(commands.ask_ping(SERVER))).answer == "pong"
 
 
 def test_nm_cloud_setup_is_asked_for_in_systemds_words(sh: Sh) -> None:
