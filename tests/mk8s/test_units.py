@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -26,13 +23,12 @@ from mk8s.units import (
     unit_runs,
 )
 from tests.mk8s.distros.situations import outcome
+from tests.mk8s.shells import SHELLS, Sh, shell_among
 from transports.base import Command, Outcome
 from transports.simulated import SimulatedHost
 
-SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 KNOWN = load_catalogue("vanilla")
 UNIT = "kubelet.service"
-Sh = Callable[[Command], Outcome]
 
 SYSTEMCTL = """\
 #!/bin/sh
@@ -61,15 +57,11 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=SHELLS)
 def sh(request: pytest.FixtureRequest, place: Path) -> Sh:
-    shell = ["busybox", "sh"] if request.param == "busybox" else [request.param]
+    shell = shell_among(place, request.param)
 
     def run(command: Command) -> Outcome:
-        script = command.script.replace(str(RECORDS), str(place / "records")).replace(
-            "/run/mk8s", str(place / "run")
-        )
-        words = [*shell, "-c", script, "sh", *command.args]
-        done = subprocess.run(words, capture_output=True, check=False, env={"PATH": f"{place}:/usr/bin:/bin"})
-        return Outcome(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+        script = command.script.replace(str(RECORDS), str(place / "records"))
+        return shell(replace(command, script=script.replace("/run/mk8s", str(place / "run"))))
 
     return run
 

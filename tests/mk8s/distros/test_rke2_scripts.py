@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
-import subprocess
 import tarfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -17,12 +14,11 @@ from mk8s.distros.rke2 import commands
 from mk8s.distros.rke2.readiness import UnitView
 from mk8s.standin.release import build_release
 from tests.mk8s.distros.situations import make_node
+from tests.mk8s.shells import SHELLS, Sh, shell_among
 from transports.base import Command, File, Outcome
 
 SERVER = make_node("srv-1", "primary", "10.0.0.11")
-SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 UNIT = "[Service]\nExecStart=/usr/local/bin/rke2 {role}\n"
-Sh = Callable[[Command], Outcome]
 
 SYSTEMCTL = """\
 #!/bin/sh
@@ -52,15 +48,7 @@ def put_tool(folder: Path, name: str, text: str) -> None:
 
 @pytest.fixture(params=SHELLS)
 def sh(request: pytest.FixtureRequest, tools: Path) -> Sh:
-    shell = ["busybox", "sh"] if request.param == "busybox" else [request.param]
-
-    def run(command: Command) -> Outcome:
-        words = [*shell, "-c", command.script, "sh", *command.args]
-        env = {"PATH": f"{tools}:/usr/bin:/bin", "LC_ALL": "C"}
-        done = subprocess.run(words, capture_output=True, check=False, env=env)
-        return Outcome(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
-
-    return run
+    return shell_among(tools, request.param)
 
 
 def file_of(path: Path) -> File:

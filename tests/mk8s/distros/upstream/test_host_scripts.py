@@ -5,9 +5,7 @@ Each story is told twice; status and files must be the same. Programs of the hos
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,13 +17,12 @@ from mk8s.distros.upstream import host_commands as commands
 from mk8s.distros.upstream import swap_commands
 from mk8s.distros.upstream.host import SYSCTLS
 from mk8s.distros.upstream.model import HANDLED
-from transports.base import Command, Outcome
+from tests.mk8s.shells import SHELLS, Sh, shell_among
+from transports.base import Command
 from transports.simulated import SimulatedHost
 
 pytestmark = pytest.mark.anyio
 
-SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
-Sh = Callable[[Command], Outcome]
 HOSTS = b"127.0.0.1 localhost\n127.0.1.1 srv-1 # no newline at the end"
 FSTAB = b"""\
 # swap is for the weak swap
@@ -63,15 +60,7 @@ def tools(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=SHELLS)
 def sh(request: pytest.FixtureRequest, tools: Path) -> Sh:
-    shell = ["busybox", "sh"] if request.param == "busybox" else [request.param]
-
-    def run(command: Command) -> Outcome:
-        words = [*shell, "-c", command.script, "sh", *command.args]
-        env = {"PATH": f"{tools}:/usr/bin:/bin", "LC_ALL": "C"}
-        done = subprocess.run(words, capture_output=True, check=False, env=env)
-        return Outcome(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
-
-    return run
+    return shell_among(tools, request.param)
 
 
 def below(root: Path, command: Command) -> Command:

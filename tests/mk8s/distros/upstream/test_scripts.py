@@ -7,17 +7,15 @@ import io
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from mk8s.distros.upstream import commands
 from mk8s.distros.upstream.routes import ROUTES_SCRIPT
+from tests.mk8s.shells import SHELLS, Sh, shell_among
 from transports.base import Command, Outcome
 
-SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
-Sh = Callable[[Command], Outcome]
 PODS = "10.244.0.0/16"
 
 # What these were told goes to `log`; what they answer is in files beside them.
@@ -80,15 +78,7 @@ def tools(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=SHELLS)
 def sh(request: pytest.FixtureRequest, tools: Path) -> Sh:
-    shell = ["busybox", "sh"] if request.param == "busybox" else [request.param]
-
-    def run(command: Command) -> Outcome:
-        words = [*shell, "-c", command.script, "sh", *command.args]
-        env = {"PATH": f"{tools}:/usr/bin:/bin", "LC_ALL": "C"}
-        done = subprocess.run(words, capture_output=True, check=False, env=env)
-        return Outcome(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
-
-    return run
+    return shell_among(tools, request.param)
 
 
 def at(path: Path) -> PurePosixPath:

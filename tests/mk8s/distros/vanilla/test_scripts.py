@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
-import subprocess
 import tarfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -15,11 +12,10 @@ import pytest
 
 from mk8s.distros.vanilla import commands
 from tests.mk8s.distros.vanilla.clusters import five
+from tests.mk8s.shells import SHELLS, Sh, shell_among
 from transports.base import Command, File, Outcome
 
 FIRST, SECOND, THIRD = five().servers
-SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
-Sh = Callable[..., Outcome]
 
 # As etcd 3.4 prints: ID, status, name, peer URL, client URL, learner
 FULL = "8e9e05c52164694d, started, srv-1, https://10.0.0.11:2380, https://10.0.0.11:2379, false"
@@ -55,7 +51,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=SHELLS)
 def sh(request: pytest.FixtureRequest, place: Path) -> Sh:
-    shell = ["busybox", "sh"] if request.param == "busybox" else [request.param]
+    shell = shell_among(place, request.param)
     ours = {
         "/var/lib/mk8s/bin": str(place),
         "/var/lib/etcd": f"{place}/etcd",
@@ -63,13 +59,10 @@ def sh(request: pytest.FixtureRequest, place: Path) -> Sh:
     }
 
     def run(command: Command) -> Outcome:
-        args = list(command.args)
+        args = command.args
         for there, here in ours.items():
-            args = [arg.replace(there, here) for arg in args]
-        words = [*shell, "-c", command.script, "sh", *args]
-        env = {"PATH": f"{place}:/usr/bin:/bin", "LC_ALL": "C"}
-        done = subprocess.run(words, capture_output=True, check=False, env=env)
-        return Outcome(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+            args = tuple(arg.replace(there, here) for arg in args)
+        return shell(replace(command, args=args))
 
     return run
 

@@ -1,0 +1,29 @@
+"""The shells of this machine, so that tests run a driver's scripts in every kind that a host may have."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from transports.base import Command, Outcome
+
+__all__ = ["SHELLS", "Sh", "shell_among"]
+
+SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
+Sh: TypeAlias = Callable[[Command], Outcome]
+
+
+def shell_among(tools: Path, name: str) -> Sh:
+    """Run commands in the shell `name`. What lies in `tools` stands in for the host's programs."""
+    shell = ["busybox", "sh"] if name == "busybox" else [name]
+
+    def run(command: Command) -> Outcome:
+        words = [*shell, "-c", command.script, "sh", *command.args]
+        env = {"PATH": f"{tools}:/usr/bin:/bin", "LC_ALL": "C"}
+        done = subprocess.run(words, capture_output=True, check=False, env=env)
+        return Outcome(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    return run
