@@ -23,12 +23,11 @@ from mk8s.distros.kubeadm.paths import (
 )
 from mk8s.distros.upstream import parts
 from mk8s.distros.upstream.runtime import SOCKET
+from mk8s.units import JOURNAL, LINES_OF_JOURNAL
 from transports.base import Command
 
 __all__ = [
-    "JOURNAL",
     "LEFTOVERS",
-    "LINES_OF_JOURNAL",
     "MISSING",
     "REFUSED",
     "SERVER_IMAGES",
@@ -42,8 +41,6 @@ __all__ = [
 ]
 
 UNIT = RUNNER_UNIT.name
-JOURNAL = "--- journal"
-LINES_OF_JOURNAL = 60
 SECONDS_TO_RESET = 600.0
 REFUSED = 66  # exit status: the reset would have taken a cluster away
 SERVER_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")

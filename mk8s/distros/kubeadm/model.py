@@ -17,13 +17,14 @@ import anyio
 import yaml
 
 from mk8s.cluster import Cluster
-from mk8s.distros.kubeadm.commands import JOURNAL, LINES_OF_JOURNAL, REFUSED
+from mk8s.distros.kubeadm.commands import REFUSED
 from mk8s.distros.kubeadm.paths import ADMIN_KUBECONFIG, KUBELET_UNIT, LOG, RUNNER_UNIT
 from mk8s.distros.kubeadm.world import CERTIFICATES_LAST, TOKENS_LAST, KubeadmWorld
 from mk8s.distros.upstream import model as upstream
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused
 from mk8s.kube.world import everywhere, replicas
+from mk8s.units import JOURNAL, LINES_OF_JOURNAL
 from transports.base import Command, Outcome
 from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork
 

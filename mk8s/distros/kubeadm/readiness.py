@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from mk8s.distros.kubeadm.certificate import public_key_info
-from mk8s.distros.kubeadm.commands import JOURNAL
 from mk8s.problems import load_catalogue
 from mk8s.steps import Verdict
+from mk8s.units import JOURNAL
 from transports.base import Outcome
 
 __all__ = [

@@ -24,6 +24,7 @@ from mk8s.distros.kubeadm.readiness import (
 )
 from mk8s.distros.kubeadm.world import AUTHORITY
 from mk8s.steps import Run, WriteFile
+from mk8s.units import JOURNAL
 from tests.mk8s.distros.kubeadm.clusters import (
     KEY,
     LEARNED,
@@ -50,7 +51,7 @@ echo 'fe, started, srv-3, https://10.0.0.13:2380, https://10.0.0.13:2379, true'
 def unit(progress: str, state: str, *journal: str) -> Outcome:
     """What `kubeadm.ask` prints."""
     lines = [f"progress={progress}", "kubelet=enabled", "LoadState=loaded", f"ActiveState={state}"]
-    return outcome("\n".join([*lines, commands.JOURNAL, *journal]) + "\n")
+    return outcome("\n".join([*lines, JOURNAL, *journal]) + "\n")
 
 
 def test_the_driver_is_known_by_its_name() -> None:
