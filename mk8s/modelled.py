@@ -18,7 +18,7 @@ import anyio
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService
 
-__all__ = ["OS_HANDLERS", "model_os"]
+__all__ = ["OS_HANDLERS", "hash_is", "model_os", "not_what_was_sent"]
 
 HASH_RATE = 400e6  # bytes per second: openssl on one core of a current server
 UNPACK_RATE = 50e6  # bytes of a compressed archive per second
@@ -70,6 +70,23 @@ def _slow(operation: str, rate: float) -> Callable[[Plain], Plain]:
         return plain
 
     return register
+
+
+# What `mk8s.verifying` does in scripts of drivers
+
+
+async def hash_is(host: SimulatedHost, path: PurePosixPath, digest: str, rate: float = HASH_RATE) -> bool:
+    """Whether the file is there and is that one, after the time that hashing it takes at bytes per second."""
+    file = host.files.get(path)
+    if file is None:
+        return False
+    await anyio.sleep(file.size / rate)
+    return file.sha256 == digest
+
+
+def not_what_was_sent(path: PurePosixPath) -> Outcome:
+    """How such a script ends where the file is another."""
+    return _refusal(65, f"mk8s: {path} is not what was sent")
 
 
 # Files

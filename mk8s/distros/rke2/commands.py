@@ -14,6 +14,7 @@ from mk8s import units
 from mk8s.cluster import Node
 from mk8s.distros.rke2.config import data_dir
 from mk8s.units import ANSWER, STATE
+from mk8s.verifying import VERIFY
 from transports.base import Command, File
 
 __all__ = [
@@ -43,14 +44,6 @@ USUAL_PREFIX = PurePosixPath("/usr/local")
 RECORDS = PurePosixPath("/var/lib/mk8s/installed")
 SECONDS_TO_INSTALL = 600.0
 SECONDS_TO_COPY = 1800.0
-
-VERIFY = """\
-verify() {
-  printf '%s  %s\\n' "$2" "$1" | sha256sum -c - >/dev/null 2>&1 && return
-  echo "mk8s: $1 is not what was sent" >&2
-  exit 65
-}
-"""
 
 # The record names every installed file with its hash, so the check sees a torn unpacking, a different
 # release put over this one, and a changed prefix.

@@ -19,6 +19,7 @@ import anyio
 from mk8s import unit_models
 from mk8s.cluster import Cluster
 from mk8s.distros.rke2.world import AGENT_UNIT, SERVER_UNIT, World
+from mk8s.modelled import hash_is, not_what_was_sent
 from transports.base import Command, Outcome
 from transports.simulated import (
     Handler,
@@ -82,11 +83,7 @@ def _handler(world: World, answer: Answer) -> Handler:
 
 
 async def _hash_is(host: SimulatedHost, path: PurePosixPath, digest: str) -> bool:
-    file = host.files.get(path)
-    if file is None:
-        return False
-    await anyio.sleep(file.size / HASHING)
-    return file.sha256 == digest
+    return await hash_is(host, path, digest, HASHING)
 
 
 async def _has_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
@@ -97,15 +94,11 @@ async def _has_archive(_world: World, host: SimulatedHost, command: Command) -> 
 async def _place_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     staged, target = map(PurePosixPath, command.args[:2])
     if not await _hash_is(host, staged, command.args[2]):
-        return _not_what_was_sent(staged)
+        return not_what_was_sent(staged)
     file = host.files[staged]
     host.disk.make_folder(target.parent)
     host.files[target] = SimulatedFile(file.sha256, 0, file.mode, "root", file.content)  # a link: no space
     return YES
-
-
-def _not_what_was_sent(path: PurePosixPath) -> Outcome:
-    return Outcome(status=65, stderr=f"mk8s: {path} is not what was sent\n".encode())
 
 
 # Installing
@@ -114,7 +107,7 @@ def _not_what_was_sent(path: PurePosixPath) -> Outcome:
 async def _unpack(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     bundle, digest, prefix, units, record = command.args
     if not await _hash_is(host, PurePosixPath(bundle), digest):
-        return _not_what_was_sent(PurePosixPath(bundle))
+        return not_what_was_sent(PurePosixPath(bundle))
     await anyio.sleep(UNPACKING)
     _install(host, digest, *map(PurePosixPath, (prefix, units, record)))
     return YES
@@ -125,7 +118,7 @@ async def _install_script(_world: World, host: SimulatedHost, command: Command) 
     digests = dict(zip(hashes[::2], hashes[1::2], strict=True))
     for name, digest in digests.items():
         if not await _hash_is(host, PurePosixPath(folder) / name, digest):
-            return _not_what_was_sent(PurePosixPath(folder) / name)
+            return not_what_was_sent(PurePosixPath(folder) / name)
     await anyio.sleep(UNPACKING)
     _install(host, " ".join(digests.values()), *map(PurePosixPath, (prefix, units, record)))
     return YES

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from mk8s.commands import UNPACK
+from mk8s.verifying import VERIFY
 from transports.base import Command
 
 __all__ = [
@@ -35,14 +36,6 @@ SECONDS_TO_INSTALL = 600.0
 SECONDS_TO_IMPORT = 1800.0
 SECONDS_TO_RESTART = 300.0
 LINES_OF_JOURNAL = 10
-
-VERIFY = """\
-verify() {
-  printf '%s  %s\\n' "$2" "$1" | sha256sum -c - >/dev/null 2>&1 && return
-  echo "mk8s: $1 is not what was sent" >&2
-  exit 65
-}
-"""
 
 # A program that runs may not be written to, but its name may be given to another file.
 INSTALL = f"""\

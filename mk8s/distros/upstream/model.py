@@ -17,6 +17,7 @@ import anyio
 from mk8s.cluster import Cluster
 from mk8s.distros.upstream import model_host
 from mk8s.distros.upstream.model_host import NO, YES, refuse
+from mk8s.modelled import hash_is, not_what_was_sent
 from transports.base import Command, Outcome
 from transports.simulated import (
     Handler,
@@ -31,7 +32,6 @@ __all__ = ["HANDLED", "routes_of", "teach"]
 
 Answer: TypeAlias = Callable[[SimulatedHost, Command], Awaitable[Outcome]]
 
-HASHING = 400e6  # bytes per second
 UNPACKING = 50e6  # bytes of a compressed archive per second
 IMPORTING = 30e6  # bytes per second; measured on two busy cores
 RESTART_AFTER = 5.0  # seconds, RestartSec in the unit
@@ -80,22 +80,10 @@ SERVICES = {
 # Programs
 
 
-async def _hash_is(host: SimulatedHost, path: PurePosixPath, digest: str) -> bool:
-    file = host.files.get(path)
-    if file is None:
-        return False
-    await anyio.sleep(file.size / HASHING)
-    return file.sha256 == digest
-
-
-def _not_what_was_sent(path: PurePosixPath) -> Outcome:
-    return refuse(65, f"mk8s: {path} is not what was sent")
-
-
 async def _install_program(host: SimulatedHost, command: Command) -> Outcome:
     staged, target, link = (PurePosixPath(command.args[index]) for index in (0, 2, 3))
-    if not await _hash_is(host, staged, command.args[1]):
-        return _not_what_was_sent(target.with_name(f"{target.name}.mk8s"))
+    if not await hash_is(host, staged, command.args[1]):
+        return not_what_was_sent(target.with_name(f"{target.name}.mk8s"))
     file = host.files[staged]
     host.disk.make_folder(target.parent)
     host.disk.place(target, SimulatedFile(file.sha256, file.size, 0o755, "root", file.content))
@@ -105,7 +93,7 @@ async def _install_program(host: SimulatedHost, command: Command) -> Outcome:
 
 async def _has_program(host: SimulatedHost, command: Command) -> Outcome:
     digest, target, link = command.args
-    met = _is_linked_to(host, target, link) and await _hash_is(host, PurePosixPath(target), digest)
+    met = _is_linked_to(host, target, link) and await hash_is(host, PurePosixPath(target), digest)
     return YES if met else NO
 
 
@@ -131,8 +119,8 @@ def _is_linked_to(host: SimulatedHost, target: str, link: str) -> bool:
 
 async def _unpack(host: SimulatedHost, command: Command) -> Outcome:
     archive, into, record = (PurePosixPath(command.args[index]) for index in (0, 1, 3))
-    if not await _hash_is(host, archive, command.args[2]):
-        return _not_what_was_sent(archive)
+    if not await hash_is(host, archive, command.args[2]):
+        return not_what_was_sent(archive)
     await anyio.sleep(host.files[archive].size / UNPACKING)
     members = next((found for start, found in MEMBERS.items() if archive.name.startswith(start)), None)
     if members is None:
@@ -153,7 +141,7 @@ async def _is_unpacked(host: SimulatedHost, command: Command) -> Outcome:
     if record not in host.files:
         return NO
     lines = (line.split("  ", 1) for line in host.disk.read(record).decode().splitlines())
-    return YES if all([await _hash_is(host, into / name, digest) for digest, name in lines]) else NO
+    return YES if all([await hash_is(host, into / name, digest) for digest, name in lines]) else NO
 
 
 # containerd
@@ -228,8 +216,8 @@ async def _ask_containerd(host: SimulatedHost, _command: Command) -> Outcome:
 
 async def _import_images(host: SimulatedHost, command: Command) -> Outcome:
     _ctr, archive, digest, record = command.args
-    if not await _hash_is(host, PurePosixPath(archive), digest):
-        return _not_what_was_sent(PurePosixPath(archive))
+    if not await hash_is(host, PurePosixPath(archive), digest):
+        return not_what_was_sent(PurePosixPath(archive))
     if not _runs(host):
         return refuse(1, NO_SOCKET)
     await anyio.sleep(host.files[PurePosixPath(archive)].size / IMPORTING)
