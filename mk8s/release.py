@@ -15,7 +15,7 @@ from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.errors import ExitCode, Mk8sError
 from transports.base import File, digest_of_file
 
-__all__ = ["Inspection", "ReleaseError", "find_release", "inspect_release"]
+__all__ = ["Inspection", "ReleaseError", "check_release", "find_release", "inspect_release"]
 
 CHECKSUMS = "checksums"
 Digest = Callable[[Path], str]
@@ -36,6 +36,7 @@ class Inspection:
     missing: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()  # their hash is not the one that was promised
+    unchecked: tuple[str, ...] = ()  # names of files of which nothing says what they should hash to
 
     @property
     def whole(self) -> bool:
@@ -62,6 +63,9 @@ class Inspection:
 
 
 PUT_THEM_THERE = "put them there, or name another folder as artifacts_dir in the manifest"
+NAME_HASHES = (
+    "put the release's list of hashes beside them, or give `checksum` in the manifest's artifacts section"
+)
 FETCH_AGAIN = "fetch these files again, or correct the checksum in the manifest's artifacts section"
 
 
@@ -70,11 +74,16 @@ def find_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_fi
 
     Raises ReleaseError naming every file that is missing or differs.
     """
+    return check_release(cluster, distro, digest).files
+
+
+def check_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_file) -> Inspection:
+    """The same, with what could not be checked."""
     items = distro.artifacts(cluster)
     Inspection({}, len(items), _missing(cluster, items)).refuse_faults(cluster)  # before the slow hashing
     inspection = inspect_release(cluster, distro, digest)
     inspection.refuse_faults(cluster)
-    return inspection.files
+    return inspection
 
 
 def inspect_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_file) -> Inspection:
@@ -94,7 +103,8 @@ def inspect_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of
         for file in files.values()
         if expected.get(file.path.name, file.sha256) != file.sha256
     ]
-    return Inspection(files, len(items), _missing(cluster, items), tuple(unreadable), tuple(wrong))
+    missing, unchecked = _missing(cluster, items), _unchecked(items, files, expected)
+    return Inspection(files, len(items), missing, tuple(unreadable), tuple(wrong), unchecked)
 
 
 def _here(cluster: Cluster, item: ArtifactItem) -> bool:
@@ -104,6 +114,18 @@ def _here(cluster: Cluster, item: ArtifactItem) -> bool:
 def _missing(cluster: Cluster, items: Sequence[ArtifactItem]) -> tuple[str, ...]:
     return tuple(
         f"{item.file}  ({item.purpose})" for item in items if item.required and not _here(cluster, item)
+    )
+
+
+def _unchecked(
+    items: Sequence[ArtifactItem], files: Mapping[str, File], expected: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Of the release's own files: the lists of hashes are not in themselves, and manifests lie elsewhere."""
+    return tuple(
+        item.file
+        for item in items
+        if item.id in files and not item.id.startswith(CHECKSUMS) and not Path(item.file).is_absolute()
+        if files[item.id].path.name not in expected
     )
 
 

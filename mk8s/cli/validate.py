@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     from mk8s.project import load_project
-    from mk8s.release import find_release
+    from mk8s.release import check_release
     from mk8s.session import expiring_soon
 
     project = load_project(args.manifest)
@@ -32,8 +32,10 @@ def main(args: Namespace) -> int:
     if project.distro.needs(cluster) and (notice := expiring_soon(project, project.past_state())):
         say(notice)
     if not args.manifest_only:
-        files = find_release(cluster, project.distro)
-        say(f"{len(files)} release files in {cluster.artifacts_dir}, hashes verified")
+        found = check_release(cluster, project.distro)
+        unchecked = len(found.unchecked)
+        verified = f"no hash is known of {unchecked}" if unchecked else "hashes verified"
+        say(f"{len(found.files)} release files in {cluster.artifacts_dir}, {verified}")
     say(
         f"{args.manifest}: well formed: {cluster.name}, {cluster.distro} {cluster.version}, "
         f"{len(cluster.servers)} servers, {len(cluster.agents)} agents"

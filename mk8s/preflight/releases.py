@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from mk8s.preflight.base import ReleaseView, Scene, Trouble, of_the_release
-from mk8s.release import FETCH_AGAIN, PUT_THEM_THERE
+from mk8s.release import FETCH_AGAIN, NAME_HASHES, PUT_THEM_THERE
 
 __all__ = ["lacking"]
 
@@ -33,6 +33,12 @@ def files(release: ReleaseView, scene: Scene) -> Iterator[Trouble]:
 def checksums(release: ReleaseView, _scene: Scene) -> Iterator[Trouble]:
     for fault in release.inspection.wrong:
         yield Trouble(fault, FETCH_AGAIN)
+    if unchecked := release.inspection.unchecked:
+        yield Trouble(
+            f"a damaged file would not be noticed: no hash is known of {', '.join(unchecked)}",
+            NAME_HASHES,
+            level="warn",
+        )
 
 
 @of_the_release("release-images", "the archives hold the images that nodes start with")

@@ -234,6 +234,10 @@ def test_what_only_looks_like_trouble_passes(found: dict[str, Any]) -> None:
             "/r/k: its sha256 is 00…, and should be 11…",
         ),
         (
+            "release-checksums", "warn", release(unchecked=("kubelet-linux-amd64", "runc.amd64")),
+            "a damaged file would not be noticed: no hash is known of kubelet-linux-amd64, runc.amd64",
+        ),
+        (
             "release-images", "error", release(("k8s.gcr.io/kube-proxy:v1.20.2",)),
             "the release's images lack pause",
         ),

@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import anyio
@@ -225,6 +226,19 @@ def test_faults_of_all_kinds_are_found_in_one_look(tmp_path: Path) -> None:
     found = inspect_release(about, distro)
     assert (len(found.missing), len(found.wrong), found.whole) == (1, 1, False)
     assert found.wrong[0].startswith(f"{tmp_path / binary.file}: its sha256 is ")
+
+
+def test_files_without_a_promised_hash_are_no_verified_ones(tmp_path: Path) -> None:
+    """An empty list of hashes, or one of another release, promises nothing; the list is not in itself."""
+    about = replace(CLUSTER, artifacts_dir=tmp_path)
+    distro = load_distro("rke2")
+    items = {item.id: item.file for item in distro.artifacts(about)}
+    for name in items.values():
+        (tmp_path / name).write_bytes(b"content")
+    (tmp_path / items["checksums"]).write_text(f"{sha256(b'content').hexdigest()}  {items['binary']}\n")
+    found = inspect_release(about, distro)
+    assert found.whole
+    assert found.unchecked == tuple(file for id, file in items.items() if id not in ("checksums", "binary"))
 
 
 # The report
