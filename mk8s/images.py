@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 from machines.words import printable
 from transports.base import File
 
-__all__ = ["IMAGES", "image_names", "images_in", "images_of"]
+__all__ = ["IMAGES", "image_names", "images_in", "images_of", "is_cut"]
 
 IMAGES = "images"  # ids of archives begin with it
 GZIP = b"\x1f\x8b"
@@ -63,6 +63,23 @@ def image_names(path: Path) -> tuple[str, ...] | None:
             return tuple(dict.fromkeys(_names(_unpacked(stream))))
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, RecursionError, _NotReadable):
         return None
+
+
+def is_cut(path: Path) -> bool:
+    """Whether an archive whose names can be read ends before its last member does. Reads its headers only.
+
+    (Of a tar.gz all of it, for there is no other way to its end.)
+    """
+    try:
+        with path.open("rb") as stream, tarfile.open(fileobj=cast("IO[bytes]", _unpacked(stream))) as tar:
+            for count, _ in enumerate(tar):
+                if count > MOST_MEMBERS:
+                    return False  # of no sensible kind: not known
+    except (tarfile.ReadError, EOFError):
+        return image_names(path) is not None
+    except (OSError, zlib.error, tarfile.TarError, ValueError, _NotReadable):
+        return False
+    return False
 
 
 class _Bounded:

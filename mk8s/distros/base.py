@@ -133,6 +133,7 @@ class Requirements:
     leftovers: tuple[str, ...] = ()  # paths that only an earlier cluster leaves
     modules: tuple[str, ...] = ()  # kernel modules, loaded, loadable or built in
     programs: tuple[str, ...] = ()  # must be on root's PATH
+    own_ip: str = ""  # an address that the host must have itself; empty: any will do
     swap_off: bool = False
     memory: int = 0  # the least that works: with less a run is refused
     cpus: int = 0

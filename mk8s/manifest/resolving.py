@@ -32,6 +32,7 @@ from mk8s.manifest.schema import (
     SshForm,
 )
 from mk8s.manifest.values import ip_of, make_label
+from mk8s.manifest.versions import UPSTREAM
 
 __all__ = ["Place", "resolve"]
 
@@ -223,6 +224,12 @@ def _notices(form: ManifestForm, cluster: Cluster) -> Iterator[str]:
     servers = len(cluster.servers)
     if servers % 2 == 0:
         yield f"{servers} servers survive no more failures than {servers - 1}: an odd number is better"
+    if cluster.distro in UPSTREAM and servers > 1 and not cluster.endpoint:
+        primary = cluster.primary.name
+        yield (
+            f"no `endpoint`: every node asks the API of {primary}, so that all are lost while it is down; "
+            "name an address that leads to all servers"
+        )
     if not cluster.airgap:
         yield "airgap: false changes nothing yet: the nodes get everything from this machine all the same"
     if cluster.limits.get("etcd-joins", 1) > 1:

@@ -90,6 +90,7 @@ class ReleaseView:
     tags: tuple[str, ...] | None
     version_faults: tuple[str, ...] = ()
     smoke_image: str = ""
+    cut: tuple[str, ...] = ()  # archives of images that end too early
 
 
 @dataclass(frozen=True, slots=True)

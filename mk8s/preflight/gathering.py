@@ -75,6 +75,9 @@ command -v ss >/dev/null && ss -Hltnp | while read -r line; do say socket "$line
 while read -r _ at _ options _; do
   case $at in /|/var|/var/lib) say mount "$at $options";; esac
 done </proc/self/mounts
+command -v ip >/dev/null && ip -o -4 addr show | while read -r _ _ _ own _; do
+  say address "${own%%/*}"
+done
 [ -r /etc/resolv.conf ] && pairs /etc/resolv.conf nameserver nameserver
 [ -e /run/systemd/resolve/resolv.conf ] && say resolved yes
 route

@@ -173,6 +173,18 @@ def default_route(host: Host, _scene: Scene) -> Trouble | None:
     )
 
 
+@of_each_host("node-ip", "the host has the node's address itself", among="bare")
+def node_ip(host: Host, _scene: Scene) -> Trouble | None:
+    wanted, own = host.wants.own_ip, host.found.addresses
+    if not wanted or not own or wanted in own:
+        return None
+    there = ", ".join(address for address in own if not address.startswith("127."))
+    return Trouble(
+        f"the host has no {wanted}, by which the others are to reach it; it has {there or 'none'}",
+        f"give {host.node.name} a `node_ip` in the manifest: the address that its cluster knows it by",
+    )
+
+
 @of_each_host("firewall", "no firewall stands in the way")
 def firewall(host: Host, _scene: Scene) -> Trouble | None:
     walls = host.found.firewalls

@@ -27,11 +27,17 @@ async def _model(host: SimulatedHost, command: Command) -> Outcome:
         "mount=/ rw,relatime",
         "nameserver=10.0.0.53",
         "route=eth0",
+        *(f"address={address}" for address in _addresses(host)),
         f"mac=02:00:00:{host.machine_id[0:2]}:{host.machine_id[2:4]}:{host.machine_id[4:6]}",
         *_leftovers(host, command),
         "clock=0.0",
     ]
     return Outcome(status=0, stdout=("\n".join(lines) + "\n").encode())
+
+
+def _addresses(host: SimulatedHost) -> tuple[str, ...]:
+    """A host that is reached by a name does not say what its address is."""
+    return ("127.0.0.1", host.address) if host.address[-1].isdigit() else ()
 
 
 def _leftovers(host: SimulatedHost, command: Command) -> list[str]:

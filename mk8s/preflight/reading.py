@@ -77,6 +77,7 @@ class Found:
     missing_modules: tuple[str, ...] = ()
     missing_programs: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    addresses: tuple[str, ...] = ()  # IPv4, of all interfaces
     nameservers: tuple[str, ...] = ()
     resolved: bool = False  # systemd-resolved keeps a list of the real servers
     route: str = ""  # the interface of the default route
@@ -113,6 +114,7 @@ def read(text: str, before: float, after: float) -> Found:
         missing_modules=told.all("no_module"),
         missing_programs=told.all("no_program"),
         mounts=told.each("mount", _mount),
+        addresses=told.all("address"),
         nameservers=told.all("nameserver"),
         resolved=told.one("resolved") == "yes",
         route=told.one("route"),

@@ -44,6 +44,8 @@ def checksums(release: ReleaseView, _scene: Scene) -> Iterator[Trouble]:
 @of_the_release("release-images", "the archives hold the images that nodes start with")
 def images(release: ReleaseView, scene: Scene) -> Iterator[Trouble]:
     patterns = _patterns(scene)
+    for name in release.cut:
+        yield Trouble(f"{name} ends in the middle: it was not copied whole", FETCH_AGAIN)
     if release.tags is None:
         if patterns and not release.inspection.missing:
             yield NOT_KNOWN

@@ -16,7 +16,7 @@ from machines.errors import ActionError
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro, Requirements, Situation
 from mk8s.executor import Executor
-from mk8s.images import IMAGES, image_names
+from mk8s.images import IMAGES, image_names, is_cut
 from mk8s.needs import pretend
 from mk8s.preflight.base import Host, ReleaseView, Scene
 from mk8s.preflight.checks import findings
@@ -134,7 +134,13 @@ def view_release(cluster: Cluster, distro: Distro, inspection: Inspection) -> Re
         _tags(inspection) if named else None,
         version_faults(inspection.files, cluster.version, arches),
         smoke,
+        _cut(inspection) if named else (),
     )
+
+
+def _cut(inspection: Inspection) -> tuple[str, ...]:
+    archives = [file.path for name, file in inspection.files.items() if name.startswith(IMAGES)]
+    return tuple(path.name for path in archives if is_cut(path))
 
 
 def _tags(inspection: Inspection) -> tuple[str, ...] | None:

@@ -128,7 +128,14 @@ class LiveScreen:
         bar = "●" * (reached + 1) + "○" * (len(STATES) - reached - 1)
         tone = "green" if state == "healthy" else "red" if reached < 0 else ""
         elapsed = duration(time.monotonic() - row.since) if state != "healthy" else ""
-        return bar, Text(state, style=tone), elapsed, Text(row.text, style=STYLES[row.tone])
+        return bar, Text(state, style=tone), elapsed, self._news_of(row, state)
+
+    def _news_of(self, row: Row, state: str) -> Text:
+        """On one line while things go well, so that rows stay where they are; trouble is told whole."""
+        from rich.text import Text
+
+        text = "" if state == "healthy" else row.text
+        return Text(text, style=STYLES[row.tone], no_wrap=row.tone != "bad", overflow="ellipsis")
 
     def _headline(self) -> Text:
         from rich.text import Text

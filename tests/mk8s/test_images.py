@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mk8s.images import image_names, images_in
+from mk8s.images import image_names, images_in, is_cut
 from transports.base import File
 
 PAUSE, ETCD = "registry.example/pause:3.2", "registry.example/etcd:3.4.13-0"
@@ -126,3 +126,14 @@ def test_a_releases_images_are_those_of_all_its_archives(tmp_path: Path) -> None
 
 def test_a_file_that_is_gone_is_not_known(tmp_path: Path) -> None:
     assert image_names(tmp_path / "nothing.tar") is None
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_an_archive_that_was_not_copied_whole_is_known_by_its_end(pack: Any, tmp_path: Path) -> None:
+    """Its list of images comes first and is whole: without this look it would pass."""
+    content = tar_of(manifest_json=DOCKER, layer_2=b"y" * 60_000)
+    cut = io.BytesIO(content).read(20_000)
+    assert image_names(written(tmp_path, pack(cut))) == (PAUSE, ETCD)
+    assert is_cut(written(tmp_path, pack(cut)))
+    assert not is_cut(written(tmp_path, pack(content)))
+    assert not is_cut(written(tmp_path, b"no archive at all"))

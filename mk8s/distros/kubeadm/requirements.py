@@ -40,6 +40,7 @@ def requirements(node: Node, cluster: Cluster) -> Requirements:
         leftovers=commands.LEFTOVERS,
         modules=host.MODULES,
         programs=PROGRAMS,
+        own_ip=node.ip,
         swap_off=cluster.swap == "refuse",
         memory=LEAST_MEMORY if node.is_server else 0,
         cpus=2 if node.is_server else 0,

@@ -47,6 +47,7 @@ def requirements(node: Node, cluster: Cluster) -> Requirements:
         leftovers=(*LEFTOVERS, *(SERVER_LEFTOVERS if server else ())),
         modules=MODULES,
         programs=PROGRAMS,
+        own_ip=node.ip,
         swap_off=cluster.swap == "refuse",
         memory=LEAST["server" if server else "agent"],
         cpus=2 if server else 1,

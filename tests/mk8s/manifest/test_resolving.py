@@ -100,6 +100,21 @@ def test_an_even_number_of_servers_is_noticed() -> None:
     assert found.notices == ("2 servers survive no more failures than 1: an odd number is better",)
 
 
+@pytest.mark.parametrize(("endpoint", "told"), [("", True), ("endpoint: 10.0.0.100\n", False)])
+def test_several_servers_without_an_address_for_them_all_are_noticed(endpoint: str, told: bool) -> None:
+    """Where the kubelets ask one server only, the loss of that one is the loss of all."""
+    nodes = "".join(
+        f"  - {{address: 10.0.0.{n}, role: server, primary: {str(n == 1).lower()}}}\n" for n in (1, 2, 3)
+    )
+    found = loaded(f"distro: kubeadm\nversion: v1.30.2\n{endpoint}nodes:\n{nodes}")
+
+    words = (
+        "no `endpoint`: every node asks the API of 10-0-0-1, so that all are lost while it is down; "
+        "name an address that leads to all servers"
+    )
+    assert found.notices == ((words,) if told else ())
+
+
 def test_a_key_that_changes_nothing_yet_is_noticed() -> None:
     """The original format has it; nobody may believe that it is obeyed."""
     assert "airgap: false changes nothing yet" in loaded(f"{SOUND}airgap: false\n").notices[0]

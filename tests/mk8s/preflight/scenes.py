@@ -20,6 +20,7 @@ GIB = 1 << 30
 CLUSTER: Cluster = replace(cluster(node("n1", "primary", "10.0.0.1"), node("n2")), version="v1.20.2")
 WANTS = Requirements(
     ports={6443: "kube-apiserver", 10250: "kubelet"},
+    own_ip="10.0.0.1",
     swap_off=True,
     memory=2 * GIB,
     cpus=2,
@@ -49,10 +50,14 @@ def host(name: str = "n1", role: Role = "primary", *, state: str = "pending", **
 
 
 def release(
-    tags: tuple[str, ...] | None = TAGS, *faults: str, smoke: str = "", **inspection: Any
+    tags: tuple[str, ...] | None = TAGS,
+    *faults: str,
+    smoke: str = "",
+    cut: tuple[str, ...] = (),
+    **inspection: Any,
 ) -> ReleaseView:
     """A whole release; `inspection` says what is wrong with its files, `faults` what with its versions."""
-    return ReleaseView(Inspection({}, 3, **inspection), tags, faults, smoke)
+    return ReleaseView(Inspection({}, 3, **inspection), tags, faults, smoke, cut)
 
 
 def scene(*hosts: Host, about: Cluster = CLUSTER, **more: Any) -> Scene:

@@ -73,6 +73,10 @@ def test_sound_hosts_and_a_whole_release_pass_every_check() -> None:
             "default-route", "warn", {"route": ""},
             "no default route (IPv4): some components find the node's own address by it",
         ),
+        (
+            "node-ip", "error", {"addresses": ("127.0.0.1", "192.168.1.5")},
+            "the host has no 10.0.0.1, by which the others are to reach it; it has 192.168.1.5",
+        ),
         ("firewall", "warn", {"firewalls": ("ufw",)}, "ufw is active"),
         ("firewall", "warn", {"firewalls": ("firewalld", "ufw")}, "firewalld and ufw are active"),
         ("selinux", "warn", {"selinux": True}, "SELinux is enforcing"),
@@ -302,3 +306,9 @@ def test_names_that_cannot_be_waived_are_told_with_the_reason() -> None:
 def test_every_check_is_described(name: str) -> None:
     """docs/preflight.md has a row for it."""
     assert f"| `{name}` |" in DOCS.read_text()
+
+
+def test_an_archive_of_images_that_ends_too_early_is_told_by_name() -> None:
+    finding = the_trouble(scene(host(), release=release(cut=("images-linux-amd64.tar",))))
+    assert (finding.check, finding.level) == ("release-images", "error")
+    assert finding.message == "images-linux-amd64.tar ends in the middle: it was not copied whole"
