@@ -21,23 +21,26 @@ nodes:
 """
 
 
+# Tests that run in the background of a script inherit that Ctrl-C is ignored.
+LISTEN = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+LISTENING = [sys.executable, "-c", LISTEN + "from mk8s.cli import main; raise SystemExit(main())"]
+
+
 def test_ctrl_c_before_the_engine_runs_says_so_and_leaves_no_traceback(tmp_path: Path) -> None:
     """The node takes the connection and never speaks; nothing was begun, so there is nothing to resume."""
     build_release(tmp_path / "release", "v1.33.4+rke2r1")
     with socket.create_server(("127.0.0.1", 0)) as node:
         manifest = tmp_path / "cluster.yaml"
         manifest.write_text(MANIFEST.format(port=node.getsockname()[1]))
-        run = subprocess.Popen(
-            [sys.executable, "-m", "mk8s", "run", str(manifest)], stderr=subprocess.PIPE, text=True
-        )
-        try:
-            node.settimeout(60)
-            connection, _ = node.accept()
-            with connection:
-                run.send_signal(signal.SIGINT)
-                _, said = run.communicate(timeout=60)
-        finally:
-            run.kill()
-            run.wait()
+        command = [*LISTENING, "run", str(manifest)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+            try:
+                node.settimeout(60)
+                connection, _ = node.accept()
+                with connection:
+                    run.send_signal(signal.SIGINT)
+                    _, said = run.communicate(timeout=60)
+            finally:
+                run.kill()
     assert (run.returncode, "Traceback" in said) == (130, False), said
     assert said.splitlines()[-1] == "interrupted"
