@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import trio
 
 from machines import FileJournal, Result, run_with_signals
+from machines.beside import run_beside
 from machines.words import printable
 from mk8s.audit import audit
 from mk8s.changes import refusals
@@ -102,11 +104,9 @@ def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: flo
         try:
             for words in await refresh_healthy(rollout, states):
                 screen.say(printable(words))
-            async with trio.open_nursery() as beside:
-                beside.start_soon(_beat, screen)
-                result = await run_with_signals(rollout.supervisor(screen), told)
-                beside.cancel_scope.cancel()
-            return result
+            return await run_beside(
+                partial(_beat, screen), partial(run_with_signals, rollout.supervisor(screen), told)
+            )
         finally:
             await rollout.close()
 
