@@ -16,8 +16,9 @@ from mk8s.version import VERSION
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Iterator
 
-__all__ = ["VERBS", "Verb", "main"]
+__all__ = ["VERBS", "Verb", "first_problem", "main"]
 
 
 class Verb(NamedTuple):
@@ -98,7 +99,7 @@ def _run_verb(name: str, words: list[str]) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except Exception as error:
-        return _report(error)
+        return _report(first_problem(error))
     except BaseExceptionGroup as group:  # what Ctrl-C becomes where several nodes are asked at once
         if group.split(KeyboardInterrupt)[1] is not None:
             raise
@@ -114,6 +115,22 @@ def _parsed(parser: ArgumentParser, name: str, words: list[str]) -> object:
     args = parser.parse_args(words)
     args.verb = name
     return args
+
+
+def first_problem(error: Exception) -> Exception:
+    """Of problems on several nodes at once, the first. Where a bug of ours is among them, all of it."""
+    from mk8s.errors import Mk8sError
+
+    leaves = list(_leaves(error))
+    return leaves[0] if all(isinstance(leaf, Mk8sError) for leaf in leaves) else error
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    for part in error.exceptions:
+        yield from _leaves(part)
 
 
 def _report(error: Exception) -> int:

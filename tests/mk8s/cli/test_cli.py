@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mk8s.cli import VERBS, main
+from mk8s.cli import VERBS, first_problem, main
+from mk8s.errors import Mk8sError
 from mk8s.standin import build_release
 
 MANIFEST = """\
@@ -294,3 +295,15 @@ def test_the_version_needs_no_heavy_import() -> None:
     ).stdout.splitlines()  # fmt: skip
     assert shown[0].startswith("mk8s ")
     assert shown[1] == "[]"
+
+
+def test_a_problem_that_several_nodes_meet_at_once_is_told_once() -> None:
+    """Such as a full disk here while all are asked together: a message, not a traceback of groups."""
+    full, too = Mk8sError("no space left"), Mk8sError("no space left")
+    assert first_problem(ExceptionGroup("tasks", [ExceptionGroup("more", [full]), too])) is full
+    assert first_problem(full) is full
+
+
+def test_a_bug_among_problems_keeps_its_traceback() -> None:
+    group = ExceptionGroup("tasks", [Mk8sError("no space left"), KeyError("x")])
+    assert first_problem(group) is group
