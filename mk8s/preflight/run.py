@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 
@@ -138,14 +139,17 @@ def view_release(cluster: Cluster, distro: Distro, inspection: Inspection) -> Re
     )
 
 
+def _archives(inspection: Inspection) -> list[Path]:
+    return [file.path for name, file in inspection.files.items() if name.startswith(IMAGES)]
+
+
 def _cut(inspection: Inspection) -> tuple[str, ...]:
-    archives = [file.path for name, file in inspection.files.items() if name.startswith(IMAGES)]
-    return tuple(path.name for path in archives if is_cut(path))
+    return tuple(path.name for path in _archives(inspection) if is_cut(path))
 
 
 def _tags(inspection: Inspection) -> tuple[str, ...] | None:
     """Every image of every archive; None where one cannot be read: it may hold what the others lack."""
-    archives = [image_names(file.path) for name, file in inspection.files.items() if name.startswith(IMAGES)]
+    archives = [image_names(path) for path in _archives(inspection)]
     known = [names for names in archives if names is not None]
     if not archives or len(known) < len(archives):
         return None

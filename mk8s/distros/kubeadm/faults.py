@@ -32,13 +32,8 @@ def _version(cluster: Cluster) -> Iterator[str]:
 
 
 def _kinds(cluster: Cluster) -> Iterator[str]:
-    for node in cluster.nodes:
-        for kind, fields in node.config.items():
-            path = f"nodes.{node.name}.config.{kind}"
-            if kind not in config.KINDS:
-                yield f"{path}: there is no such kind; {shared.hint(str(kind), config.KINDS)}"
-            elif not isinstance(fields, Mapping):
-                yield f"{path}: must be a mapping of fields, as kubeadm's reference names them; indent them"
+    form = "fields, as kubeadm's reference names them; indent them"
+    return shared.config_parts(cluster, config.KINDS, "kind", form)
 
 
 def _owned(cluster: Cluster) -> Iterator[str]:

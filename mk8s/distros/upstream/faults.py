@@ -6,7 +6,7 @@ Each gives sentences ``path: message; hint``.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from mk8s.cluster import Cluster
@@ -14,7 +14,7 @@ from mk8s.distros.base import ArtifactItem
 from mk8s.distros.upstream import network, parts
 from mk8s.distros.upstream.versions import parse_version
 
-__all__ = ["addresses", "artifacts", "hint", "kube_vip", "networks", "version"]
+__all__ = ["addresses", "artifacts", "config_parts", "hint", "kube_vip", "networks", "version"]
 
 SMALLEST_SERVICES = 28  # the prefix that still has a tenth address, which is the DNS's
 
@@ -52,6 +52,17 @@ def networks(cluster: Cluster) -> Iterator[str]:
 def kube_vip(cluster: Cluster) -> Iterator[str]:
     if cluster.kube_vip and not (cluster.endpoint and _is_ipv4(cluster.endpoint)):
         yield "endpoint: kube-vip holds an IPv4 address; write it as `endpoint`"
+
+
+def config_parts(cluster: Cluster, known: Collection[str], what: str, form: str) -> Iterator[str]:
+    """Every node's `config` maps known parts to mappings. `what` a part is called, `form` what it must be."""
+    for node in cluster.nodes:
+        for part, given in node.config.items():
+            path = f"nodes.{node.name}.config.{part}"
+            if part not in known:
+                yield f"{path}: there is no such {what}; {hint(str(part), known)}"
+            elif not isinstance(given, Mapping):
+                yield f"{path}: must be a mapping of {form}"
 
 
 def artifacts(cluster: Cluster, known: Sequence[ArtifactItem]) -> Iterator[str]:

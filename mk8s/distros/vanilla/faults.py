@@ -35,13 +35,7 @@ def _version(cluster: Cluster) -> Iterator[str]:
 
 
 def _components(cluster: Cluster) -> Iterator[str]:
-    for node in cluster.nodes:
-        for name, given in node.config.items():
-            path = f"nodes.{node.name}.config.{name}"
-            if name not in settings.COMPONENTS:
-                yield f"{path}: there is no such component; {shared.hint(str(name), settings.COMPONENTS)}"
-            elif not isinstance(given, Mapping):
-                yield f"{path}: must be a mapping of settings, such as {{v: 2}}"
+    return shared.config_parts(cluster, settings.COMPONENTS, "component", "settings, such as {v: 2}")
 
 
 def _owned(cluster: Cluster) -> Iterator[str]:
