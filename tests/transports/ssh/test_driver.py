@@ -225,7 +225,7 @@ async def test_letting_go_of_a_frozen_server_takes_no_time(make_server: MakeServ
         del channel
         gc.collect()
 
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 10
     server.signal_sessions(signal.SIGCONT)
 
 
