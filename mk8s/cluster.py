@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ArtifactSource", "Cluster", "KubeVip", "Login", "Network", "Node", "Role"]
+__all__ = [
+    "ArtifactSource",
+    "Cluster",
+    "FanOut",
+    "KubeVip",
+    "Login",
+    "Network",
+    "Node",
+    "Registries",
+    "RegistryAccess",
+    "RegistryMirror",
+    "Role",
+]
 
 Role: TypeAlias = Literal["primary", "server", "agent"]
 
@@ -40,6 +52,7 @@ class Node:
     config: Mapping[str, Any] = field(default_factory=dict)  # the user's distro config, parsed
     config_text: str = ""  # the same as the user wrote it, where it was text
     node_ip: str = ""  # its address inside the cluster, where `address` is not that
+    group: str = ""  # rack or site; nodes of one group have a quick link to each other
 
     @property
     def is_server(self) -> bool:
@@ -79,6 +92,44 @@ class KubeVip:
 
 
 @dataclass(frozen=True, slots=True)
+class FanOut:
+    """How nodes hand files on to each other."""
+
+    mode: Literal["auto", "on", "off"] = "auto"
+    seeds: int = 2  # nodes that the operator's machine sends to at the same time
+    per_node: int = 3  # nodes that one node serves at the same time
+    between_groups: int = 1  # transfers into one group from elsewhere at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryMirror:
+    """Where the images of one registry are fetched instead."""
+
+    endpoints: tuple[str, ...]
+    rewrite: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAccess:
+    """How a registry or mirror is entered."""
+
+    username: str = ""
+    password_env: str | None = None  # name of an environment variable; never the password itself
+    ca_file: Path | None = None
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Registries:
+    """Private registries and mirrors of the nodes' container runtime."""
+
+    mirrors: Mapping[str, RegistryMirror] = field(default_factory=dict)  # registry or "*"
+    access: Mapping[str, RegistryAccess] = field(default_factory=dict)  # host[:port]
+    default: str = ""
+    fallback: bool = False  # whether a registry itself is asked after its mirrors
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A whole cluster, ready to be planned."""
 
@@ -99,6 +150,12 @@ class Cluster:
     policy: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict
     )  # edge -> {timeout, deadline} overrides
+    mirrors: Mapping[str, str] = field(default_factory=dict)  # beginning of a URL, or "*" -> replacement
+    components: Mapping[str, str] = field(default_factory=dict)  # containerd, runc ... -> version, no "v"
+    images: tuple[str, ...] = ()  # container images that the release must carry besides the distro's own
+    registries: Registries | None = None  # None: not given
+    fan_out: FanOut = field(default_factory=FanOut)
+    bandwidth: int | None = None  # bytes per second that this machine sends at the most; None: no limit
     network: Network | None = None  # None: not given
     manifests: tuple[Path, ...] = ()  # applied once the first API server is ready, in order
     kube_vip: KubeVip | None = None

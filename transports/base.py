@@ -22,6 +22,7 @@ __all__ = [
     "OnOutput",
     "OnProgress",
     "Outcome",
+    "Piece",
     "Source",
     "Transport",
     "TransportError",
@@ -112,6 +113,16 @@ class File:
     sha256: str  # 64 hex digits
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A range of a file here, with a hash of its own."""
+
+    path: Path
+    start: int  # bytes before it
+    size: int  # bytes
+    sha256: str  # of this range alone
+
+
 Source: TypeAlias = Bytes | File
 
 
@@ -180,6 +191,23 @@ class Transport(Protocol):
         The content is verified by hash on the node before the move. The parent folder must exist.
         Raises TransportError: ``disk.full``, ``integrity``, ``connection.*``, ``sudo.*``,
         or ``exit`` with the node's words (no such folder, permission denied).
+        """
+        ...
+
+    async def append(
+        self,
+        piece: Piece,
+        part: PurePosixPath,
+        *,
+        sudo: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """Write one piece of a large file behind the `piece.start` bytes that `part` holds already.
+
+        What lies in `part` behind them is cut off first; with start 0 the part is made, mode 0600. The
+        piece is verified by hash on the node when this returns. After a failure `part` still holds what
+        stood before the piece, and perhaps a beginning of it.
+        Raises TransportError: as `put`; ``integrity`` also where `part` holds less than `piece.start` bytes.
         """
         ...
 

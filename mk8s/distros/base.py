@@ -37,9 +37,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArtifactItem",
+    "Catalogue",
     "Condition",
     "Distro",
     "Lookup",
+    "Origin",
     "Question",
     "Requirements",
     "Situation",
@@ -58,11 +60,28 @@ BUILT_IN: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a file of a release comes from and where it goes. Nothing here has been looked at yet.
+
+    Either `url` is where upstream publishes it, or `images` names the container images that mk8s puts
+    together into this archive, or both are empty: only the user can say (``artifacts.<id>.url``).
+    """
+
+    url: str = ""
+    checksums_url: str = ""  # upstream's file that holds its hash; empty: none is published
+    images: tuple[str, ...] = ()  # whole names with tags: registry.k8s.io/pause:3.10
+    arch: str = ""  # empty: of every architecture
+    destination: str = ""  # the path on a node, for people
+    size: int | None = None  # bytes, where a source says so
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactItem:
     """One file of a release.
 
     `file` is its name in the cluster's artifacts folder; the manifest's `artifacts.<id>.name` wins.
     `roles` are the node roles that need it. `on_nodes` is false for a file that only mk8s reads.
+    `origin.url` is upstream's: the manifest's `artifacts.<id>.url` and `mirrors` are applied later.
     """
 
     id: str
@@ -71,6 +90,7 @@ class ArtifactItem:
     required: bool
     roles: frozenset[str]
     on_nodes: bool
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +173,24 @@ class Tools:
     etcdctl: Callable[[tuple[str, ...]], Command] | None = None
     smoke_image: str = ""  # an image that the release carries and that has a shell and busybox's httpd
     secrets_encrypted: bool = False  # whether secrets are expected to be encrypted at rest in etcd
+
+
+class Catalogue(Protocol):
+    """What a distro's release consists of: enough to list, fetch and bundle it. All of it is pure.
+
+    Every `Distro` is one; a distro whose driver is not built yet may have this part alone.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def faults(self, cluster: Cluster) -> list[str]: ...
+
+    def artifacts(self, cluster: Cluster) -> list[ArtifactItem]: ...
+
+    def checksums(self, text: str) -> dict[str, str]: ...
+
+    def secrets_in(self, config: Mapping[str, Any]) -> list[str]: ...
 
 
 class Distro(Protocol):

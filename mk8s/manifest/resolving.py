@@ -15,13 +15,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machines.forms import duration
-from mk8s.cluster import ArtifactSource, Cluster, KubeVip, Login, Network, Node, Role
+from mk8s.cluster import (
+    ArtifactSource,
+    Cluster,
+    FanOut,
+    KubeVip,
+    Login,
+    Network,
+    Node,
+    Registries,
+    RegistryAccess,
+    RegistryMirror,
+    Role,
+)
 from mk8s.manifest.configs import combine
 from mk8s.manifest.schema import (
     ArtifactForm,
     BudgetsForm,
     ChecksForm,
     ConfigForm,
+    FanOutForm,
     GatesForm,
     KubeVipForm,
     LimitsForm,
@@ -29,9 +42,10 @@ from mk8s.manifest.schema import (
     NetworkForm,
     NodeForm,
     PolicyForm,
+    RegistryAccessForm,
     SshForm,
 )
-from mk8s.manifest.values import ip_of, make_label
+from mk8s.manifest.values import ip_of, make_label, rate
 from mk8s.manifest.versions import UPSTREAM
 
 __all__ = ["Place", "resolve"]
@@ -79,6 +93,12 @@ def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tup
         budgets=_budgets(form.budgets or BudgetsForm()),
         agents_wait_for=(form.gates or GatesForm()).agents,
         policy=_policy(form.policy or PolicyForm()),
+        mirrors=form.mirrors or {},
+        components={name: version.removeprefix("v") for name, version in (form.components or {}).items()},
+        images=tuple(form.images or ()),
+        registries=_registries(form, place),
+        fan_out=_fan_out(form.fan_out or FanOutForm()),
+        bandwidth=rate(form.limits.bandwidth) if form.limits and form.limits.bandwidth else None,
         network=_network(form.network),
         manifests=tuple(place.locate(text) for text in form.manifests or ()),
         kube_vip=_kube_vip(form.kube_vip),
@@ -120,6 +140,7 @@ def _node(node: NodeForm, name: str, role: Role, form: ManifestForm, ssh: SshFor
         config=config,
         config_text=text,
         node_ip=_spelt(node.node_ip or ""),
+        group=node.group or "",
     )
 
 
@@ -178,6 +199,28 @@ def _artifact(form: ArtifactForm | None) -> ArtifactSource:
     if form is None:
         return ArtifactSource()
     return ArtifactSource(form.name or "", form.url or "", form.checksum or "")
+
+
+def _fan_out(form: FanOutForm) -> FanOut:
+    return FanOut(form.mode, form.seeds, form.per_node, form.between_groups)
+
+
+def _registries(form: ManifestForm, place: Place) -> Registries | None:
+    given = form.registries
+    if given is None:
+        return None
+    mirrors = {
+        name: RegistryMirror(tuple(mirror.endpoints), mirror.rewrite or {})
+        for name, mirror in (given.mirrors or {}).items()
+    }
+    access = {name: _access(entry, place) for name, entry in (given.access or {}).items()}
+    fallback = (not form.airgap) if given.fallback is None else given.fallback
+    return Registries(mirrors, access, given.default or "", fallback)
+
+
+def _access(form: RegistryAccessForm, place: Place) -> RegistryAccess:
+    ca_file = place.locate(form.ca_file) if form.ca_file else None
+    return RegistryAccess(form.username or "", form.password_env, ca_file, form.insecure)
 
 
 def _network(form: NetworkForm | None) -> Network | None:

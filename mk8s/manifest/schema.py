@@ -24,6 +24,7 @@ __all__ = [
     "ChecksForm",
     "ConfigForm",
     "EdgeForm",
+    "FanOutForm",
     "GatesForm",
     "KubeVipForm",
     "LimitsForm",
@@ -31,6 +32,9 @@ __all__ = [
     "NetworkForm",
     "NodeForm",
     "PolicyForm",
+    "RegistriesForm",
+    "RegistryAccessForm",
+    "RegistryMirrorForm",
     "SshForm",
     "json_schema",
     "key_paths",
@@ -91,6 +95,9 @@ class NodeForm(_Form, frozen=True, kw_only=True):
     password_env: Annotated[str | None, says(LOGIN_ENV)] = None
     passphrase_env: Annotated[str | None, says(KEY_ENV)] = None
     sudo_password_env: Annotated[str | None, says(SUDO_ENV)] = None
+    group: Annotated[
+        str | None, says("Rack or site: nodes of one group have a quick link to each other.")
+    ] = None
     config: Annotated[Config, says("The distro's own config of this node, as text or as a mapping.")] = None
 
 
@@ -152,6 +159,9 @@ class LimitsForm(_Form, frozen=True, kw_only=True, rename="kebab"):
     etcd_joins: Annotated[Count | None, says("Servers that join at the same time.")] = None
     agent_joins: Annotated[Count | None, says("Agents that join at the same time.")] = None
     connections: Annotated[Count | None, says("SSH connections being opened at the same time.")] = None
+    bandwidth: Annotated[
+        str | None, says("The most that this machine sends to all nodes together, such as 20MB/s.")
+    ] = None
 
 
 class BudgetsForm(_Form, frozen=True, kw_only=True):
@@ -176,6 +186,56 @@ class EdgeForm(_Form, frozen=True, kw_only=True):
     deadline: Annotated[str | None, says("Longest time of all attempts and the waits between.")] = None
 
 
+class FanOutForm(_Form, frozen=True, kw_only=True, rename="kebab"):
+    """Nodes that have files already hand them on to the others."""
+
+    mode: Annotated[
+        Literal["auto", "on", "off"],
+        says("auto: where it is quicker than sending to each node from this machine."),
+    ] = "auto"
+    seeds: Annotated[Count, says("Nodes that this machine sends to at the same time.")] = 2
+    per_node: Annotated[Count, says("Nodes that one node serves at the same time.")] = 3
+    between_groups: Annotated[Count, says("Transfers into one group from elsewhere at the same time.")] = 1
+
+
+class RegistryMirrorForm(_Form, frozen=True, kw_only=True):
+    """Where the images of one registry are fetched instead."""
+
+    endpoints: Annotated[list[str], says("Addresses of the mirrors, in order: https://host:port.")]
+    rewrite: Annotated[dict[str, str] | None, says("Regular expression to the image path at the mirror.")] = (
+        None
+    )
+
+
+class RegistryAccessForm(_Form, frozen=True, kw_only=True):
+    """How a registry or mirror is entered."""
+
+    username: Annotated[str | None, says("User name.")] = None
+    password_env: Annotated[str | None, says("Name of the environment variable that holds the password.")] = (
+        None
+    )
+    ca_file: Annotated[str | None, says("Certificate of its authority, a file seen from the manifest.")] = (
+        None
+    )
+    insecure: Annotated[bool, says("true: its certificate is not verified.")] = False
+
+
+class RegistriesForm(_Form, frozen=True, kw_only=True):
+    """Private registries and mirrors that the nodes' container runtime uses."""
+
+    mirrors: Annotated[
+        dict[str, RegistryMirrorForm] | None, says('Registry, such as docker.io, or "*", to its mirrors.')
+    ] = None
+    access: Annotated[
+        dict[str, RegistryAccessForm] | None, says("Registry or mirror, host[:port], to how it is entered.")
+    ] = None
+    default: Annotated[str | None, says("Registry that all system images come from: host[:port].")] = None
+    fallback: Annotated[
+        bool | None,
+        says("Whether a registry itself is asked after its mirrors; by default not where airgap is true."),
+    ] = None
+
+
 class PolicyForm(_Form, frozen=True, kw_only=True):
     """Changes to the node machine."""
 
@@ -198,6 +258,18 @@ class ManifestForm(_Form, frozen=True, kw_only=True):
         dict[str, ArtifactForm | None] | None,
         says("Id (checksums, binary, images, installScript) to the file that replaces it."),
     ] = None
+    mirrors: Annotated[
+        dict[str, str] | None,
+        says('Beginning of a URL, or "*", to the beginning that replaces it when release files are fetched.'),
+    ] = None
+    components: Annotated[
+        dict[str, str] | None,
+        says("Versions of containerd, runc, cni-plugins, crictl and etcd, where they differ from the usual."),
+    ] = None
+    images: Annotated[
+        list[str] | None, says("Container images that the release must carry besides the distro's own.")
+    ] = None
+    registries: RegistriesForm | None = None
     artifacts_dir: Annotated[str, says("Folder of the release files, seen from the manifest.")] = (
         "./artifacts"
     )
@@ -220,6 +292,7 @@ class ManifestForm(_Form, frozen=True, kw_only=True):
     ssh: SshForm | None = None
     config: ConfigForm | None = None
     limits: LimitsForm | None = None
+    fan_out: FanOutForm | None = None
     budgets: BudgetsForm | None = None
     gates: GatesForm | None = None
     policy: PolicyForm | None = None

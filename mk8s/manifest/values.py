@@ -38,6 +38,8 @@ __all__ = [
     "make_label",
     "one_of",
     "path_text",
+    "rate",
+    "rate_text",
     "role",
     "url",
     "user",
@@ -261,3 +263,27 @@ def duration(text: str) -> Wrong | None:
     if not 0 < found <= LONGEST:
         return Wrong(f"{shown(text)} is not a sensible time", "longer than nothing, at most a year")
     return None
+
+
+_RATE = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,3})?) ?(?P<unit>[kKMG]?i?[Bb](it)?)(/s|ps)")
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+
+
+def rate(text: str) -> int:
+    """Bytes per second of ``20MB/s``, ``500KiB/s`` or ``100Mbit/s``. Raises ValueError for another form."""
+    found = _RATE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(f"{text!r} is no rate")
+    unit = found["unit"]
+    in_bits = unit.endswith(("bit", "b"))
+    prefix = unit.removesuffix("it").rstrip("Bb").lower()
+    return int(float(found["number"]) * _FACTORS[prefix] / (8 if in_bits else 1))
+
+
+def rate_text(text: str) -> Wrong | None:
+    """A rate with its unit, of at least 1 kB/s."""
+    try:
+        enough = rate(text) >= 1000
+    except ValueError:
+        return Wrong(f"{shown(text)} is not a rate", "such as 20MB/s, 500KiB/s or 100Mbit/s")
+    return None if enough else Wrong(f"{shown(text)} is too slow to be meant", "at least 1kB/s")
