@@ -121,6 +121,7 @@ class Piece:
     start: int  # bytes before it
     size: int  # bytes
     sha256: str  # of this range alone
+    whole: str = ""  # sha256 of the whole file; a modelled disk knows content by it
 
 
 Source: TypeAlias = Bytes | File

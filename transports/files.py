@@ -14,18 +14,23 @@ import secrets
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from transports.base import ArgumentError, Bytes, Command, Outcome, Source, TransportError
+from transports.base import ArgumentError, Bytes, Command, Outcome, Piece, Source, TransportError
 
 __all__ = [
+    "CANNOT_WRITE",
+    "NO_SPACE",
     "disk_full",
+    "free_bytes",
     "get_command",
     "judge_get",
     "judge_put",
     "not_whole",
     "open_source",
     "part_of",
+    "plain",
     "put_command",
     "seal_patience",
+    "unreadable",
 ]
 
 NO_SPACE = (b"No space left on device", b"Disk quota exceeded")
@@ -58,14 +63,17 @@ head -c "$2" -- "$1"
 """
 
 
-def open_source(source: Source) -> BinaryIO:
-    """The content as a stream. Raises TransportError ``integrity`` where it is gone."""
+def open_source(source: Source | Piece) -> BinaryIO:
+    """The content as a stream, at its first byte. Raises TransportError ``integrity`` where it is gone."""
     if isinstance(source, Bytes):
         return io.BytesIO(source.content)
     try:
-        return source.path.open("rb", buffering=0)
+        stream = source.path.open("rb", buffering=0)
     except OSError as error:
         raise unreadable(source.path, error) from error
+    if isinstance(source, Piece):
+        stream.seek(source.start)
+    return stream
 
 
 def unreadable(path: Path, error: OSError) -> TransportError:

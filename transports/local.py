@@ -22,9 +22,19 @@ import anyio
 import anyio.to_thread
 from anyio.abc import ByteReceiveStream, Process
 
-from transports.base import Command, OnOutput, OnProgress, Outcome, Source, Stream, TransportError
+from transports.appending import append_command, judge_append
+from transports.base import (
+    Command,
+    OnOutput,
+    OnProgress,
+    Outcome,
+    Piece,
+    Source,
+    Stream,
+    TransportError,
+)
 from transports.files import get_command, judge_get, judge_put, open_source, put_command
-from transports.local_files import write_file
+from transports.local_files import append_piece, write_file
 from transports.shell import Conversation, Output, kill_script, status_of, wrap
 from transports.sudo import refusal, usable, wrong_password
 
@@ -86,6 +96,23 @@ class LocalTransport:
             await self._put_as_root(source, target, mode, owner, on_progress)
         else:
             await write_file(self._name, source, target, mode=mode, owner=owner, on_progress=on_progress)
+
+    async def append(
+        self,
+        piece: Piece,
+        part: PurePosixPath,
+        *,
+        sudo: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """See `Transport.append`."""
+        self._refuse_closed()
+        command = append_command(piece, part, sudo=sudo)
+        if sudo and os.geteuid() != 0:
+            outcome = await self._run(command, Output(), feed=feeding_source(piece, on_progress))
+            judge_append(self._name, piece, part, outcome)
+        else:
+            await append_piece(self._name, piece, part, on_progress=on_progress)
 
     async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
         """See `Transport.get`."""
@@ -266,14 +293,16 @@ def feeding(data: bytes) -> Feed:
     return feed
 
 
-def feeding_source(source: Source, on_progress: OnProgress | None) -> Feed:
-    """Feeds a file piece by piece, then the end."""
+def feeding_source(source: Source | Piece, on_progress: OnProgress | None) -> Feed:
+    """Feeds a file chunk by chunk, then the end."""
 
     async def feed(process: Process) -> None:
         assert process.stdin is not None
         done = 0
         with open_source(source) as stream:
-            while done < source.size and (chunk := await anyio.to_thread.run_sync(stream.read, CHUNK)):
+            while done < source.size and (
+                chunk := await anyio.to_thread.run_sync(stream.read, min(CHUNK, source.size - done))
+            ):
                 await process.stdin.send(chunk)
                 done += len(chunk)
                 if on_progress is not None:

@@ -1,7 +1,7 @@
-"""Writing a whole file on this machine: beside the target, hashed on the way, synced, renamed.
+"""Writing on this machine: a whole file (beside the target, hashed on the way, synced, renamed), or a piece.
 
-The part is removed whatever happens but the death of this process. The work is done in a worker thread;
-a cancelled write stops at the next piece.
+The part of a whole file is removed whatever happens but the death of this process; a file that grows by
+pieces keeps what arrived. The work is done in a worker thread; a cancelled write stops at the next chunk.
 
 This module knows no processes and no shell. Begin reading at `write_file`.
 """
@@ -12,6 +12,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,13 +24,15 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from transports.base import OnProgress, Source, TransportError
+from transports.appending import not_our_file, too_short, wrong_piece
+from transports.base import OnProgress, Piece, Source, TransportError
 from transports.files import disk_full, not_whole, open_source, part_of
 
-__all__ = ["write_file"]
+__all__ = ["append_piece", "write_file"]
 
 CHUNK = 1 << 20  # bytes
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+FLAGS = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 Told = Callable[[int], None]
 
@@ -50,7 +53,24 @@ async def write_file(
             anyio.from_thread.run_sync(on_progress, done, source.size)
 
     stop = threading.Event()
-    work = partial(write, name, source, Path(target), mode, owner, stop, told)
+    await stoppable(partial(write, name, source, Path(target), mode, owner, stop, told), stop)
+
+
+async def append_piece(
+    name: str, piece: Piece, part: PurePosixPath, *, on_progress: OnProgress | None = None
+) -> None:
+    """See `Transport.append`; `name` is the node's, for messages."""
+
+    def told(done: int) -> None:
+        if on_progress is not None:
+            anyio.from_thread.run_sync(on_progress, done, piece.size)
+
+    stop = threading.Event()
+    await stoppable(partial(append, name, piece, Path(part), stop, told), stop)
+
+
+async def stoppable(work: Callable[[], None], stop: threading.Event) -> None:
+    """Do the work in a thread that looks at `stop`, and end it there when we are cancelled."""
     problems: list[Exception] = []
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(in_thread, work, problems, tasks.cancel_scope)
@@ -102,7 +122,7 @@ def fill(name: str, source: Source, target: Path, part: Path, stop: threading.Ev
     """Write and sync the content. False where it was told to stop; raises ``integrity``."""
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as stream, open_source(source) as reader:
-        digest = copy(reader, stream, stop, told)
+        digest = copy(reader, stream, source.size + 1, stop, told)
         if stop.is_set():
             return False
         if digest != source.sha256:
@@ -111,10 +131,50 @@ def fill(name: str, source: Source, target: Path, part: Path, stop: threading.Ev
     return True
 
 
-def copy(reader: BinaryIO, stream: BinaryIO, stop: threading.Event, told: Told) -> str:
+def append(name: str, piece: Piece, part: Path, stop: threading.Event, told: Told) -> None:
+    """Write the piece behind what is there, blocking. Stops without a word where it is told to."""
+    try:
+        with open_part(name, piece, part) as stream, open_source(piece) as reader:
+            stream.truncate(piece.start)
+            stream.seek(piece.start)
+            digest = copy(reader, stream, piece.size, stop, told)
+            arrived = stream.tell()
+            if stop.is_set() or digest == piece.sha256:
+                return
+            if arrived == piece.start + piece.size:  # else what is there may be its beginning
+                stream.truncate(piece.start)
+            raise wrong_piece(name, piece, PurePosixPath(part), str(arrived))
+    except OSError as error:
+        raise refused(name, piece, part, error) from error
+
+
+def open_part(name: str, piece: Piece, part: Path) -> BinaryIO:
+    """The part, made anew for its first piece. Raises ``integrity`` where it is too short; OSError."""
+    if part.is_symlink() or (part.exists() and not is_ours(part.stat())):
+        raise not_our_file(name, PurePosixPath(part))
+    if piece.start == 0:
+        part.unlink(missing_ok=True)
+        return os.fdopen(os.open(part, FLAGS | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+    try:
+        stream = os.fdopen(os.open(part, FLAGS), "wb", buffering=0)
+    except FileNotFoundError:
+        raise too_short(name, piece, PurePosixPath(part), "0") from None
+    there = os.fstat(stream.fileno())
+    if is_ours(there) and there.st_size >= piece.start:
+        return stream
+    stream.close()
+    raise too_short(name, piece, PurePosixPath(part), str(there.st_size))
+
+
+def is_ours(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def copy(reader: BinaryIO, stream: BinaryIO, size: int, stop: threading.Event, told: Told) -> str:
+    """Copy up to `size` bytes; the hash of what was copied."""
     digest = hashlib.sha256()
     done = 0
-    while not stop.is_set() and (chunk := reader.read(CHUNK)):
+    while not stop.is_set() and (chunk := reader.read(min(CHUNK, size - done))):
         digest.update(chunk)
         write_all(stream, chunk)
         done += len(chunk)
@@ -151,7 +211,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def refused(name: str, source: Source, target: Path, error: Exception) -> TransportError:
+def refused(name: str, source: Source | Piece, target: Path, error: Exception) -> TransportError:
     if isinstance(error, OSError) and error.errno in NO_SPACE:
         return disk_full(name, source.size, PurePosixPath(target), free_bytes(target.parent))
     words = error.strerror if isinstance(error, OSError) else str(error)

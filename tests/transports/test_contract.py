@@ -5,6 +5,7 @@ Each claim here is a sentence of `transports.base`. Add a transport in conftest.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,16 @@ import pytest
 
 from tests.transports import contract_commands as say
 from tests.transports.conftest import ROADS, Rig, Road
-from transports.base import ArgumentError, Bytes, Command, File, Stream, TransportError, digest_of_file
+from transports.base import (
+    ArgumentError,
+    Bytes,
+    Command,
+    File,
+    Piece,
+    Stream,
+    TransportError,
+    digest_of_file,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -265,6 +275,160 @@ async def test_a_file_beyond_the_limit_is_not_read_in_part(rig: Rig) -> None:
 
     assert "exit" in caught.value.lineage
     assert await rig.transport.get(rig.folder / "file", limit=11) == b"x" * 11
+
+
+# ---- append
+
+CONTENT = bytes(range(256)) * 8_000
+HALF = len(CONTENT) // 2
+
+
+def piece_of(folder: Path, start: int, end: int, content: bytes = CONTENT) -> Piece:
+    """A range of a file here that holds the content."""
+    path = folder / "grows"
+    path.write_bytes(content)
+    digest = hashlib.sha256(CONTENT[start:end]).hexdigest()
+    return Piece(path, start, end - start, digest, hashlib.sha256(CONTENT).hexdigest())
+
+
+async def test_a_file_grows_by_pieces(rig: Rig, tmp_path: Path) -> None:
+    """Each stands behind the one before; only root, or the user, may read what is not whole yet."""
+    part = rig.folder / "part"
+    told: list[tuple[int, int]] = []
+
+    for start, end in ((0, 1000), (1000, HALF), (HALF, len(CONTENT))):
+        piece = piece_of(tmp_path, start, end)
+        told.clear()
+        await rig.transport.append(piece, part, on_progress=lambda done, size: told.append((done, size)))
+        assert told[-1] == (piece.size, piece.size)
+
+    if rig.is_real:
+        assert Path(part).read_bytes() == CONTENT
+        assert Path(part).stat().st_mode & 0o7777 == 0o600
+
+
+async def test_what_lies_behind_a_pieces_place_is_cut_off(rig: Rig, tmp_path: Path) -> None:
+    """An attempt that broke leaves a beginning of its piece, and perhaps worse: that is written over."""
+    part = rig.folder / "part"
+    await rig.transport.append(piece_of(tmp_path, 0, HALF), part)
+    await rig.transport.append(piece_of(tmp_path, HALF, len(CONTENT)), part)
+    await rig.transport.append(piece_of(tmp_path, 500, HALF), part)
+
+    if rig.is_real:
+        assert Path(part).read_bytes() == CONTENT[:HALF]
+
+
+async def test_the_first_piece_makes_the_part_anew(rig: Rig, tmp_path: Path) -> None:
+    """Whatever was there, and whatever mode it had."""
+    part = rig.folder / "part"
+    await rig.transport.put(Bytes(b"something else" * 100), part, mode=0o666)
+
+    await rig.transport.append(piece_of(tmp_path, 0, 300), part)
+
+    if rig.is_real:
+        assert Path(part).read_bytes() == CONTENT[:300]
+        assert Path(part).stat().st_mode & 0o7777 == 0o600
+
+
+async def test_a_part_that_is_too_short_is_not_stretched(rig: Rig, tmp_path: Path) -> None:
+    """A hole of zeros is no content; the same where there is no part at all."""
+    part = rig.folder / "part"
+    for there in (None, 100):
+        if there:
+            await rig.transport.append(piece_of(tmp_path, 0, there), part)
+        with pytest.raises(TransportError, match=f"holds {there or 0} bytes") as caught:
+            await rig.transport.append(piece_of(tmp_path, HALF, len(CONTENT)), part)
+        assert caught.value.lineage == ("integrity",)
+
+
+async def test_a_piece_that_is_not_what_was_promised_is_taken_back(rig: Rig, tmp_path: Path) -> None:
+    """Its hash is verified on the node, and what stood before it still stands."""
+    if not rig.is_real:
+        pytest.skip("a modelled host reads no files")
+    part = rig.folder / "part"
+    await rig.transport.append(piece_of(tmp_path, 0, 1000), part)
+
+    with pytest.raises(TransportError) as caught:
+        await rig.transport.append(piece_of(tmp_path, 1000, HALF, content=CONTENT[::-1]), part)
+
+    assert caught.value.lineage == ("integrity",)
+    assert Path(part).read_bytes() == CONTENT[:1000]
+
+
+async def test_a_source_that_became_shorter_is_an_integrity_error(rig: Rig, tmp_path: Path) -> None:
+    """What did arrive stays: it may be a beginning of the piece, which the node's hashes tell."""
+    if not rig.is_real:
+        pytest.skip("a modelled host reads no files")
+    part = rig.folder / "part"
+
+    with pytest.raises(TransportError) as caught:
+        await rig.transport.append(piece_of(tmp_path, 0, HALF, content=CONTENT[:4000]), part)
+
+    assert caught.value.lineage == ("integrity",)
+    assert Path(part).read_bytes() == CONTENT[:4000]
+
+
+@pytest.mark.parametrize("start", [0, 10])
+async def test_a_link_is_never_written_through(rig: Rig, tmp_path: Path, start: int) -> None:
+    """Whoever may write to the folder cannot make us write elsewhere."""
+    if not rig.is_real:
+        pytest.skip("a modelled disk has no links")
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"p" * 100)
+    Path(rig.folder / "part").symlink_to(precious)
+
+    with pytest.raises(TransportError, match="link") as caught:
+        await rig.transport.append(piece_of(tmp_path, start, 1000), rig.folder / "part")
+
+    assert "exit" in caught.value.lineage
+    assert caught.value.final
+    assert precious.read_bytes() == b"p" * 100
+
+
+async def test_an_append_into_no_folder_is_an_exit(rig: Rig, tmp_path: Path) -> None:
+    """As a put."""
+    with pytest.raises(TransportError, match=r"(?i)folder|directory") as caught:
+        await rig.transport.append(piece_of(tmp_path, 0, 1000), rig.folder / "absent" / "part")
+
+    assert "exit" in caught.value.lineage
+
+
+async def test_a_cancelled_append_can_be_gone_on_with(rig: Rig, tmp_path: Path) -> None:
+    """What stood before it still stands."""
+    part = rig.folder / "part"
+    await rig.transport.append(piece_of(tmp_path, 0, HALF), part)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await rig.transport.append(piece_of(tmp_path, HALF, len(CONTENT)), part)
+    with anyio.CancelScope() as scope:
+        await rig.transport.append(
+            piece_of(tmp_path, HALF, len(CONTENT)), part, on_progress=lambda _done, _size: scope.cancel()
+        )
+
+    await rig.transport.append(piece_of(tmp_path, HALF, len(CONTENT)), part)
+
+    if rig.is_real:
+        assert Path(part).read_bytes() == CONTENT
+
+
+async def test_an_append_as_root_is_roots(rig: Rig, tmp_path: Path) -> None:
+    """Where the transport is root already nothing is added; sudo has tests of its own."""
+    if rig.is_real and (await rig.transport.run(uid())).text != "0":
+        pytest.skip("not root")
+    await rig.transport.append(piece_of(tmp_path, 0, 1000), rig.folder / "part", sudo=True)
+
+    if rig.is_real:
+        assert Path(rig.folder / "part").stat().st_uid == 0
+
+
+async def test_a_name_that_looks_like_an_option_may_grow(rig: Rig, tmp_path: Path) -> None:
+    """Names are not interpreted; one that holds NUL is refused before anything is sent."""
+    for name in ("-rf", "a b; touch c", "$(id)"):
+        await rig.transport.append(piece_of(tmp_path, 0, 300), rig.folder / name)
+        if rig.is_real:
+            assert Path(rig.folder / name).read_bytes() == CONTENT[:300]
+    with pytest.raises(ArgumentError):
+        await rig.transport.append(piece_of(tmp_path, 0, 300), rig.folder / "a\0b")
 
 
 # ---- close

@@ -4,7 +4,7 @@ A model is strict: a command that it does not know is a mistake of its author. T
 loop's, so the same code runs in virtual time; nothing here uses threads, sockets or real files.
 """
 
-from transports.simulated.disk import STANDARD_FOLDERS, SimulatedDisk, SimulatedFile
+from transports.simulated.disk import STANDARD_FOLDERS, SimulatedDisk, SimulatedFile, modelled_digest
 from transports.simulated.faults import FAULT_KINDS, FaultLike, FaultSource
 from transports.simulated.host import Handler, Profile, SimulatedHost, UnknownCommand
 from transports.simulated.network import SimulatedNetwork
@@ -31,4 +31,5 @@ __all__ = [
     "SimulatedTransport",
     "Timeline",
     "UnknownCommand",
+    "modelled_digest",
 ]

@@ -1,7 +1,8 @@
 """The files of a modelled host: names, hashes, modes and the space they take.
 
 It answers as a file system does, with `OSError`. Modelled: whole files, folders with modes, free
-space. Not modelled: links, open files, permissions (whoever comes in may become root), file times.
+space, and beginnings of files, whose content is known by the hash of the whole that they belong to.
+Not modelled: links, open files, permissions (whoever comes in may become root), file times.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-__all__ = ["STANDARD_FOLDERS", "SimulatedDisk", "SimulatedFile"]
+__all__ = ["STANDARD_FOLDERS", "SimulatedDisk", "SimulatedFile", "modelled_digest"]
 
 ORDINARY = (
     "/etc/default /etc/sysctl.d /dev/shm /etc/systemd/system /home /opt /root /run /tmp /usr/bin "
@@ -39,6 +40,12 @@ class SimulatedFile:
     mode: int
     owner: str
     content: bytes | None
+    whole: str = ""  # of a beginning that grows: the sha256 of the file that it will be
+
+
+def modelled_digest(whole: str, start: int, size: int) -> str:
+    """The hash of a range of a file that is known by its sha256 alone. The same question, the same answer."""
+    return hashlib.sha256(f"{whole}/{start}/{size}".encode()).hexdigest()
 
 
 class SimulatedDisk:
@@ -98,6 +105,30 @@ class SimulatedDisk:
         if file.size > self.free:
             raise _error(errno.ENOSPC, path)
         self.files[path] = file
+
+    def grow(self, path: PurePosixPath, whole: str, start: int, size: int) -> None:
+        """Let a file begin with `start` bytes of what it holds and `size` bytes of another, and end there.
+
+        Raises OSError, with the disk full to the last byte where there is no room; EINVAL where it holds
+        fewer than `start` bytes.
+        """
+        old = self.files.get(path)
+        if start == 0 or old is None:
+            if start:
+                raise _error(errno.EINVAL, path)
+            self.files.pop(path, None)
+            self.place(
+                path, old := SimulatedFile(modelled_digest(whole, 0, 0), 0, 0o600, "root", None, whole)
+            )
+        if old.size < start:
+            raise _error(errno.EINVAL, path)
+        old.size = start
+        fits = min(size, self.free)
+        old.size = start + fits
+        old.whole = whole if whole == old.whole else modelled_digest(f"{old.whole} and {whole}", 0, start)
+        old.sha256 = modelled_digest(old.whole, 0, old.size)
+        if fits < size:
+            raise _error(errno.ENOSPC, path)
 
     def make_folder(self, path: PurePosixPath, mode: int = 0o755) -> None:
         """Make a folder and those above it. One that is there keeps its mode. Raises OSError."""

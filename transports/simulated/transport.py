@@ -2,11 +2,11 @@
 
 An operation has an attempt number per node and operation name, which a plan of faults decides by. What
 a fault means for each kind of operation stands in `faults.FAULT_KINDS`. Uploads and downloads are the
-operations `file.put` and `file.get`.
+operations `file.put`, `file.append` and `file.get`.
 
 Modelled: the first connection and reconnects, latency, upload time, hosts that are off, cut off or
-booting, and connections that die with their host. Not modelled: logins and sudo (both always succeed),
-and parts of files that a broken upload leaves behind.
+booting, connections that die with their host, and what arrived of a piece by then. Not modelled: logins
+and sudo (both always succeed), and parts of files that a broken upload leaves behind.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TypeAlias, TypeVar
 
 import anyio
 
+from transports.appending import too_short, wrong_piece
 from transports.base import (
     ArgumentError,
     Bytes,
@@ -26,6 +27,7 @@ from transports.base import (
     OnOutput,
     OnProgress,
     Outcome,
+    Piece,
     Source,
     TransportError,
 )
@@ -103,6 +105,22 @@ class SimulatedTransport:
         file = SimulatedFile(source.sha256, source.size, mode, owner or "root", content)
         await self._guarded(
             f"write {target}", _patience(fault), lambda: self._put(source, target, file, fault, on_progress)
+        )
+
+    async def append(
+        self,
+        piece: Piece,
+        part: PurePosixPath,
+        *,
+        sudo: bool = False,  # noqa: ARG002 - as above
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """See the contract."""
+        _refuse_nul(part)
+        fault = self._fault("file.append")
+        await self._connect()
+        await self._guarded(
+            f"write {part}", _patience(fault), lambda: self._append(piece, part, fault, on_progress)
         )
 
     async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:  # noqa: ARG002
@@ -225,6 +243,40 @@ class SimulatedTransport:
             if error.errno == errno.ENOSPC:  # something else took the room meanwhile
                 raise disk_full(self._name, file.size, target, self._host.free) from None
             raise self._refused("write", target, str(error.strerror)) from None
+
+    async def _append(self, piece: Piece, part: PurePosixPath, fault: FaultLike | None, told: Told) -> None:
+        doing = f"write {part}"
+        kind = fault.kind if fault else ""
+        if kind == "exit":
+            raise self._refused("write", part, SIMULATED)
+        if kind == "disk-full":
+            raise disk_full(self._name, piece.size, part, 0)
+
+        def arrived(done: int, size: int) -> None:
+            self._grow(piece, part, done)
+            if told is not None:
+                told(done, size)
+
+        self._grow(piece, part, 0)
+        if fault and kind in ("drop", "reboot", "truncated"):
+            await self._network.carry(
+                self._host, int(piece.size * fault.fraction), arrived, latency=self._latency
+            )
+            if kind == "truncated":
+                raise wrong_piece(self._name, piece, part, str(self._host.files[part].size))
+            self._strike(kind, doing)
+        await self._with(fault, doing, lambda: self._carry(doing, piece.size, arrived))
+
+    def _grow(self, piece: Piece, part: PurePosixPath, size: int) -> None:
+        try:
+            self._host.disk.grow(part, piece.whole or piece.sha256, piece.start, size)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise disk_full(self._name, piece.size, part, 0) from None
+            if error.errno == errno.EINVAL:
+                there = self._host.files.get(part)
+                raise too_short(self._name, piece, part, str(there.size if there else 0)) from None
+            raise self._refused("write", part, str(error.strerror)) from None
 
     async def _get(self, source: PurePosixPath, limit: int, fault: FaultLike | None) -> bytes:
         doing = f"read {source}"

@@ -17,11 +17,13 @@ from pathlib import PurePosixPath
 import anyio
 import anyio.to_thread
 
+from transports.appending import append_command, judge_append
 from transports.base import (
     Command,
     OnOutput,
     OnProgress,
     Outcome,
+    Piece,
     Source,
     TransportError,
 )
@@ -128,6 +130,18 @@ class SSHTransport:
             outcome = await self._put_large(command, source, on_progress)
         judge_put(self._name, source, target, outcome)
 
+    async def append(
+        self,
+        piece: Piece,
+        part: PurePosixPath,
+        *,
+        sudo: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """See `Transport.append`."""
+        command = append_command(piece, part, sudo=sudo)
+        judge_append(self._name, piece, part, await self._put_large(command, piece, on_progress))
+
     async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
         """See `Transport.get`."""
         room = Output(limit=limit + (1 << 16))  # the file, and what is said on stderr
@@ -217,7 +231,9 @@ class SSHTransport:
             on_progress(source.size, source.size)
         return outcome
 
-    async def _put_large(self, command: Command, source: Source, on_progress: OnProgress | None) -> Outcome:
+    async def _put_large(
+        self, command: Command, source: Source | Piece, on_progress: OnProgress | None
+    ) -> Outcome:
         async def supply(process: Remote) -> None:
             await feed_from_thread(process.driver, process.channel, source, on_progress)
 

@@ -20,7 +20,7 @@ import anyio
 import anyio.to_thread
 from ssh2.exceptions import SSH2Error
 
-from transports.base import File, OnProgress, Source
+from transports.base import Bytes, OnProgress, Piece, Source
 from transports.files import open_source, unreadable
 from transports.ssh.driver import EAGAIN, OUTBOUND, Driver, Lost, describe
 
@@ -96,7 +96,12 @@ class Pump:
 
 
 async def feed_from_thread(
-    driver: Driver, channel: Any, source: Source, on_progress: OnProgress | None, *, stall: float = STALL
+    driver: Driver,
+    channel: Any,
+    source: Source | Piece,
+    on_progress: OnProgress | None,
+    *,
+    stall: float = STALL,
 ) -> None:
     """Feed a source to a channel in a worker thread. Raises Lost, or TransportError ``integrity``.
 
@@ -110,7 +115,7 @@ async def feed_from_thread(
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(pump.run, limiter=anyio.CapacityLimiter(1))
         except OSError as error:
-            problems.append(unreadable(source.path, error) if isinstance(source, File) else error)
+            problems.append(error if isinstance(source, Bytes) else unreadable(source.path, error))
         except (Lost, Stopped) as problem:
             problems.append(problem)
         tasks.cancel_scope.cancel()
