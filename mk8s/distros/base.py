@@ -46,17 +46,25 @@ __all__ = [
     "Requirements",
     "Situation",
     "Tools",
+    "catalogue_names",
     "distro_names",
+    "load_catalogue",
     "load_distro",
 ]
 
 GROUP = "mk8s.distros"  # entry point group; each entry names a `Distro` object
+CATALOGUES = "mk8s.catalogues"  # the same for a bare `Catalogue`, of a distro that has no driver
 
 BUILT_IN: Mapping[str, str] = {
     "kubeadm": "mk8s.distros.kubeadm:DISTRO",
     "rke2": "mk8s.distros.rke2:DISTRO",
     "vanilla": "mk8s.distros.vanilla:DISTRO",
 }
+BARE: Mapping[str, str] = {
+    "k0s": "mk8s.distros.k0s:CATALOGUE",
+    "k3s": "mk8s.distros.k3s:CATALOGUE",
+}
+"""Built-in catalogues of distros whose driver is not built yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ class Origin:
     arch: str = ""  # empty: of every architecture
     destination: str = ""  # the path on a node, for people
     size: int | None = None  # bytes, where a source says so
+    unknown: str = ""  # what is not known of it, and which key of the manifest says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,18 +327,44 @@ def load_distro(name: str) -> Distro:
     Raises ManifestError when there is none, with the names that come close.
     """
     if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        built_in: Distro = getattr(import_module(module), attribute)
+        built_in: Distro = _object(BUILT_IN[name])
         return built_in
     found: tuple[EntryPoint, ...] = tuple(entry_points(group=GROUP, name=name))
     if not found:
-        raise _unknown(name)
+        raise _unknown(name, distro_names())
     installed: Distro = found[0].load()
     return installed
 
 
-def _unknown(name: str) -> ManifestError:
-    names = distro_names()
+def catalogue_names() -> list[str]:
+    """Every distro whose files can be listed, sorted: those with a driver and those without."""
+    return sorted({*distro_names(), *BARE, *(entry.name for entry in entry_points(group=CATALOGUES))})
+
+
+def load_catalogue(name: str) -> Catalogue:
+    """What the release of the distro called `name` consists of: its driver where there is one.
+
+    Raises ManifestError when there is neither, with the names that come close.
+    """
+    if name in distro_names():
+        return load_distro(name)
+    if name in BARE:
+        built_in: Catalogue = _object(BARE[name])
+        return built_in
+    found: tuple[EntryPoint, ...] = tuple(entry_points(group=CATALOGUES, name=name))
+    if not found:
+        raise _unknown(name, catalogue_names())
+    installed: Catalogue = found[0].load()
+    return installed
+
+
+def _object(place: str) -> Any:
+    """What ``module:attribute`` names."""
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _unknown(name: str, names: Sequence[str]) -> ManifestError:
     close = difflib.get_close_matches(name.lower(), names, n=1)
     remedy = f"did you mean {close[0]!r}? " if close else ""
     return ManifestError(f"distro: {name!r} is not known", remedy=f"{remedy}known: {', '.join(names)}")

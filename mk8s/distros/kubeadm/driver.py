@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from machines.errors import ActionError
+from mk8s.artifacts.checksums import read_checksums
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import (
     ArtifactItem,
@@ -21,7 +22,7 @@ from mk8s.distros.base import (
 from mk8s.distros.kubeadm import cluster_commands, paths, requirements, steps
 from mk8s.distros.kubeadm.artifacts import artifact_items
 from mk8s.distros.kubeadm.faults import find_faults
-from mk8s.distros.upstream import kubeconfig, network, parts
+from mk8s.distros.upstream import kubeconfig, network
 from mk8s.needs import Need, Random
 from mk8s.problems import load_catalogue
 from mk8s.steps import Step
@@ -47,7 +48,7 @@ class Kubeadm:
         return artifact_items(cluster)
 
     def checksums(self, text: str) -> dict[str, str]:
-        return parts.checksums(text)
+        return read_checksums(text)
 
     def needs_token(self, cluster: Cluster) -> bool:
         del cluster  # its token is among the needs: it has a form of its own

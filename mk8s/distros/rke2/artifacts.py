@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from urllib.parse import quote
 
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import ArtifactItem, Situation
+from mk8s.distros.base import ArtifactItem, Origin, Situation
 from mk8s.distros.rke2.config import data_dir, words
 from mk8s.distros.rke2.versions import CORE_IMAGES, TRAEFIK_IN_CORE, ZST_IMAGES, Release, has, parse_version
 from transports.base import File
@@ -26,7 +27,6 @@ __all__ = [
     "cni_of",
     "images_dir",
     "ingress_of",
-    "parse_checksums",
     "release_of",
     "staged",
     "staging_dir",
@@ -38,7 +38,10 @@ EVERYONE = frozenset({"primary", "server", "agent"})
 STAGING = PurePosixPath("/var/lib/mk8s/artifacts")
 ARCHIVE_SUFFIXES = (".tar", ".tar.lz4", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 DEFAULT_CNI = ("canal",)
-CHECKSUM_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})(?:\s+(?P<name>\S+))?\s*")
+RELEASES = "https://github.com/rancher/rke2/releases/download"  # RKE2's docs, install/airgap
+INSTALLER = "https://get.rke2.io"  # install.sh of the repository: of no version, and no hash is published
+OWN_NAME = re.compile(r"rke2-images[a-z-]*\.linux-(amd64|arm64)\.tar\.(gz|zst)")
+ADDED = "imagesAdded"  # the archive of the manifest's `images`
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,28 @@ class Archive:
 def artifact_items(cluster: Cluster) -> list[ArtifactItem]:
     """Every file for every architecture in the cluster, and the archives the user added."""
     items = [
-        ArtifactItem(_id(cluster, part.id, arch), part.name, part.purpose, True, EVERYONE, part.on_nodes)
+        ArtifactItem(
+            _id(cluster, part.id, arch),
+            part.name,
+            part.purpose,
+            True,
+            EVERYONE,
+            part.on_nodes,
+            _origin(cluster, part, arch),
+        )
         for arch in _architectures(cluster)
         for part in _parts(cluster, arch)
     ]
     extra = [
-        ArtifactItem(name, cluster.artifacts[name].name, "images the manifest adds", True, EVERYONE, True)
+        ArtifactItem(
+            name,
+            cluster.artifacts[name].name,
+            "images the manifest adds",
+            True,
+            EVERYONE,
+            True,
+            Origin(destination=f"{images_dir(cluster.primary)}/{cluster.artifacts[name].name}"),
+        )
         for name in _extra_ids(cluster)
     ]
     return _unique([_renamed(cluster, item) for item in items + extra])
@@ -78,16 +97,6 @@ def unknown_ids(cluster: Cluster) -> list[str]:
     """Ids in the manifest's `artifacts` that name nothing here."""
     known = {item.id for item in artifact_items(cluster)} | {"installScript"}
     return [name for name in cluster.artifacts if name not in known]
-
-
-def parse_checksums(text: str) -> dict[str, str]:
-    """`sha256sum` output: file name -> digest. Every other line is passed over."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        match = CHECKSUM_LINE.fullmatch(line.strip())
-        if match and match["name"]:
-            found[PurePosixPath(match["name"].removeprefix("*")).name] = match["digest"]
-    return found
 
 
 def release_of(cluster: Cluster) -> Release:
@@ -141,7 +150,37 @@ def _parts(cluster: Cluster, arch: str) -> list[_Part]:
     return parts + _image_parts(cluster, arch)
 
 
+def _origin(cluster: Cluster, part: _Part, arch: str) -> Origin:
+    """Where RKE2 publishes a file; install.sh is the same for every architecture and has no hash."""
+    if part.id == ADDED:
+        return Origin(images=cluster.images, arch=arch, destination=_place(cluster, part))
+    if part.id == "installScript":
+        return Origin(INSTALLER, destination=_place(cluster, part))
+    hashes = "" if part.id == "checksums" else _published(cluster, f"sha256sum-{arch}.txt")
+    return Origin(_published(cluster, part.name), hashes, arch=arch, destination=_place(cluster, part))
+
+
+def _published(cluster: Cluster, name: str) -> str:
+    """A file of the release: the tag's ``+`` is written %2B, which mirrors and proxies pass on unchanged."""
+    return f"{RELEASES}/{quote(cluster.version, safe='')}/{name}"
+
+
+def _place(cluster: Cluster, part: _Part) -> str:
+    """Where a file ends on a node, as far as the first server tells; one only for staging stays there."""
+    if part.id == "binary":
+        return "/usr/local"
+    if part.id.startswith("images"):
+        return str(images_dir(cluster.primary) / part.name)
+    return str(staging_dir(cluster) / part.name) if part.on_nodes else ""
+
+
 def _image_parts(cluster: Cluster, arch: str) -> list[_Part]:
+    own = _own_image_parts(cluster, arch)
+    added = _Part(ADDED, f"images-added-linux-{arch}.tar", f"the manifest's own images ({arch})")
+    return [*own, added] if cluster.images else own
+
+
+def _own_image_parts(cluster: Cluster, arch: str) -> list[_Part]:
     release, cni = release_of(cluster), cni_of(cluster)
     if cni == DEFAULT_CNI or not has(release, CORE_IMAGES):
         parts = [_image("images", "", arch, release, "every image that a node needs")]
@@ -187,9 +226,16 @@ def _extra_ids(cluster: Cluster) -> list[str]:
 
 
 def _renamed(cluster: Cluster, item: ArtifactItem) -> ArtifactItem:
+    """The manifest's name for a file. Another of RKE2's own forms, such as .tar.gz, is fetched as that."""
     source = cluster.artifacts.get(item.id)
-    name = source.name if source and source.name else item.file
-    return ArtifactItem(item.id, name, item.purpose, item.required, item.roles, item.on_nodes)
+    if not source or not source.name:
+        return item
+    origin = item.origin
+    if origin.url and item.id.startswith("images"):
+        name = source.name if OWN_NAME.fullmatch(source.name) else item.file
+        place = str(images_dir(cluster.primary) / source.name)
+        origin = replace(origin, url=_published(cluster, name), destination=place)
+    return replace(item, file=source.name, origin=origin)
 
 
 def _unique(items: Iterable[ArtifactItem]) -> list[ArtifactItem]:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from machines.errors import ActionError
+from mk8s.artifacts.checksums import read_checksums
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import (
     ArtifactItem,
@@ -19,7 +20,7 @@ from mk8s.distros.base import (
     Tools,
 )
 from mk8s.distros.rke2 import kubeconfig, requirements, steps
-from mk8s.distros.rke2.artifacts import artifact_items, parse_checksums
+from mk8s.distros.rke2.artifacts import artifact_items
 from mk8s.distros.rke2.commands import kubeconfig_of
 from mk8s.distros.rke2.faults import find_faults
 from mk8s.distros.rke2.tokens import needs_token, secrets_in, user_token
@@ -48,7 +49,7 @@ class Rke2:
         return artifact_items(cluster)
 
     def checksums(self, text: str) -> dict[str, str]:
-        return parse_checksums(text)
+        return read_checksums(text)
 
     def needs_token(self, cluster: Cluster) -> bool:
         return needs_token(cluster)

@@ -9,15 +9,15 @@ everywhere, `program`, for whoever knows the node but not its facts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from mk8s.artifacts.image_list import images_known
 from mk8s.cluster import Cluster, Role
 from mk8s.commands import has_folder, make_folder
-from mk8s.distros.base import ArtifactItem, Situation
-from mk8s.distros.upstream import commands
+from mk8s.distros.base import ArtifactItem, Origin, Situation
+from mk8s.distros.upstream import commands, components
 from mk8s.steps import Run, Step, Upload
 from transports.base import File
 
@@ -27,7 +27,6 @@ __all__ = [
     "OWN",
     "SERVERS",
     "bin_dir",
-    "checksums",
     "folder",
     "install_archive",
     "install_binary",
@@ -52,7 +51,6 @@ RECORDS = PurePosixPath("/var/lib/mk8s/installed")
 PROGRAMS = PurePosixPath("/var/lib/mk8s/bin")
 USUAL_PREFIX, OTHER_PREFIX = PurePosixPath("/usr/local"), PurePosixPath("/opt")
 ROOT_ONLY = 0o700
-CHECKSUM_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})\s+(?P<name>\S+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +59,23 @@ class _Kind:
 
     name: str
     purpose: str
+    place: str = ""  # where it ends on a node, where that is not a program of its own name in bin_dir
 
 
 KINDS = {
     "kubeadm": _Kind("kubeadm-linux-{}", "Kubernetes' installer"),
     "kubelet": _Kind("kubelet-linux-{}", "what runs the pods of a node"),
     "kubectl": _Kind("kubectl-linux-{}", "the command line of Kubernetes"),
-    "crictl": _Kind("crictl-linux-{}.tar.gz", "questions to the container runtime"),
-    "containerd": _Kind("containerd-linux-{}.tar.gz", "the container runtime"),
-    "runc": _Kind("runc.{}", "what starts a container"),
-    "cni-plugins": _Kind("cni-plugins-linux-{}.tgz", "network plugins"),
-    "images": _Kind("images-linux-{}.tar", "every image that a node needs"),
+    "crictl": _Kind("crictl-linux-{}.tar.gz", "questions to the container runtime", "/usr/local/bin"),
+    "containerd": _Kind("containerd-linux-{}.tar.gz", "the container runtime", "/usr/local"),
+    "runc": _Kind("runc.{}", "what starts a container", "/usr/local/sbin/runc"),
+    "cni-plugins": _Kind("cni-plugins-linux-{}.tgz", "network plugins", "/opt/cni/bin"),
+    "images": _Kind("images-linux-{}.tar", "every image that a node needs", "containerd's images"),
     "kube-apiserver": _Kind("kube-apiserver-linux-{}", "the API server"),
     "kube-controller-manager": _Kind("kube-controller-manager-linux-{}", "the controllers"),
     "kube-scheduler": _Kind("kube-scheduler-linux-{}", "the scheduler"),
     "kube-proxy": _Kind("kube-proxy-linux-{}", "services' addresses on each node"),
-    "etcd": _Kind("etcd-linux-{}.tar.gz", "the cluster's data store"),
+    "etcd": _Kind("etcd-linux-{}.tar.gz", "the cluster's data store", "/usr/local/bin"),
 }
 CHECKSUMS = "checksums"
 CHECKSUMS_FILE = "SHA256SUMS"
@@ -90,7 +89,7 @@ def items(cluster: Cluster, ids: Sequence[str], roles: frozenset[Role] = EVERYON
     architectures = dict.fromkeys(node.arch for node in cluster.nodes if node.role in roles)
     found = [
         ArtifactItem(_id(cluster, kind, arch), KINDS[kind].name.format(arch), KINDS[kind].purpose, True,
-                     frozenset(roles), True)
+                     frozenset(roles), True, _origin(cluster, kind, arch))
         for arch in architectures for kind in ids if kind != CHECKSUMS
     ]  # fmt: skip
     if CHECKSUMS in ids:
@@ -98,12 +97,23 @@ def items(cluster: Cluster, ids: Sequence[str], roles: frozenset[Role] = EVERYON
     return [_renamed(cluster, item) for item in found]
 
 
+def _origin(cluster: Cluster, kind: str, arch: str) -> Origin:
+    """Where a file is published, and where it ends. Nobody publishes an archive of upstream's images."""
+    place = KINDS[kind].place or str(USUAL_PREFIX / "bin" / kind)
+    if kind == "images":
+        known, unknown = images_known(cluster)
+        return Origin(images=known, arch=arch, destination=place, unknown=unknown)
+    return replace(components.origin(cluster, kind, arch), destination=place)
+
+
 def manifest_items(cluster: Cluster) -> list[ArtifactItem]:
     """The files that the user wants applied, as items for the primary. Their ids are `manifest_ids`."""
+    folder_there = staging_dir(cluster)
     return [
-        ArtifactItem(name, str(path), "applied to the new cluster", True, frozenset({"primary"}), True)
+        ArtifactItem(name, str(path), "applied to the new cluster", True, frozenset({"primary"}), True,
+                     Origin(destination=str(folder_there / f"{name}.yaml")))
         for name, path in zip(manifest_ids(cluster), cluster.manifests, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def manifest_ids(cluster: Cluster) -> list[str]:
@@ -115,16 +125,6 @@ def unknown_ids(cluster: Cluster, known: Sequence[ArtifactItem]) -> list[str]:
     """Ids in the manifest's `artifacts` that name nothing among `known`."""
     names = {item.id for item in known}
     return [name for name in cluster.artifacts if name not in names]
-
-
-def checksums(text: str) -> dict[str, str]:
-    """`sha256sum` output: file name -> digest. Every other line is passed over."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        match = CHECKSUM_LINE.fullmatch(line.strip())
-        if match:
-            found[PurePosixPath(match["name"].removeprefix("*")).name] = match["digest"]
-    return found
 
 
 def staging_dir(cluster: Cluster) -> PurePosixPath:
@@ -215,5 +215,4 @@ def _id(cluster: Cluster, kind: str, arch: str) -> str:
 
 def _renamed(cluster: Cluster, item: ArtifactItem) -> ArtifactItem:
     source = cluster.artifacts.get(item.id)
-    name = source.name if source and source.name else item.file
-    return ArtifactItem(item.id, name, item.purpose, item.required, item.roles, item.on_nodes)
+    return replace(item, file=source.name) if source and source.name else item

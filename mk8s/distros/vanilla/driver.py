@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from machines.errors import ActionError
+from mk8s.artifacts.checksums import read_checksums
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import (
     ArtifactItem,
@@ -18,7 +19,7 @@ from mk8s.distros.base import (
     Situation,
     Tools,
 )
-from mk8s.distros.upstream import kubeconfig, network, parts
+from mk8s.distros.upstream import kubeconfig, network
 from mk8s.distros.vanilla import commands, paths, pki, requirements, steps
 from mk8s.distros.vanilla.artifacts import artifact_items
 from mk8s.distros.vanilla.faults import find_faults
@@ -47,7 +48,7 @@ class Vanilla:
         return artifact_items(cluster)
 
     def checksums(self, text: str) -> dict[str, str]:
-        return parts.checksums(text)
+        return read_checksums(text)
 
     def needs_token(self, cluster: Cluster) -> bool:
         del cluster  # nodes are known by certificates

@@ -98,11 +98,6 @@ def test_ids_that_name_nothing_are_found() -> None:
     assert parts.unknown_ids(odd, parts.items(odd, ["kubelet"])) == ["kubelett"]
 
 
-def test_checksums_are_read_line_by_line() -> None:
-    text = f"# made by hand\n{'a' * 64}  kubelet-linux-amd64\n{'b' * 64} *./runc.amd64\n{'c' * 63}  short\n"
-    assert parts.checksums(text) == {"kubelet-linux-amd64": "a" * 64, "runc.amd64": "b" * 64}
-
-
 @pytest.mark.parametrize(
     ("usr_local", "folder"),
     [("writable", "/usr/local/bin"), ("read-only", "/opt/bin"), ("mount", "/opt/bin")],
