@@ -10,13 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import Distro, load_distro
+from mk8s.distros.base import Catalogue, Distro, catalogue_names, load_catalogue, load_distro
 from mk8s.errors import ManifestError, UsageError
 from mk8s.manifest import load_cluster
 from mk8s.preflight.checks import waiver_faults
 from mk8s.state import StateFolder
 
-__all__ = ["Project", "load_project"]
+__all__ = ["Listing", "Project", "load_listing", "load_project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What verbs about release files begin with. Also of a distro that cannot be installed yet."""
+
+    manifest: Path
+    cluster: Cluster
+    catalogue: Catalogue
+    notices: tuple[str, ...]
+    text: str  # the manifest as it was read
+
+    def words(self) -> str:
+        """What names this cluster on the command line of the next verb, quoted for the shell."""
+        return shlex.join([str(self.manifest)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +70,22 @@ def load_project(manifest: Path) -> Project:
     """Read a manifest and find its driver. Raises ManifestError with every fault of both."""
     loaded = load_cluster(manifest)
     distro = load_distro(loaded.cluster.distro)
-    faults = distro.faults(loaded.cluster)
-    if faults:
-        raise ManifestError(f"{manifest}: {distro.name} cannot do this:\n  " + "\n  ".join(faults))
+    _refuse_faults(manifest, distro, loaded.cluster)
     faults = waiver_faults(loaded.cluster.waived)
     if faults:
         raise ManifestError(f"{manifest}: not every check can be waived:\n  " + "\n  ".join(faults))
     return Project(manifest, loaded.cluster, distro, loaded.notices, loaded.text)
+
+
+def load_listing(manifest: Path) -> Listing:
+    """Read a manifest and find what its release consists of. Raises ManifestError with every fault."""
+    loaded = load_cluster(manifest, distros=catalogue_names())
+    catalogue = load_catalogue(loaded.cluster.distro)
+    _refuse_faults(manifest, catalogue, loaded.cluster)
+    return Listing(manifest, loaded.cluster, catalogue, loaded.notices, loaded.text)
+
+
+def _refuse_faults(manifest: Path, distro: Catalogue, cluster: Cluster) -> None:
+    faults = distro.faults(cluster)
+    if faults:
+        raise ManifestError(f"{manifest}: {distro.name} cannot do this:\n  " + "\n  ".join(faults))

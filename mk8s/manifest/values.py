@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 PLANNED_DISTROS = ("k3s", "k0s")
-"""Distros that mk8s means to install and cannot yet."""
+"""Distros that mk8s means to install and cannot yet. Their files can be listed, fetched and bundled."""
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -123,7 +123,8 @@ def distro(text: str, known: Iterable[str]) -> Wrong | None:
     if text in names:
         return None
     if text in PLANNED_DISTROS:
-        return Wrong(f"{shown(text)} is not built yet", known_as(names))
+        hint = "its files can be listed, fetched and bundled (`mk8s artifacts list`, `download`, `bundle`)"
+        return Wrong(f"{shown(text)} is not built yet", f"{hint}; to install, {known_as(names)}")
     return Wrong(f"{shown(text)} is not a distro", did_you_mean(text, names))
 
 
