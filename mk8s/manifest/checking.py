@@ -20,6 +20,7 @@ from machines.errors import DocumentError, Fault
 from machines.forms import duration, read_form
 from machines.words import did_you_mean, shown
 from mk8s.manifest import fitting, networks, values, versions
+from mk8s.manifest.blanks import no_blanks
 from mk8s.manifest.configs import parse_config
 from mk8s.manifest.schema import EDGE_NAMES, ManifestForm
 from mk8s.manifest.source import EACH, CrossRule, Source
@@ -266,5 +267,6 @@ RULES: tuple[CrossRule, ...] = (
     names_differ,
     one_local,
     configs_are_settings,
+    no_blanks,
     *fitting.RULES,
 )
