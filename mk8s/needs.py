@@ -109,6 +109,9 @@ class Kept:
     words: Mapping[str, str] = field(default_factory=dict, repr=False)  # Random, Constant
     pairs: Mapping[str, Pair] = field(default_factory=dict, repr=False)  # Authority, Certificate, KeyPair
     numbers: Mapping[str, int] = field(default_factory=dict)
+    # Not kept but brought anew by each run: what the manifest's `registries` only names, by host.
+    registry_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    registry_authorities: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # certificates, PEM
 
 
 def pretend(needs: Iterable[Need]) -> Kept:

@@ -25,7 +25,9 @@ __all__ = [
     "ask_ping",
     "ask_readyz",
     "ask_unit",
+    "begin_cache",
     "has_archive",
+    "has_cache",
     "has_install",
     "has_nm_cloud_setup",
     "install_by_script",
@@ -244,6 +246,25 @@ def has_archive(file: File, target: PurePosixPath) -> Command:
         script='printf \'%s  %s\\n\' "$2" "$1" | sha256sum -c - >/dev/null 2>&1',
         args=(str(target), file.sha256),
         timeout=SECONDS_TO_COPY,
+    )
+
+
+def begin_cache(path: PurePosixPath) -> Command:
+    """An empty note of what was imported, for the engine to fill. Its own is never written over."""
+    return Command(
+        operation="rke2.begin-cache",
+        description=f"make {path}, empty, unless it is there",
+        script='set -eu\nmkdir -p "$(dirname "$1")"\n[ -e "$1" ] || : >"$1"\n',
+        args=(str(path),),
+    )
+
+
+def has_cache(path: PurePosixPath) -> Command:
+    return Command(
+        operation="rke2.has-cache",
+        description=f"look for {path}",
+        script='[ -e "$1" ]',
+        args=(str(path),),
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from mk8s.cluster import Cluster, Node
+from mk8s.registries import Given, engine
 
 __all__ = [
     "ConfigTextError",
@@ -67,6 +68,10 @@ def _additions(cluster: Cluster, node: Node, token: str) -> list[Addition]:
         additions.append(("token", wanted))
     if node.is_server and cluster.endpoint:
         additions.append(("tls-san", (cluster.endpoint,)))
+    if cluster.registries:
+        additions += engine.settings(
+            Given(cluster.registries), cluster.version, server=node.is_server
+        ).items()
     return additions
 
 

@@ -22,6 +22,7 @@ from mk8s.distros.rke2.artifacts import (
 )
 from mk8s.distros.rke2.config import ConfigTextError, is_true, render_config, words
 from mk8s.distros.rke2.tokens import token_faults
+from mk8s.registries.faults import of_engine as registry_faults
 
 __all__ = ["find_faults"]
 
@@ -219,4 +220,5 @@ RULES: tuple[Rule, ...] = (
     _datastore,
     _node_names,
     _artifacts,
+    registry_faults,
 )

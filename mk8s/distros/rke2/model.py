@@ -101,6 +101,18 @@ async def _place_archive(_world: World, host: SimulatedHost, command: Command) -
     return YES
 
 
+async def _begin_cache(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+    path = PurePosixPath(command.args[0])
+    host.disk.make_folder(path.parent)
+    if path not in host.files:
+        host.disk.write(path, b"")
+    return YES
+
+
+async def _has_cache(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+    return YES if PurePosixPath(command.args[0]) in host.files else NO
+
+
 # Installing
 
 
@@ -222,6 +234,8 @@ async def _get_nodes(world: World, host: SimulatedHost, command: Command) -> Out
 HANDLED: Mapping[str, Answer] = {
     "rke2.has-archive": _has_archive,
     "rke2.place-archive": _place_archive,
+    "rke2.begin-cache": _begin_cache,
+    "rke2.has-cache": _has_cache,
     "rke2.unpack": _unpack,
     "rke2.install-script": _install_script,
     "rke2.has-install": _has_install,

@@ -16,7 +16,7 @@ from mk8s.cluster import Cluster, Node
 from mk8s.commands import has_folder, make_folder, unit_disable, unit_enable, unit_is_enabled, unit_stop
 from mk8s.distros.base import Question, Situation
 from mk8s.distros.rke2 import commands, versions
-from mk8s.distros.rke2.artifacts import archives, cni_of, release_of, staged, staging_dir
+from mk8s.distros.rke2.artifacts import archives, cni_of, images_dir, release_of, staged, staging_dir
 from mk8s.distros.rke2.commands import unit_of
 from mk8s.distros.rke2.config import is_true, join_token, render_config, servers_of
 from mk8s.distros.rke2.readiness import (
@@ -29,6 +29,9 @@ from mk8s.distros.rke2.readiness import (
     unit_is_active,
 )
 from mk8s.distros.rke2.tokens import secrets_in
+from mk8s.registries import engine, given_of
+from mk8s.registries.releases import conditional_import
+from mk8s.registries.steps import authority_steps
 from mk8s.steps import Judge, Run, Step, Upload, WaitFor, WriteFile
 from transports.base import Command, File
 
@@ -45,6 +48,7 @@ __all__ = [
 ]
 
 CONFIG = PurePosixPath("/etc/rancher/rke2/config.yaml")
+REGISTRIES = CONFIG.with_name("registries.yaml")
 OTHER_PREFIX = PurePosixPath("/opt/rke2")  # where /usr/local is read-only or a mount of its own
 ROOT_ONLY = 0o700
 BETWEEN_LOOKS = 3.0  # seconds, at the most, between two questions to an API server
@@ -80,9 +84,11 @@ def bootstrap(s: Situation) -> list[Step]:
         *_guards(s),
         *_install(s),
         *_images(s),
+        *_import_once(s),
         *_cis(s),
         _folder(CONFIG.parent),
-        _config(s),
+        *authority_steps(given_of(s.cluster, s.kept)),
+        *_config(s),
         _enable(s.node),
     ]
 
@@ -131,6 +137,15 @@ def _images(s: Situation) -> list[Step]:
     ]
 
 
+def _import_once(s: Situation) -> list[Step]:
+    """Let the engine import an archive again only once it has changed, where it can: not at every start."""
+    if not conditional_import(s.cluster.version):
+        return []
+    cache = images_dir(s.node) / ".cache.json"
+    title = "let images be imported only when an archive has changed"
+    return [Run(title, commands.begin_cache(cache), commands.has_cache(cache))]
+
+
 def _cis(s: Situation) -> list[Step]:
     if not str(s.node.config.get("profile") or "").startswith("cis"):
         return []
@@ -138,9 +153,15 @@ def _cis(s: Situation) -> list[Step]:
     return [Run("prepare for the CIS profile", command, commands.is_prepared_for_cis(s.node, _prefix(s)))]
 
 
-def _config(s: Situation) -> WriteFile:
+def _config(s: Situation) -> list[Step]:
+    """The engine's own config, and its registries where the manifest has any."""
     content = render_config(s.cluster, s.node, s.token)
-    return WriteFile(f"write {CONFIG}", CONFIG, content, mode=0o600, secret=True)
+    config = WriteFile(f"write {CONFIG}", CONFIG, content, mode=0o600, secret=True)
+    given = given_of(s.cluster, s.kept)
+    if given is None:
+        return [config]
+    registries = engine.registries_yaml(given)
+    return [config, WriteFile(f"write {REGISTRIES}", REGISTRIES, registries, mode=0o600, secret=True)]
 
 
 def start(s: Situation) -> list[Step]:
@@ -199,7 +220,7 @@ def _start_unit(s: Situation) -> list[Step]:
     """With the config as it is now: the user may have mended it since a join was rejected and taken back."""
     unit = unit_of(s.node)
     return [
-        _config(s),
+        *_config(s),
         _enable(s.node),
         Run(f"start {unit}", commands.start_unit(s.node)),
         _wait(f"{unit} is active", commands.ask_unit(s.node), unit_is_active(_secrets(s))),

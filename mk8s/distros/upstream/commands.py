@@ -80,7 +80,7 @@ mv -f "$record.new" "$record"
 IS_UNPACKED = '[ -s "$2" ] && cd "$1" && sha256sum -c "$2" >/dev/null 2>&1'
 
 # Which of the two files fits is known by the containerd that is installed: 2.x prints "v2.0.1" or "2.0.1",
-# distributions add words of their own behind it.
+# distributions add words of their own behind it. A config with passwords in it is 0600, and so is its copy.
 CONFIG = """\
 version=$("$1" --version | { read -r _ _ version _; echo "${version#v}"; })
 case $version in
@@ -98,6 +98,7 @@ mkdir -p "$(dirname "$target")" "$before"
 if [ -e "$target" ] && [ ! -e "$before/containerd.toml" ] && ! grep -q '^# written by mk8s' "$target"; then
   cp -p "$target" "$before/containerd.toml"
 fi
+rm -f "$target.mk8s"
 cp "$config" "$target.mk8s"
 mv -f "$target.mk8s" "$target"
 """

@@ -154,7 +154,7 @@ async def _choose_config(host: SimulatedHost, command: Command) -> Outcome:
         return refuse(127, f"sh: {containerd}: not found")
     host.disk.make_folder(target.parent)
     host.disk.make_folder(before)
-    host.disk.write(target, host.disk.read(config))
+    host.disk.write(target, host.disk.read(config), mode=host.files[config].mode)
     return YES
 
 

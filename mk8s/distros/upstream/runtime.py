@@ -29,6 +29,9 @@ from mk8s.distros.upstream.parts import (
     program,
     staged,
 )
+from mk8s.registries import Given, given_of
+from mk8s.registries.hosts import PLUGIN_1, PLUGIN_2, auth_toml
+from mk8s.registries.steps import authority_steps, host_steps
 from mk8s.steps import Run, Step, Verdict, WaitFor, WriteFile
 from transports.base import Outcome
 
@@ -146,12 +149,15 @@ def _programs(s: Situation) -> list[Step]:
 
 def _configuration(s: Situation) -> list[Step]:
     containerd = bin_dir(s) / "containerd"
+    registries = given_of(s.cluster, s.kept)
     return [
         WriteFile(f"write {CRICTL}", CRICTL, CRICTL_YAML.encode()),
         folder(MIRRORS),
+        *authority_steps(registries),
+        *host_steps(registries, MIRRORS),
         folder(OWN),
-        WriteFile(f"write {FOR_1}", FOR_1, _render(CONFIG_1, s)),
-        WriteFile(f"write {FOR_2}", FOR_2, _render(CONFIG_2, s)),
+        _config(FOR_1, _render(CONFIG_1, s) + auth_toml(registries, PLUGIN_1), registries),
+        _config(FOR_2, _render(CONFIG_2, s) + auth_toml(registries, PLUGIN_2), registries),
         Run(
             f"choose {CONFIG} for this containerd",
             commands.choose_config(containerd, FOR_1, FOR_2, CONFIG, BEFORE),
@@ -161,11 +167,18 @@ def _configuration(s: Situation) -> list[Step]:
     ]
 
 
-def _render(template: str, s: Situation) -> bytes:
+def _config(path: PurePosixPath, text: str, registries: Given | None) -> WriteFile:
+    """One of the two configs; with registries' passwords in it, root alone may read it."""
+    holds_passwords = registries is not None and registries.has_passwords
+    mode = 0o600 if holds_passwords else 0o644
+    return WriteFile(f"write {path}", path, text.encode(), mode=mode, secret=holds_passwords)
+
+
+def _render(template: str, s: Situation) -> str:
     """TOML's plain strings are written as JSON's are."""
     lowers_oom = s.facts is None or s.facts.lowers_oom
     pause = json.dumps(images.named(s, "pause"))
-    return template.format(pause=pause, restrict="false" if lowers_oom else "true").encode()
+    return template.format(pause=pause, restrict="false" if lowers_oom else "true")
 
 
 def _start(s: Situation) -> list[Step]:
