@@ -1,0 +1,328 @@
+"""One URL becomes one whole file of the cache, however often the line is cut.
+
+Laws:
+
+1. Whole is what has the promised hash; where nobody promises one, what has the length that the server
+   said. An answer that says neither is refused: a cut one would look the same.
+2. A part is taken up again only if the server still has the same file (`If-Range`), or if a hash decides
+   at the end. Where that hash differs, the whole file is asked for once more, never spliced.
+3. Only what may pass is tried again: no connection, silence, a cut, 429, 5xx. Never another 4xx.
+
+Time and randomness come in through the constructor. Begin reading at `Fetcher.fetch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import trio
+
+from mk8s.artifacts.cache import Blob, Cache, Known, Part
+from mk8s.artifacts.egress import shown_url
+from mk8s.artifacts.web import FetchError, Small, Web, each_piece, refuse_packed, refuse_status
+
+__all__ = ["Fetcher", "OnBytes", "Patience", "Wanted"]
+
+_T = TypeVar("_T")
+
+PARTIAL, UNSATISFIABLE = 206, 416
+CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+POLL = 0.2  # seconds between looks at a part that another process fetches
+WORTH = 64 << 10  # bytes; a try that brought so many was not in vain
+CHUNK = 1 << 20
+
+OnBytes: TypeAlias = Callable[[int, int | None], None]
+"""Called with the bytes of the file that are here, and those that it has in all (None: not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to fetch."""
+
+    url: str
+    name: str  # who wants it, for people
+    sha256: str = ""  # what it must hash to; empty: nobody says
+    size: int | None = None  # bytes, where somebody says
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and when a fetch is tried again. Seconds."""
+
+    tries: int = 5  # in a row without progress
+    first: float = 0.5
+    longest: float = 30.0
+    longest_asked: float = 300.0  # of a server's Retry-After
+
+    def pause(self, failures: int, after: float, jitter: float) -> float:
+        """Before the next try: doubled after each failure, between a half and the whole of it."""
+        grown = min(self.longest, self.first * 2.0 ** (failures - 1))
+        return max(after, grown * (0.5 + jitter / 2))
+
+
+@dataclass(slots=True)
+class Fetcher:
+    """Fetches files into the cache for one run. Shared by all its tasks."""
+
+    web: Web
+    cache: Cache
+    patience: Patience = field(default_factory=Patience)
+    random: Callable[[], float] = random.random
+    say: Callable[[str], None] = lambda _words: None
+
+    async def fetch(self, wanted: Wanted, on_bytes: OnBytes = lambda _here, _all: None) -> Blob:
+        """The whole file, out of the cache or fetched into it.
+
+        Raises EgressError for a URL that must not be used, FetchError when it cannot be had, CacheError
+        when it cannot be kept.
+        """
+        self.web.egress.refuse(wanted.url, wanted.name)
+        async with self._part(wanted) as part:
+            if wanted.sha256 and (blob := await _in_thread(self.cache.take, wanted.sha256)):
+                on_bytes(blob.size, blob.size)
+                return blob
+            if urlsplit(wanted.url).scheme == "file":
+                await _in_thread(_copy, wanted, part)
+            else:
+                await self._download(wanted, part, on_bytes)
+            _refuse_other(wanted, part)
+            return await _in_thread(self.cache.keep, part)
+
+    async def small(self, url: str, wanted_by: str) -> bytes:
+        """A small file into memory, with the same patience. Raises as `fetch`."""
+        self.web.egress.refuse(url, wanted_by)
+        if urlsplit(url).scheme == "file":
+            return await _in_thread(_read, url)
+        failures = 0
+        while True:
+            try:
+                found: Small = await self.web.small(url, wanted_by)
+                refuse_status(found, url)
+                return found.body
+            except FetchError as error:
+                failures += 1
+                await self._pause(error, failures)
+
+    async def length(self, wanted: Wanted) -> int | None:
+        """How long the file is, as its server says; None where it does not. Raises only EgressError."""
+        if wanted.size is not None or urlsplit(wanted.url).scheme == "file":
+            return wanted.size
+        try:
+            async with self.web.open(
+                wanted.url, wanted.name, headers=wanted.headers, method="HEAD"
+            ) as answer:
+                return _length(answer) if answer.is_success else None
+        except FetchError:
+            return None
+
+    @asynccontextmanager
+    async def _part(self, wanted: Wanted) -> AsyncIterator[Part]:
+        """The file's part, ours alone; waits for another process that fetches the same."""
+        told = False
+        while True:
+            with self.cache.part(_key(wanted)) as part:
+                if part is not None:
+                    yield part
+                    return
+            if not told:
+                self.say(f"{wanted.name}: another mk8s fetches it: waiting")
+                told = True
+            await trio.sleep(POLL)
+
+    async def _download(self, wanted: Wanted, part: Part, on_bytes: OnBytes) -> None:
+        failures, anew = 0, False
+        await _in_thread(_recall, part, wanted)
+        while True:
+            before = part.size
+            try:
+                resumed = await self._transfer(wanted, part, on_bytes)
+                if resumed and not anew and wanted.sha256 not in ("", part.sha256):
+                    anew = True  # spliced from two different files, or damaged while it lay here
+                    part.forget()
+                    continue
+                return
+            except FetchError as error:
+                failures = 1 if part.size - before >= WORTH else failures + 1
+                await self._pause(error, failures)
+
+    async def _pause(self, error: FetchError, failures: int) -> None:
+        """Wait before the next try. Raises `error` where there is none."""
+        if not error.transient or failures >= self.patience.tries:
+            raise error
+        if error.after > self.patience.longest_asked:
+            raise error
+        await trio.sleep(self.patience.pause(failures, error.after, self.random()))
+
+    async def _transfer(self, wanted: Wanted, part: Part, on_bytes: OnBytes) -> bool:
+        """Fetch what is missing of a part. Whether it was begun by an earlier transfer."""
+        if part.size and part.size == (wanted.size or (part.known.size if part.known else None)):
+            return True  # it was cut just before its last name: the hash decides
+        asked = {**wanted.headers, **_range(part, wanted)}
+        async with self.web.open(wanted.url, wanted.name, headers=asked) as answer:
+            refuse_packed(answer)
+            if answer.status_code == UNSATISFIABLE and part.size:
+                part.forget()
+                return await self._transfer(wanted, part, on_bytes)
+            refuse_status(answer, wanted.url)
+            resumed = answer.status_code == PARTIAL
+            if resumed and not _continues(answer, part):
+                part.forget()
+                said = f"{shown_url(wanted.url)}: the server sent another part than was asked for"
+                raise FetchError("range", said, transient=True)
+            if not resumed:
+                part.begin(_known(answer, wanted))
+            await _receive(answer, part, wanted, on_bytes)
+            return resumed
+
+
+async def _receive(answer: httpx.Response, part: Part, wanted: Wanted, on_bytes: OnBytes) -> None:
+    size = part.known.size if part.known else None
+    on_bytes(part.size, size)
+
+    async def take(piece: bytes) -> None:
+        if part.add(piece):
+            await _in_thread(part.sync)
+        on_bytes(part.size, size)
+
+    await each_piece(answer, wanted.url, take)
+    if size is not None and part.size != size:
+        raise FetchError(
+            "cut", f"{shown_url(wanted.url)} ended after {part.size} of {size} bytes", transient=True
+        )
+
+
+def _known(answer: httpx.Response, wanted: Wanted) -> Known:
+    """What the first answer says of the file. Raises FetchError where nothing could tell a cut one."""
+    size = _length(answer)
+    if not wanted.sha256:
+        _refuse_doubtful(answer, wanted.url, size)
+    if None not in (size, wanted.size) and size != wanted.size:
+        raise FetchError("length", f"{shown_url(wanted.url)} has {size} bytes, and should have {wanted.size}")
+    return Known(
+        wanted.url,
+        answer.headers.get("etag", ""),
+        answer.headers.get("last-modified", ""),
+        size or wanted.size,
+    )
+
+
+def _refuse_doubtful(answer: httpx.Response, url: str, size: int | None) -> None:
+    """What a hash would find out, where there is none: a page instead of the file, a file without an end."""
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        raise FetchError(
+            "page",
+            f"{shown_url(url)} answers with a page for people instead of the file",
+            remedy="open the URL in a browser: a login or a proxy may stand in between",
+        )
+    if size is None and "chunked" not in answer.headers.get("transfer-encoding", "").lower():
+        raise FetchError(
+            "length",
+            f"{shown_url(url)} comes without a length, and no hash of it is known",
+            cause="a file that was cut on the way would look like a whole one",
+            remedy="give its `checksum` in the manifest's artifacts section",
+        )
+
+
+def _continues(answer: httpx.Response, part: Part) -> bool:
+    """Whether a 206 is exactly the rest of the file that the part is the beginning of."""
+    found = CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
+    known = part.known
+    if not found or known is None or int(found[1]) != part.size:
+        return False
+    total = None if found[3] == "*" else int(found[3])
+    same_end = total is None or int(found[2]) + 1 == total
+    same_size = total is None or known.size is None or total == known.size
+    length = _length(answer)
+    same_length = length is None or length == int(found[2]) + 1 - part.size
+    etag = answer.headers.get("etag", known.etag)
+    return same_end and same_size and same_length and (not known.etag or etag == known.etag)
+
+
+def _range(part: Part, wanted: Wanted) -> dict[str, str]:
+    """The headers that ask for the rest. Without a validator only a hash lets us splice."""
+    known = part.known
+    if not part.size or known is None:
+        return {}
+    strong = known.etag if known.etag and not known.etag.startswith("W/") else known.last_modified
+    if not strong and not wanted.sha256:
+        return {}
+    condition = {"If-Range": strong} if strong else {}
+    return {"Range": f"bytes={part.size}-", **condition}
+
+
+def _recall(part: Part, wanted: Wanted) -> None:
+    """Take up what an earlier transfer left, if it can be told what it is of. Slow."""
+    known = part.known
+    if known is None or known.url != wanted.url:
+        part.forget()
+        return
+    part.recall()
+    if not wanted.sha256 and known.size and part.size >= known.size:
+        part.recall(known.size - 1)  # the server is asked for the last byte: so it is still the same file
+
+
+def _refuse_other(wanted: Wanted, part: Part) -> None:
+    if wanted.sha256 and part.sha256 != wanted.sha256:
+        found = part.sha256
+        part.forget()
+        raise FetchError(
+            "hash",
+            f"{shown_url(wanted.url)}: its sha256 is {found[:12]}…, and should be {wanted.sha256[:12]}…",
+            cause="the file at the server is not the one that the hash was published for",
+            remedy="try again later or elsewhere; if the file is right, give its `checksum` in the manifest",
+        )
+
+
+def _copy(wanted: Wanted, part: Part) -> None:
+    """A file of this machine, as if it were fetched. Slow."""
+    part.begin(Known(wanted.url))
+    try:
+        with _path(wanted.url).open("rb") as stream:
+            while piece := stream.read(CHUNK):
+                part.add(piece)
+    except OSError as error:
+        raise _unreadable(wanted.url, error) from error
+
+
+def _read(url: str) -> bytes:
+    try:
+        return _path(url).read_bytes()
+    except OSError as error:
+        raise _unreadable(url, error) from error
+
+
+def _path(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.hostname not in (None, "localhost"):
+        raise FetchError("file", f"{url} names a host", remedy="a local file is written file:///path/to/it")
+    return Path(unquote(parts.path))
+
+
+def _unreadable(url: str, error: OSError) -> FetchError:
+    return FetchError(
+        "file", f"{_path(url)} cannot be read: {error.strerror}", remedy="correct its URL in the manifest"
+    )
+
+
+def _length(answer: httpx.Response) -> int | None:
+    text = answer.headers.get("content-length", "")
+    return int(text) if re.fullmatch(r"\d{1,18}", text) else None
+
+
+def _key(wanted: Wanted) -> str:
+    return hashlib.sha256(wanted.url.encode()).hexdigest()
+
+
+async def _in_thread(function: Callable[..., _T], *args: object) -> _T:
+    return await trio.to_thread.run_sync(partial(function, *args))
