@@ -109,16 +109,22 @@ def _unpacked(stream: IO[bytes]) -> _Bounded:
 
 
 def _names(stream: _Bounded) -> Iterable[str]:
-    """Docker's list where there is one that names images, for it is the complete one; otherwise OCI's."""
+    """Docker's list where there is one that names images, for it is the complete one; otherwise OCI's.
+
+    Docker's cannot say a digest, so a layout that stands before it is asked for those.
+    """
     found: dict[str, list[str]] = {}
+    by_digest: list[str] = []
     with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:") as tar:
         for name, member in _lists(tar):
-            found[name] = list(READERS[name](_json(tar, member)))
+            document = _json(tar, member)
+            found[name] = list(READERS[name](document))
             if name == DOCKER and found[name]:
-                break
+                return [*found[name], *by_digest]
+            by_digest = list(_digest_names(document)) if name == OCI else by_digest
     if not found:
         raise _NotReadable("no list of images in it")
-    return found.get(DOCKER) or found.get(OCI) or ()
+    return found.get(OCI) or ()
 
 
 def _lists(tar: tarfile.TarFile) -> Iterator[tuple[str, tarfile.TarInfo]]:
@@ -145,11 +151,20 @@ def _docker_names(document: Any) -> Iterator[str]:
 
 def _oci_names(document: Any) -> Iterator[str]:
     """The containerd annotation is a whole name; the other one may be a bare tag, which names nothing."""
+    for names in _annotated(document):
+        yield from names[:1]
+
+
+def _digest_names(document: Any) -> Iterator[str]:
+    for names in _annotated(document):
+        yield from (name for name in names if "@" in name)
+
+
+def _annotated(document: Any) -> Iterator[list[str]]:
     for image in _mappings(document.get("manifests") if isinstance(document, dict) else None):
         given = image.get("annotations")
         notes = given if isinstance(given, dict) else {}
-        names = [notes[key] for key in ANNOTATIONS if _is_name(notes.get(key)) and ":" in notes[key]]
-        yield from names[:1]
+        yield [notes[key] for key in ANNOTATIONS if _is_name(notes.get(key)) and ":" in notes[key]]
 
 
 READERS = {DOCKER: _docker_names, OCI: _oci_names}

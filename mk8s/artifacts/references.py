@@ -47,6 +47,12 @@ class Reference:
         return self.digest or self.tag
 
     @property
+    def asked_by_tag(self) -> str:
+        """As it was asked for, with its tag and without a digest; empty where it has a digest alone."""
+        asked, _, _ = self.asked.partition("@")
+        return asked if asked.endswith(f":{self.tag}") else f"{asked}:{self.tag}" if self.tag else ""
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The whole names under which a container runtime looks it up: by tag, by digest or by both."""
         base = f"{self.registry}/{self.repository}"
