@@ -59,6 +59,10 @@ def _cluster_refusals(old: Cluster, new: Cluster) -> list[str]:
         for key, view in SETTLED
         if view(old) != view(new)
     ]
+    if old.registries != new.registries:
+        found.append(
+            "registries changed after nodes were installed; changing what they are told is not built yet"
+        )
     if old.hosts_entries and not new.hosts_entries:
         found.append("hosts_entries was true and is not now; taking the entries back is not built yet")
     return found

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mk8s.cluster import Cluster, Login, Node
 from mk8s.errors import ManifestError
+from mk8s.registries.given import missing_passwords
 from transports.base import Transport
 from transports.local import LocalTransport
 from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport, UploadThreads
@@ -37,8 +38,9 @@ def make_transports(cluster: Cluster, known_hosts: Path) -> dict[str, Transport]
 
 
 def refuse_missing_secrets(cluster: Cluster, environment: Mapping[str, str]) -> None:
-    """Raise ManifestError where a sudo password is named and not there, while no node is touched yet.
+    """Raise ManifestError where a password of sudo or of a registry is named and not there.
 
+    So it is told while no node is touched yet.
     Login passwords and passphrases are not looked at: where a key or an agent serves, nobody asks for them.
     """
     missing = [
@@ -49,11 +51,12 @@ def refuse_missing_secrets(cluster: Cluster, environment: Mapping[str, str]) -> 
         and login.user != "root"
         and login.sudo_password_env not in environment
     ]
+    missing += missing_passwords(cluster, environment)
     if missing:
         raise ManifestError(
             "\n".join(missing),
             remedy="set it in the shell that runs mk8s, for example `read -rs NAME; export NAME`, "
-            "or leave `sudo_password_env` out where sudo asks for no password",
+            "or leave the key that names it out where no password is asked for",
         )
 
 

@@ -20,11 +20,13 @@ from machines import (
 from mk8s.cluster import Cluster
 from mk8s.connect import make_transports, passwords_of
 from mk8s.errors import ExitCode, Mk8sError
+from mk8s.fanout.places import FilePlaces
 from mk8s.images import images_in
 from mk8s.keeper import Keeper, expiry_notice
 from mk8s.needs import Kept, Need, Random
 from mk8s.past import as_mk8s_error
 from mk8s.project import Project
+from mk8s.registries.given import registry_passwords, with_registries
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.secrets import Secrets
 from mk8s.state import StateFolder
@@ -84,6 +86,8 @@ def real_rollout(
     for node in cluster.nodes:
         for value in (*project.distro.secrets_in(node.config), *passwords_of(node.login, os.environ)):
             secrets.remember(value)
+    for value in registry_passwords(cluster, os.environ).values():
+        secrets.remember(value)
     given = _secrets_were_given(journal)
     needs = project.distro.needs(cluster)
     token = _token(project, secrets, given)
@@ -92,8 +96,11 @@ def real_rollout(
         journal=journal,
         release=release,
         token=token,
-        kept=_kept(needs, Keeper(state.folder, given=given), secrets, make=make),
+        kept=with_registries(
+            _kept(needs, Keeper(state.folder, given=given), secrets, make=make), cluster, os.environ
+        ),
         images=images_in(release) if needs else (),  # a distro that needs nothing of ours brings its own
+        key_places=FilePlaces(state),
         keep_kubeconfig=lambda text: state.write_private(state.kubeconfig, text.encode()),
         transcript=state.transcript_writer(secrets.redact),
         redact=secrets.redact,

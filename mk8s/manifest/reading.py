@@ -101,6 +101,7 @@ def _load(
     form, faults = read_manifest(source, distro_names() if distros is None else distros)
     if look_for_files:
         faults += [*_key_faults(source, place), *_applied_faults(source, place)]
+        faults += _authority_faults(source, place)
     if form is None or faults:
         raise _refused(name, sorted(faults, key=lambda fault: (fault.line, fault.column)))
     cluster, notices = resolve(form, place, hashlib.sha256(data).hexdigest())
@@ -192,6 +193,15 @@ def _applied_faults(source: Source, place: Place) -> Iterator[Fault]:
         wrong = _unusable(file, str(file), f"name a YAML file; it is seen from {place.folder}")
         if wrong and _is_folder(file):
             wrong = Wrong(f"{file} is a folder", "name the files in it one by one, in the order they need")
+        if wrong:
+            yield source.fault(path, wrong)
+
+
+def _authority_faults(source: Source, place: Place) -> Iterator[Fault]:
+    """Certificates for nodes that cannot be read. What is in them is looked at when they are sent."""
+    for path, text in source.words("registries", "access", EACH, "ca_file"):
+        hint = "name the certificate, in PEM form, of the authority that signed the registry's own"
+        wrong = None if path_text(text) else _unusable(place.locate(text), text, hint)
         if wrong:
             yield source.fault(path, wrong)
 

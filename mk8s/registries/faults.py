@@ -42,12 +42,12 @@ def of_containerd(cluster: Cluster, version: str = "") -> Iterator[str]:
     if version and not begins_with(version, CERTS_D):
         yield (
             f"registries: containerd {version} reads no hosts.toml; "
-            "take 1.5.0 or later, or leave `registries` out"
+            "bring 1.5.0 or later, and give its version as `components.containerd`"
         )
     elif version and EVERY in registries.mirrors and not begins_with(version, DEFAULT_FOLDER):
         yield (
             f'registries.mirrors."*": containerd {version} knows registries by name only; '
-            "take 1.6.17 or later, or name each registry"
+            "name each registry, or bring 1.6.17 or later and give its version as `components.containerd`"
         )
 
 

@@ -22,13 +22,17 @@ NAME_ONE = "name a file in PEM form with the certificate of the authority that s
 
 
 def missing_passwords(cluster: Cluster, environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable that `registries` names and that is not set or empty."""
-    return [
-        f"registries.access.{host}: the environment variable {access.password_env} is not set; "
-        f"it is to hold the password of {access.username or host}"
-        for host, access in _access(cluster).items()
-        if access.password_env and not environment.get(access.password_env)
-    ]
+    """A sentence for each variable that `registries` names and that holds no password."""
+    found = []
+    for host, access in _access(cluster).items():
+        password = environment.get(access.password_env, "") if access.password_env else "none"
+        if not password.isprintable() or not password:
+            how = "holds a control character" if password else "is not set"
+            found.append(
+                f"registries.access.{host}: the environment variable {access.password_env} {how}; "
+                f"it is to hold the password of {access.username or host}"
+            )
+    return found
 
 
 def registry_passwords(cluster: Cluster, environment: Mapping[str, str]) -> dict[str, str]:

@@ -106,7 +106,8 @@ def endpoint_of(text: str) -> Endpoint:
     """The parts of an endpoint; https where it names no scheme. Raises ValueError for one that is none."""
     parts: SplitResult = urlsplit(text if "://" in text else f"https://{text}")
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError(f"{text!r} is no address of a registry")
+        without_login = text.rpartition("@")[2]
+        raise ValueError(f"{without_login!r} is no address of a registry")
     _ = parts.port  # raises ValueError for one that is no number
     return Endpoint(parts.scheme, parts.netloc, parts.path.rstrip("/") or ROOT)
 

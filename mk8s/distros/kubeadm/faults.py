@@ -105,4 +105,5 @@ RULES: tuple[Rule, ...] = (
     _arguments,
     shared.kube_vip,
     _artifacts,
+    shared.registries,
 )

@@ -12,9 +12,11 @@ from ipaddress import IPv4Address, IPv4Network
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem
 from mk8s.distros.upstream import network, parts
+from mk8s.distros.upstream.components import version_of
 from mk8s.distros.upstream.versions import parse_version
+from mk8s.registries.faults import of_containerd
 
-__all__ = ["addresses", "artifacts", "config_parts", "hint", "kube_vip", "networks", "version"]
+__all__ = ["addresses", "artifacts", "config_parts", "hint", "kube_vip", "networks", "registries", "version"]
 
 SMALLEST_SERVICES = 28  # the prefix that still has a tenth address, which is the DNS's
 
@@ -69,6 +71,11 @@ def artifacts(cluster: Cluster, known: Sequence[ArtifactItem]) -> Iterator[str]:
     for name in parts.unknown_ids(cluster, known):
         ids = [item.id for item in known]
         yield f"artifacts.{name}: {cluster.distro} needs no such file here; {hint(name, ids)}"
+
+
+def registries(cluster: Cluster) -> Iterator[str]:
+    """What containerd of the version that belongs to the release cannot do with them."""
+    return of_containerd(cluster, version_of(cluster, "containerd"))
 
 
 def hint(name: str, known: Iterable[str]) -> str:

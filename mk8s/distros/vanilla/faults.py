@@ -96,4 +96,5 @@ RULES: tuple[Rule, ...] = (
     _flag_values,
     shared.kube_vip,
     _artifacts,
+    shared.registries,
 )
