@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mk8s.cluster import Cluster
-from mk8s.distros.base import ArtifactItem, Distro
+from mk8s.distros.base import ArtifactItem, Catalogue
 from mk8s.errors import ExitCode, Mk8sError
 from transports.base import File, digest_of_file
 
@@ -69,7 +69,7 @@ NAME_HASHES = (
 FETCH_AGAIN = "fetch these files again, or correct the checksum in the manifest's artifacts section"
 
 
-def find_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_file) -> Mapping[str, File]:
+def find_release(cluster: Cluster, distro: Catalogue, digest: Digest = digest_of_file) -> Mapping[str, File]:
     """Every file that the nodes need, by item id, each hashed once and compared with its checksum.
 
     Raises ReleaseError naming every file that is missing or differs.
@@ -77,7 +77,7 @@ def find_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_fi
     return check_release(cluster, distro, digest).files
 
 
-def check_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_file) -> Inspection:
+def check_release(cluster: Cluster, distro: Catalogue, digest: Digest = digest_of_file) -> Inspection:
     """The same, with what could not be checked."""
     items = distro.artifacts(cluster)
     Inspection({}, len(items), _missing(cluster, items)).refuse_faults(cluster)  # before the slow hashing
@@ -86,7 +86,7 @@ def check_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_f
     return inspection
 
 
-def inspect_release(cluster: Cluster, distro: Distro, digest: Digest = digest_of_file) -> Inspection:
+def inspect_release(cluster: Cluster, distro: Catalogue, digest: Digest = digest_of_file) -> Inspection:
     """The same, with all faults of all kinds handed back instead of raised."""
     items = distro.artifacts(cluster)
     expected = _checksums(cluster, distro, items)
@@ -129,7 +129,7 @@ def _unchecked(
     )
 
 
-def _checksums(cluster: Cluster, distro: Distro, items: Sequence[ArtifactItem]) -> dict[str, str]:
+def _checksums(cluster: Cluster, distro: Catalogue, items: Sequence[ArtifactItem]) -> dict[str, str]:
     """What each file should hash to: the distro's checksum files, then the manifest's own words.
 
     A file that the manifest renames is still listed there under the distro's own name.
