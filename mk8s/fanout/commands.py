@@ -44,19 +44,19 @@ HASHING = 20e6  # bytes per second that a receiver hashes and writes at the leas
 QUICK = "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 OTHERS = "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr"
 
-SERVE = f"""\
+SERVE = """\
 # Written by mk8s for the time of one run: nodes fetch pieces of files from here.
 # Asked for HASH OFFSET LENGTH, it prints that range of the file that is linked here by its hash.
 set -f
 unset IFS
-refuse() {{ echo "mk8s: refused: $1" >&2; exit 64; }}
-number() {{ case $1 in ''|*[!0-9]*|0?*|????????????????*) refuse 'no number';; esac; }}
+refuse() { echo "mk8s: refused: $1" >&2; exit 64; }
+number() { case $1 in ''|*[!0-9]*|0?*|????????????????*) refuse 'no number';; esac; }
 set -- $SSH_ORIGINAL_COMMAND
 [ $# -eq 3 ] || refuse 'not HASH OFFSET LENGTH'
 case $1 in *[!0-9a-f]*) refuse 'no hash';; esac
-[ ${{#1}} -eq 64 ] || refuse 'no hash'
+[ ${#1} -eq 64 ] || refuse 'no hash'
 number "$2"; number "$3"
-cd {SERVED} || exit
+cd "$(dirname -- "$0")" || exit
 [ -f "$1" ] && [ -r "$1" ] || refuse 'no such file'
 tail -c "+$(($2 + 1))" <"$1" | head -c "$3"
 """
@@ -131,7 +131,7 @@ chmod a+r -- "$from" && { ln -f -- "$from" "$1/$4" 2>/dev/null || ln -sf -- "$fr
 RECEIVE = """\
 umask 077
 command -v ssh >/dev/null || { echo 'mk8s: there is no ssh on this host' >&2; exit 90; }
-mkdir -p -- "$(dirname -- "$1")" && mkdir -p -m 700 -- "$1" && exec cat >"$1/key"
+(umask 022; mkdir -p -- "$(dirname -- "$1")") && mkdir -p -m 700 -- "$1" && exec cat >"$1/key"
 """
 
 # A connection to a source stays open for the next range: opening one takes a fifth of a second. Pieces are

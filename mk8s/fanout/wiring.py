@@ -1,0 +1,78 @@
+"""The courier of a run, put together from what the manifest and the journal say.
+
+In simulation (no `places`), nodes hand on only where the manifest asks for it with ``mode: on``: nothing is
+measured there, so ``auto`` has nothing to go by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from mk8s.cluster import Cluster, Node
+from mk8s.cutting import Cut
+from mk8s.delivery import Delivery
+from mk8s.direct import DirectDelivery
+from mk8s.distros.base import Distro, Situation
+from mk8s.fanout.choice import Choice, Expected
+from mk8s.fanout.courier import FanOutDelivery
+from mk8s.fanout.doors import Doors
+from mk8s.fanout.keys import make_key
+from mk8s.fanout.places import MemoryPlaces, Places
+from mk8s.steps import Upload
+from mk8s.working import Hands
+from transports.base import File
+
+__all__ = ["FanOutOffice", "expected_files"]
+
+SENT_TO = 8  # nodes that are sent to from here at the same time, where nobody else serves them
+
+
+@dataclass(slots=True)
+class FanOutOffice:
+    """Makes the delivery of a rollout, and closes it. `make` is a `mk8s.executor.MakeDelivery`."""
+
+    cluster: Cluster
+    cut: Cut
+    release: Collection[File]
+    places: Places | None  # None: a simulation
+    capacity: Callable[[], int]  # nodes that may receive at the same time
+    expected: Callable[[], Expected]  # what is still to be brought to nodes
+    _courier: FanOutDelivery | None = field(default=None, init=False)
+
+    def make(self, hands: Hands) -> Delivery:
+        """The courier; the plain delivery where the manifest wants no fan-out."""
+        direct = DirectDelivery(hands, cut=self.cut, keep={file.sha256 for file in self.release})
+        mode = self.cluster.fan_out.mode
+        places = MemoryPlaces() if self.places is None else self.places
+        doors = Doors(self.cluster, hands, places, make_key())
+        sent_to = self.cluster.limits.get("uploads", SENT_TO)
+        self._courier = FanOutDelivery(self.cluster, hands, direct, doors, self._choose, sent_to)
+        is_off = mode == "off" or (mode == "auto" and self.places is None)
+        return direct if is_off else self._courier
+
+    async def close(self) -> list[str]:
+        """Remove the keys of this run, and of an earlier one; nodes where one may still be."""
+        return await self._courier.close() if self._courier else []
+
+    def _choose(self, say: Callable[[str], None]) -> Choice:
+        cluster = self.cluster
+        return Choice(cluster.fan_out, self.expected(), self.capacity(), cluster.bandwidth, say)
+
+
+def expected_files(
+    cluster: Cluster,
+    nodes: Collection[Node],
+    distro: Distro,
+    release: Mapping[str, File],
+    images: tuple[str, ...],
+) -> Expected:
+    """Which files these nodes want, and how many of them each."""
+    found: dict[str, tuple[File, int]] = {}
+    for node in nodes:
+        steps = distro.stage(Situation(cluster, node, None, release, "", images=images))
+        for step in steps:
+            if isinstance(step, Upload):
+                _, count = found.get(step.source.sha256, (step.source, 0))
+                found[step.source.sha256] = (step.source, count + 1)
+    return found
