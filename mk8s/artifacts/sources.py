@@ -57,13 +57,15 @@ def is_own_file(item: ArtifactItem) -> bool:
 def resolve_url(url: str, mirrors: Mapping[str, str]) -> str:
     """The URL to ask instead: by the longest beginning that `mirrors` has, else by ``*``, else itself.
 
-    A beginning is replaced by its mirror. The mirror of ``*`` is followed by ``/host/path``.
+    A beginning is replaced by its mirror; a host alone is ``https://host``. The mirror of ``*`` is followed
+    by ``/host/path``.
     A beginning ends where a part of the path ends: ``https://a.example/b`` is none of ``https://a.example/bc``.
     """
-    fitting = [beginning for beginning in mirrors if beginning != ANYWHERE and _begins(url, beginning)]
+    whole = {_whole(name): mirror for name, mirror in mirrors.items() if name != ANYWHERE}
+    fitting = [beginning for beginning in whole if _begins(url, beginning)]
     if fitting:
         longest = max(fitting, key=len)
-        return _joined(mirrors[longest], url[len(longest) :])
+        return _joined(whole[longest], url[len(longest) :])
     if ANYWHERE in mirrors and url.startswith(("https://", "http://")):
         return _joined(mirrors[ANYWHERE], url.partition("://")[2])
     return url
@@ -85,6 +87,10 @@ def _source(item: ArtifactItem, cluster: Cluster, lists: Mapping[str, str]) -> S
 def _url(item: ArtifactItem, cluster: Cluster) -> str:
     given = cluster.artifacts.get(item.id)
     return given.url if given and given.url else resolve_url(item.origin.url, cluster.mirrors)
+
+
+def _whole(beginning: str) -> str:
+    return beginning if "://" in beginning else f"https://{beginning}"
 
 
 def _begins(url: str, beginning: str) -> bool:

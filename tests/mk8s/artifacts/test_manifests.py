@@ -14,6 +14,7 @@ from mk8s.artifacts.logins import Logins
 from mk8s.artifacts.manifests import Index, Manifest, check_config, read_document
 from mk8s.artifacts.places import place_of, registry_places
 from mk8s.artifacts.references import parse_reference
+from mk8s.artifacts.sources import resolve_url
 
 OCI, DOCKER = "application/vnd.oci.image", "application/vnd.docker"
 INDEX, MANIFEST = f"{OCI}.index.v1+json", f"{OCI}.manifest.v1+json"
@@ -249,6 +250,12 @@ def test_a_password_is_not_in_a_logins_repr(tmp_path: Path) -> None:
 def test_mirrors_say_where_a_registry_answers(image: str, mirrors: dict[str, str], url: str) -> None:
     """A host's mirror is a registry, its path a part of the name; beginnings of URLs are replaced as text."""
     assert place_of(parse_reference(image), mirrors).url("manifests", "1") == url
+
+
+def test_a_hosts_mirror_is_meant_for_its_files_too() -> None:
+    """A host alone is the beginning https://host: never an entry without any effect."""
+    assert resolve_url("https://a.example/x/y", {"a.example": "http://m/p"}) == "http://m/p/x/y"
+    assert resolve_url("https://a.example.org/x", {"a.example": "http://m/p"}) == "https://a.example.org/x"
 
 
 def test_an_air_gap_lets_the_registries_among_the_mirrors_be_asked() -> None:
