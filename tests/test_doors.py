@@ -14,7 +14,10 @@ OURS = {"machines", "transports", "mk8s", "tests", "benchmarks"}
 MAY_IMPORT = {
     "machines": {"transitions", "trio", "anyio", "msgspec", "yaml"},
     "transports": {"ssh2", "anyio", "trio", "msgspec"},
-    "mk8s": {"machines", "transports", "anyio", "trio", "cryptography", "httpx", "msgspec", "yaml", "rich"},
+    "mk8s": {
+        *("machines", "transports"),
+        *("anyio", "trio", "cryptography", "cyclonedx", "httpx", "msgspec", "packageurl", "yaml", "rich"),
+    },
 }
 PRIVATE_TRIO = ROOT / "machines" / "simulation" / "clock.py"
 

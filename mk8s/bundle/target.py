@@ -39,9 +39,14 @@ class Target:
         return f"{self.glibc[0]}.{self.glibc[1]}"
 
     @property
+    def needs_glibc(self) -> bool:
+        """Whether its native modules are for glibc, and not for musl."""
+        return not self.suffix.endswith("-musl.so")
+
+    @property
     def words(self) -> str:
         """For people."""
-        libc = "musl" if self.suffix.endswith("-musl.so") else f"glibc {self.libc} or newer"
+        libc = f"glibc {self.libc} or newer" if self.needs_glibc else "musl"
         return f"CPython {self.minor} on {self.machine} with {libc}"
 
 
