@@ -40,6 +40,8 @@ VERBS: dict[str, Verb] = {
     "journal": Verb("journal", "print what happened, record by record"),
     "kubeconfig": Verb("kubeconfig", "where the cluster's kubeconfig is, or copy it"),
     "lab": Verb("lab", "real throw-away hosts on this machine, to learn and rehearse"),
+    "artifacts": Verb("artifacts", "list the release's files and images, from the manifest alone"),
+    "bundle": Verb("bundle", "carry the whole release in one file: create, verify, unpack, split ..."),
     "download": Verb("reserved", "fetch the release files (not built yet)"),
     "install": Verb("reserved", "the original's name for `run` (not built yet)"),
 }

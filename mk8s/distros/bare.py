@@ -19,6 +19,7 @@ __all__ = [
     "added_images",
     "architectures",
     "artifact_faults",
+    "component_faults",
     "id_of",
     "item",
     "published",
@@ -99,6 +100,15 @@ def renamed(cluster: Cluster, one: ArtifactItem, url: str = "") -> ArtifactItem:
     return replace(
         one, file=given.name, origin=replace(one.origin, url=url or one.origin.url, destination=there)
     )
+
+
+def component_faults(cluster: Cluster) -> Iterator[str]:
+    """A release that is one program has its components in it."""
+    if cluster.components:
+        yield (
+            f"components: a release of {cluster.distro} has containerd, runc and etcd in it; "
+            "choose them by its `version`"
+        )
 
 
 def artifact_faults(cluster: Cluster, known: Sequence[ArtifactItem]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 `machines.forms` tells unknown keys and values of a wrong kind; here stands what a value must look
 like (`VALUES`, one line a key) and how the parts must fit together (`RULES`, one function each; those
-of addresses and networks stand in `fitting`).
+of addresses and networks stand in `fitting`, those of where things come from in `supply`).
 Both look at the document itself, so that no mistake hides another.
 
 Nothing here looks at a file or at a node: key files are `reading`'s, the release is looked for later.
@@ -19,7 +19,7 @@ from machines.documents import Path, Value, show_path
 from machines.errors import DocumentError, Fault
 from machines.forms import duration, read_form
 from machines.words import did_you_mean, shown
-from mk8s.manifest import fitting, networks, values, versions
+from mk8s.manifest import fitting, networks, supply, values, versions
 from mk8s.manifest.blanks import no_blanks
 from mk8s.manifest.configs import parse_config
 from mk8s.manifest.schema import EDGE_NAMES, ManifestForm
@@ -66,6 +66,7 @@ VALUES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("budgets", EACH), values.budget),
     (("policy", "edges", EACH, "timeout"), values.duration),
     (("policy", "edges", EACH, "deadline"), values.duration),
+    *supply.VALUES,
 )
 
 
@@ -269,4 +270,5 @@ RULES: tuple[CrossRule, ...] = (
     configs_are_settings,
     no_blanks,
     *fitting.RULES,
+    *supply.RULES,
 )

@@ -27,7 +27,11 @@ class K0s:
         return "k0s"
 
     def faults(self, cluster: Cluster) -> list[str]:
-        return [*_version(cluster), *bare.artifact_faults(cluster, self.artifacts(cluster))]
+        return [
+            *_version(cluster),
+            *bare.component_faults(cluster),
+            *bare.artifact_faults(cluster, self.artifacts(cluster)),
+        ]
 
     def artifacts(self, cluster: Cluster) -> list[ArtifactItem]:
         return artifact_items(cluster)

@@ -25,7 +25,11 @@ class K3s:
         return "k3s"
 
     def faults(self, cluster: Cluster) -> list[str]:
-        return [*_version(cluster), *bare.artifact_faults(cluster, self.artifacts(cluster))]
+        return [
+            *_version(cluster),
+            *bare.component_faults(cluster),
+            *bare.artifact_faults(cluster, self.artifacts(cluster)),
+        ]
 
     def artifacts(self, cluster: Cluster) -> list[ArtifactItem]:
         return artifact_items(cluster)

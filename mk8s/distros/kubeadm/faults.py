@@ -91,6 +91,14 @@ def _arguments_in(fields: Mapping[str, Any], path: str) -> Iterator[tuple[str, A
             yield from _arguments_in(value, here)
 
 
+def _components(cluster: Cluster) -> Iterator[str]:
+    if "etcd" in cluster.components:
+        yield (
+            "components.etcd: kubeadm runs etcd from an image; write the image into `images` instead, "
+            f"such as registry.k8s.io/etcd:{cluster.components['etcd']}-0"
+        )
+
+
 def _artifacts(cluster: Cluster) -> Iterator[str]:
     return shared.artifacts(cluster, artifact_items(cluster))
 
@@ -104,6 +112,7 @@ RULES: tuple[Rule, ...] = (
     _cluster_wide,
     _arguments,
     shared.kube_vip,
+    _components,
     _artifacts,
     shared.registries,
 )

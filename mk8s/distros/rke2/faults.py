@@ -59,6 +59,11 @@ NOT_TAKEN: tuple[tuple[str, Callable[[Cluster], bool], str], ...] = (
         "and keep `endpoint`",
     ),
     (
+        "components",
+        lambda cluster: bool(cluster.components),
+        "a release of RKE2 has containerd, runc and etcd in it; choose them by its `version`",
+    ),
+    (
         "hosts_entries",
         lambda cluster: cluster.hosts_entries,
         "RKE2's nodes find each other by address; write /etc/hosts yourself where you need it",

@@ -70,7 +70,7 @@ KINDS = {
     "containerd": _Kind("containerd-linux-{}.tar.gz", "the container runtime", "/usr/local"),
     "runc": _Kind("runc.{}", "what starts a container", "/usr/local/sbin/runc"),
     "cni-plugins": _Kind("cni-plugins-linux-{}.tgz", "network plugins", "/opt/cni/bin"),
-    "images": _Kind("images-linux-{}.tar", "every image that a node needs", "containerd's images"),
+    "images": _Kind("images-linux-{}.tar", "every image that a node needs", "containerd's image store"),
     "kube-apiserver": _Kind("kube-apiserver-linux-{}", "the API server"),
     "kube-controller-manager": _Kind("kube-controller-manager-linux-{}", "the controllers"),
     "kube-scheduler": _Kind("kube-scheduler-linux-{}", "the scheduler"),
