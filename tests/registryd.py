@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -283,9 +284,12 @@ def put_image(
     architectures: Sequence[str] = ("amd64",),
     *,
     index: bool = True,
+    packed: bool = False,
 ) -> str:
     """Keep an image of these layers (tar files) for these architectures. The result: its tag's digest."""
     entries = []
+    blobs = [gzip.compress(layer, mtime=0) if packed else layer for layer in layers]
+    layer_type = LAYER_TYPE + "+gzip" * packed
     for arch in architectures:
         diffs = [digest_of(layer) for layer in layers]
         config = {
@@ -298,7 +302,7 @@ def put_image(
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
             "config": store.add_blob(json.dumps(config).encode(), CONFIG_TYPE),
-            "layers": [store.add_blob(layer, LAYER_TYPE) for layer in layers],
+            "layers": [store.add_blob(blob, layer_type) for blob in blobs],
         }
         platform = {"os": "linux", "architecture": arch, **({"variant": "v8"} if arch == "arm64" else {})}
         entries.append({**store.add_manifest(document, MANIFEST_TYPE), "platform": platform})
