@@ -11,14 +11,17 @@ Begin reading at `ImageMaker.make`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import trio
 
+from mk8s.amounts import bytes_in_words
 from mk8s.artifacts.checksums import find_digest
 from mk8s.artifacts.fetch import Fetcher, OnBytes, Wanted
+from mk8s.artifacts.filing import CacheError
 from mk8s.artifacts.image_archive import holds_exactly, write_images
 from mk8s.artifacts.image_list import (
     ImageListError,
@@ -29,7 +32,7 @@ from mk8s.artifacts.image_list import (
     missing_components,
 )
 from mk8s.artifacts.logins import Logins
-from mk8s.artifacts.registry import Registry
+from mk8s.artifacts.registry import Registry, Resolved
 from mk8s.artifacts.sources import Source, name_in, sources_of
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem
@@ -52,13 +55,15 @@ class ImageMaker:
         *,
         say: Callable[[str], None] = lambda _words: None,
         arch: str | None = None,
+        free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
     ) -> None:
-        """`arch`: whose programs this machine can run; None: find out; empty: none's."""
+        """`arch`: whose programs this machine can run; None: find out; empty: none's. `free`: bytes."""
         self._cluster = cluster
         self._fetcher = fetcher
         self._registry = Registry(fetcher.web, fetcher, cluster.mirrors, logins)
         self._say = say
         self._arch = host_arch() if arch is None else arch
+        self._free = free
         self._asking = trio.Lock()
         self._answer: tuple[str, ...] | None = None
 
@@ -79,9 +84,27 @@ class ImageMaker:
         if await trio.to_thread.run_sync(holds_exactly, target, names):
             return False
         images = await self._registry.resolve_all(names, arch)
+        await trio.to_thread.run_sync(self._refuse_full_disk, images, target)
         blobs = await self._registry.fetch(images, on_bytes)
         await trio.to_thread.run_sync(write_images, images, blobs, target, arch)
         return True
+
+    def _refuse_full_disk(self, images: Sequence[Resolved], target: Path) -> None:
+        """Room for the layers that are missing, and for the archive: before the first byte of either."""
+        cache = self._fetcher.cache
+        blobs = {blob.sha256: blob.size for image in images for blob in image.blobs}
+        missing = sum(size for sha256, size in blobs.items() if not cache.path_of(sha256).exists())
+        wanted = {cache.folder: missing, target.parent: sum(blobs.values())}
+        if cache.folder.stat().st_dev == target.parent.stat().st_dev:
+            wanted = {target.parent: sum(wanted.values())}
+        for folder, size in wanted.items():
+            free = self._free(folder)
+            if size > free:
+                raise CacheError(
+                    f"{folder}: {target.name} takes {bytes_in_words(size)}, {bytes_in_words(free)} are free",
+                    cause="no layer was fetched",
+                    remedy="free some space there, or name other folders: --to, XDG_CACHE_HOME",
+                )
 
     async def _answered(self) -> tuple[str, ...]:
         """What kubeadm says, asked once; nothing where it cannot be asked and need not be."""

@@ -16,6 +16,7 @@ import pytest
 from mk8s.artifacts.cache import Cache
 from mk8s.artifacts.egress import egress_in_air_gap
 from mk8s.artifacts.fetch import Fetcher, Patience
+from mk8s.artifacts.filing import CacheError
 from mk8s.artifacts.image_download import ImageMaker
 from mk8s.artifacts.image_list import ImageListError
 from mk8s.artifacts.logins import Logins
@@ -82,12 +83,14 @@ class Case:
         return made
 
     @asynccontextmanager
-    async def maker(self, cluster: Cluster, arch: str = "amd64") -> AsyncIterator[ImageMaker]:
+    async def maker(
+        self, cluster: Cluster, arch: str = "amd64", free: int = 1 << 40
+    ) -> AsyncIterator[ImageMaker]:
         egress = egress_in_air_gap(cluster)
         async with httpx.AsyncClient(trust_env=False) as client:
             cache = Cache.open(self.folder / "cache", lambda _words: None)
             fetcher = Fetcher(Web(client, egress), cache, Patience(first=0.001))
-            yield ImageMaker(cluster, fetcher, Logins(), arch=arch)
+            yield ImageMaker(cluster, fetcher, Logins(), arch=arch, free=lambda _path: free)
 
     @property
     def target(self) -> Path:
@@ -174,6 +177,16 @@ async def test_the_user_sees_how_much_of_all_layers_is_here(case: Case) -> None:
     assert len({total for _, total in seen}) == 1
     assert [here for here, _ in seen] == sorted(here for here, _ in seen)
     assert seen[-1][0] == seen[-1][1]
+
+
+@pytest.mark.anyio
+async def test_room_is_looked_for_before_the_first_layer(case: Case) -> None:
+    """For the layers and for the archive: they lie on one disk here."""
+    cluster = case.cluster()
+    async with case.maker(cluster, free=2 * len(BASE)) as maker:
+        with pytest.raises(CacheError, match=r"images-linux-amd64.tar takes .* are free"):
+            await maker.make(item_of(cluster), case.target)
+    assert case.registry.asked("/blobs/") == []
 
 
 @pytest.mark.anyio
