@@ -97,7 +97,7 @@ def describe(block: bytes) -> str:
     kind = KINDS.get(block[156:157])
     if kind:
         return kind
-    return f"{_text(block[:NAME])!a}, or the same with another size, mode, owner or time"
+    return f"a header of {_text(block[:NAME])!a} (or only its size, mode, owner or time is another)"
 
 
 def _size(size: int) -> bytes:
