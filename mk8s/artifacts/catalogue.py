@@ -118,11 +118,8 @@ def _named(pods: Pods) -> tuple[str, ...]:
 
 
 def _with_pods(cluster: Cluster, catalogue: Catalogue, pods: Pods) -> list[ArtifactItem]:
-    """Where no archive is made here yet, the pods' images are a reason to make one."""
     found = _named(pods)
     items = catalogue.artifacts(cluster)
-    if found and not any(_is_made(item) for item in items):
-        return catalogue.artifacts(replace(cluster, images=(*cluster.images, *found)))
     return [_completed(item, found) if _is_made(item) else item for item in items]
 
 
@@ -190,13 +187,13 @@ def _images(cluster: Cluster, items: Sequence[ArtifactItem], wanted: dict[str, s
 
 
 def _wanted(cluster: Cluster, pods: Pods) -> dict[str, str]:
-    """What the manifest itself asks for: image -> the key that does."""
-    asked = [(name, "images") for name in cluster.images]
+    """What the manifest itself asks for: image -> the words that say who."""
+    asked = [(name, "the manifest's images") for name in cluster.images]
     if cluster.kube_vip:
-        asked.append((cluster.kube_vip.image, "kube_vip.image"))
+        asked.append((cluster.kube_vip.image, "the manifest's kube_vip"))
     if cluster.smoke_image:
-        asked.append((cluster.smoke_image, "smoke_image"))
-    asked += [(name, f"manifests: {path.name}") for path, names in pods.items() for name in names or ()]
+        asked.append((cluster.smoke_image, "the manifest's smoke_image"))
+    asked += [(name, f"pods of {path.name}") for path, names in pods.items() for name in names or ()]
     wanted: dict[str, str] = {}
     for name, key in asked:
         wanted.setdefault(name, key)
