@@ -17,8 +17,9 @@ Begin reading at `bom_json`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -42,11 +43,14 @@ NO_PARTS = frozenset([README, SUMS, BOM])  # they speak of the others
 NO_IMAGES: Mapping[str, Sequence[str]] = {}
 
 
-def bom_json(draft: Index, *, images: Mapping[str, Sequence[str]] = NO_IMAGES) -> bytes:
+def bom_json(
+    draft: Index, *, images: Mapping[str, Sequence[str]] = NO_IMAGES, wheels: Path | None = None
+) -> bytes:
     """The bill of materials for these members.
 
     `images`: member's path -> names of the container images that its archive holds, where they are known.
-    The libraries are those of the mk8s that runs now, if the members hold an mk8s at all.
+    The libraries are those of the mk8s that runs now or of `wheels`, as `runtime_members` takes them, if the
+    members hold an mk8s at all.
     """
     root = _root(draft)
     files = [
@@ -54,9 +58,11 @@ def bom_json(draft: Index, *, images: Mapping[str, Sequence[str]] = NO_IMAGES) -
         for entry in draft.members
         if entry.path not in NO_PARTS and not entry.path.startswith(RUNTIME)
     ]
-    own = any(entry.path.startswith(RUNTIME) for entry in draft.members)
-    libraries = {plain_name(one.name): bom_parts.library(one) for one in (shipped() if own else ())}
-    needs = [*bom_hosts.hosts(draft), *bom_hosts.operator(target() if own else None)]
+    has_mk8s = any(entry.path.startswith(RUNTIME) for entry in draft.members)
+    own = shipped(wheels) if has_mk8s else ()
+    there = target(wheels) if has_mk8s else None
+    libraries = {plain_name(one.name): bom_parts.library(one) for one in own}
+    needs = [*bom_hosts.hosts(draft), *bom_hosts.operator(there)]
     bom = Bom(
         serial_number=uuid5(SPACE, encode(draft).decode()),
         components=[*files, *libraries.values(), *needs],
@@ -66,7 +72,11 @@ def bom_json(draft: Index, *, images: Mapping[str, Sequence[str]] = NO_IMAGES) -
             timestamp=_time(draft.created),
         ),
     )
-    _relate(bom, root, [*files, *needs], libraries)
+    bom.register_dependency(
+        root, [*files, *needs, *(libraries[name] for name in libraries if name == "mk8s")]
+    )
+    if there:
+        _relate(bom, own, libraries, there)
     return _written(bom, timed=bool(draft.created))
 
 
@@ -84,17 +94,11 @@ def _root(draft: Index) -> Component:
     )
 
 
-def _relate(
-    bom: Bom, root: Component, parts: Iterable[Component], libraries: Mapping[str, Component]
-) -> None:
-    """Who needs whom: the bundle all, and each library what its metadata asks for."""
-    itself = [libraries["mk8s"]] if libraries else []
-    bom.register_dependency(root, [*parts, *itself])
-    if not libraries:
-        return
-    for one in shipped():
-        names = _direct(one, target())
-        bom.register_dependency(libraries[plain_name(one.name)], [libraries[name] for name in names])
+def _relate(bom: Bom, own: Sequence[Shipped], libraries: Mapping[str, Component], there: Target) -> None:
+    """Each library needs what its metadata asks for."""
+    for one in own:
+        needs = [libraries[name] for name in _direct(one, there)]
+        bom.register_dependency(libraries[plain_name(one.name)], needs)
 
 
 def _direct(one: Shipped, there: Target) -> list[str]:

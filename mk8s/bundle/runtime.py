@@ -18,9 +18,10 @@ from mk8s.bundle.index import RUNTIME, BundleError, Member
 from mk8s.bundle.installed import Shipped, needed_distributions, shipped_from
 from mk8s.bundle.itself import mk8s_itself
 from mk8s.bundle.target import Target, here, with_glibc_for
+from mk8s.bundle.wheels import Wheels
 from transports.base import Bytes, Source
 
-__all__ = ["LAUNCHER", "runtime_members", "shipped", "target_words"]
+__all__ = ["LAUNCHER", "runtime_members", "shipped", "target", "target_words"]
 
 LAUNCHER = f"{RUNTIME}mk8s"
 LIBRARY = f"{RUNTIME}lib/"
@@ -35,35 +36,40 @@ sys.exit(main())
 """
 
 
-def runtime_members() -> tuple[Member, ...]:
-    """All files below ``mk8s/`` in a bundle, sorted. Raises BundleError for a broken installation."""
-    target, distributions = _runtime()
+def runtime_members(wheels: Path | None = None) -> tuple[Member, ...]:
+    """All files below ``mk8s/`` in a bundle, sorted. Raises BundleError for a broken installation.
+
+    `wheels`: a folder with wheels of the libraries, for another Python or machine; see `mk8s.bundle.wheels`.
+    """
+    target, distributions = _runtime(wheels)
     members = [Member(f"{LIBRARY}__main__.py", Bytes(ENTRY))]
     members += [Member(f"{LIBRARY}{path}", source) for path, source in _files(distributions).items()]
     members.append(Member(LAUNCHER, Bytes(launcher(target)), executable=True))
     return tuple(sorted(members, key=lambda member: member.path))
 
 
-def shipped() -> tuple[Shipped, ...]:
+def shipped(wheels: Path | None = None) -> tuple[Shipped, ...]:
     """The distributions in it: mk8s first, then what it needs, by name. Raises BundleError."""
-    return _runtime()[1]
+    return _runtime(wheels)[1]
 
 
-def target_words() -> str:
-    """What the machine there needs to run it: ``CPython 3.11 on x86_64 with glibc 2.34 or newer``."""
-    return _runtime()[0].words
+def target(wheels: Path | None = None) -> Target:
+    """The Python that it is made for. Raises BundleError."""
+    return _runtime(wheels)[0]
 
 
-def target() -> Target:
-    """The same as a value."""
-    return _runtime()[0]
+def target_words(wheels: Path | None = None) -> str:
+    """The same for people: ``CPython 3.11 on x86_64 with glibc 2.34 or newer``."""
+    return target(wheels).words
 
 
 @lru_cache(maxsize=1)
-def _runtime() -> tuple[Target, tuple[Shipped, ...]]:
+def _runtime(wheels: Path | None) -> tuple[Target, tuple[Shipped, ...]]:
     """Kept, because a bundle asks for it several times, and what is installed does not change meanwhile."""
-    itself, base = mk8s_itself(), here()
-    needed = needed_distributions(itself.requires, base, shipped_from)
+    itself = mk8s_itself()
+    given = Wheels(wheels) if wheels else None
+    base, find = (given.target, given.find) if given else (here(), shipped_from)
+    needed = needed_distributions(itself.requires, base, find)
     return with_glibc_for(base, [one.tags for one in needed]), (itself, *needed)
 
 

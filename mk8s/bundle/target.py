@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.machinery import EXTENSION_SUFFIXES
 
-__all__ = ["OLDEST_GLIBC", "Target", "glibc_of", "here", "with_glibc_for"]
+__all__ = ["OLDEST_GLIBC", "Target", "glibc_of", "here", "native_suffix", "with_glibc_for"]
 
 OLDEST_GLIBC = (2, 17)  # of manylinux2014, the oldest that anything is built for today
 LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}  # PEP 600
@@ -58,6 +58,11 @@ def here() -> Target:
         glibc=OLDEST_GLIBC,
         suffix=EXTENSION_SUFFIXES[0],
     )
+
+
+def native_suffix(python: tuple[int, int], machine: str, libc: str) -> str:
+    """The end of the names of native modules on Linux; `libc` is ``gnu`` or ``musl``."""
+    return f".cpython-{python[0]}{python[1]}-{machine}-linux-{libc}.so"
 
 
 def with_glibc_for(target: Target, tags: Iterable[Iterable[str]]) -> Target:
