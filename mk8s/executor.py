@@ -16,18 +16,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
 
 from machines.errors import ActionError, Failure
+from mk8s.delivery import Delivered, Delivery, OnBytes
+from mk8s.direct import DirectDelivery
 from mk8s.steps import Step, Upload, WriteFile
-from mk8s.working import ROOT, Classify, Work
-from transports.base import Command, OnProgress, Outcome, Source, Transport, TransportError
+from mk8s.working import ROOT, Classify, Hands, Work
+from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, Transport, TransportError
 
-__all__ = ["Classify", "Executor", "StepsReport"]
+__all__ = ["Classify", "Executor", "MakeDelivery", "StepsReport"]
 
 T = TypeVar("T")
+MakeDelivery: TypeAlias = Callable[[Hands], Delivery]
+"""How large files get onto nodes, given the hands to do it with."""
 
 LANGUAGE = {"LC_ALL": "C"}
 LOOKS = 3  # how often a question is asked whose answer comes cut
@@ -40,19 +44,21 @@ class StepsReport:
 
     changed: int = 0
     skipped: int = 0  # steps that were true already
-    uploaded: int = 0  # bytes
+    uploaded: int = 0  # bytes sent from this machine
     titles: tuple[str, ...] = ()  # of the steps that changed something
     seen: tuple[str, ...] = ()  # what the waits saw when they were met
+    handed_on: int = 0  # bytes that came from other nodes
 
     def evidence(self) -> dict[str, Any]:
         """The same for the journal."""
-        return {
+        found: dict[str, Any] = {
             "changed": self.changed,
             "skipped": self.skipped,
             "uploaded": self.uploaded,
             "did": list(self.titles),
             "seen": list(self.seen),
         }
+        return {**found, "handed_on": self.handed_on} if self.handed_on else found
 
 
 class Executor:
@@ -65,12 +71,17 @@ class Executor:
         transcript: Callable[[dict[str, Any]], None] | None = None,
         note: Callable[[str, str], None] | None = None,
         redact: Callable[[str], str] | None = None,
+        delivery: MakeDelivery = DirectDelivery,
     ) -> None:
-        """`transcript` gets an entry per command, `note` (node, text) for people; `redact` hides secrets."""
+        """`transcript` gets an entry per command, `note` (node, text) for people; `redact` hides secrets.
+
+        `delivery` makes what brings files to nodes; without it, this machine sends them.
+        """
         self._transports = transports
         self._transcript = transcript or _ignore
         self._note = note or _ignore_note
         self.redact = redact or _as_it_is
+        self._delivery = delivery(self)
 
     async def run_steps(
         self,
@@ -85,7 +96,8 @@ class Executor:
         ``exit``, what `classify` makes of a failed command and what the judges of waits say.
         """
         tell = note or (lambda text: self._note(node, text))
-        work = Work(self, node, classify or _nothing_known, lambda text: tell(self.redact(text)))
+        uploads = [step for step in steps if isinstance(step, Upload)]
+        work = Work(self, node, classify or _nothing_known, lambda text: tell(self.redact(text)), uploads)
         for step in steps:
             await work.do(step)
         return StepsReport(
@@ -94,6 +106,7 @@ class Executor:
             work.uploaded,
             tuple(map(self.redact, work.titles)),
             tuple(map(self.redact, work.seen)),
+            work.handed_on,
         )
 
     async def ask(self, node: str, command: Command) -> Outcome:
@@ -111,13 +124,18 @@ class Executor:
             remedy="look at the network between here and the node",
         )
 
-    async def command(self, node: str, command: Command, *, changed: bool) -> Outcome:
-        """Run one command as root. `changed`: what the transcript says of it."""
+    async def command(
+        self, node: str, command: Command, *, changed: bool, on_output: OnOutput | None = None
+    ) -> Outcome:
+        """Run one command as root. `changed`: what the transcript says of it.
+
+        `on_output` hears what it says as it comes; then the outcome does not hold it.
+        """
         as_root = replace(command, sudo=True, env={**LANGUAGE, **command.env})
         entry = self._entry(node, command.operation, command.description, changed=changed)
 
         async def run() -> Outcome:
-            outcome = await self._transports[node].run(as_root)
+            outcome = await self._transports[node].run(as_root, on_output=on_output)
             entry["status"] = outcome.status
             entry["bytes"] = len(outcome.stdout) + len(outcome.stderr)
             return outcome
@@ -136,6 +154,35 @@ class Executor:
             entry["bytes"] = source.size
 
         await self._recorded(entry, put())
+
+    async def append(
+        self, node: str, pieces: Sequence[Piece], part: PurePosixPath, on_bytes: OnBytes
+    ) -> None:
+        """Send pieces of one file, in order, to where it grows. One entry in the transcript for them all."""
+        size = pieces[-1].start + pieces[-1].size if pieces else 0
+        entry = self._entry(node, "file.append", f"write {part}", changed=True)
+
+        async def send(piece: Piece) -> None:
+            before = entry["bytes"]
+
+            def told(done: int, _size: int) -> None:
+                entry["bytes"] = before + done
+                on_bytes(piece.start + done, size)
+
+            await self._transports[node].append(piece, part, sudo=True, on_progress=told)
+
+        async def send_all() -> None:
+            for piece in pieces:
+                await send(piece)
+            entry["status"] = 0
+
+        await self._recorded(entry, send_all())
+
+    async def deliver(
+        self, node: str, step: Upload, on_bytes: OnBytes, note: Callable[[str], None]
+    ) -> Delivered:
+        """Bring a file to a node. See `Delivery.deliver`."""
+        return await self._delivery.deliver(node, step, on_bytes, note)
 
     async def get(self, node: str, path: PurePosixPath) -> bytes:
         """A file of a node, read as root. The transcript has its size, never its content."""

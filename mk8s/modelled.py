@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 import anyio
 
+from mk8s.parts_model import PART_HANDLERS
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService
 
@@ -33,8 +34,9 @@ Plain = Callable[[SimulatedHost, Command], Outcome]
 
 
 def model_os(host: SimulatedHost) -> None:
-    """Teach a simulated host the commands of `mk8s.commands`."""
+    """Teach a simulated host the commands of `mk8s.commands` and `mk8s.parts`."""
     host.use(OS_HANDLERS)
+    host.use(PART_HANDLERS)
 
 
 def _models(operation: str) -> Callable[[Plain], Plain]:

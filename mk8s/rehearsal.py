@@ -14,8 +14,10 @@ from machines.registry import Action, Evidence
 from machines.simulation import CheckedJournal, IntentFirst, run_simulated, standard_checkers
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
+from mk8s.fanout.model import fan_out_handlers
 from mk8s.modelled import model_os
 from mk8s.needs import pretend
+from mk8s.parts_model import modelled_cuts
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.tables import node_machine
 from transports.base import File, Transport
@@ -73,6 +75,7 @@ def rehearse(
             token=TOKEN,
             kept=pretend(distro.needs(cluster)),
             images=images,
+            cut=modelled_cuts,
             keep_kubeconfig=_forget,
             seed=seed,
         )
@@ -108,7 +111,9 @@ def modelled_roads(
 ) -> dict[str, Transport]:
     """A modelled host for each node, all on one network, and a transport to each."""
     hosts = {node.name: network.add(_host(node, seed)) for node in cluster.nodes}
+    handing_on = fan_out_handlers(network)
     for host in hosts.values():
+        host.use(handing_on)
         distro.model(host, network, cluster)
     return {name: SimulatedTransport(name, host, network, faults=faults) for name, host in hosts.items()}
 

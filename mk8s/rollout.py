@@ -15,8 +15,12 @@ import anyio
 from machines import ActionError, History, Journal, MachineSpec, Observer, Registry, Supervisor, Table, fold
 from mk8s.binding import Binding
 from mk8s.cluster import Cluster
+from mk8s.cutting import Cut, cut_file
 from mk8s.distros.base import Distro
 from mk8s.executor import Executor
+from mk8s.fanout.choice import Expected
+from mk8s.fanout.places import Places
+from mk8s.fanout.wiring import FanOutOffice, expected_files
 from mk8s.needs import Kept
 from mk8s.steps import Verdict
 from mk8s.tables import node_machine
@@ -24,6 +28,7 @@ from transports.base import File, Transport
 
 __all__ = ["Rollout", "Surroundings", "edge_titles", "titles_of"]
 
+UPLOADS = "uploads"  # the limit of the edge that brings files to nodes
 CLOSE_GRACE = 5.0  # seconds for saying goodbye to all nodes
 SILENT = "look whether the machine is up and the way to it is open"
 
@@ -38,6 +43,8 @@ class Surroundings:
     token: str
     kept: Kept = field(default_factory=Kept)
     images: tuple[str, ...] = ()  # names of the container images in the release
+    cut: Cut = cut_file  # how a release file is cut into pieces
+    key_places: Places | None = None  # remembers where keys of the fan-out may be; None: a simulation
     keep_kubeconfig: Callable[[str], None]
     transcript: Callable[[dict[str, Any]], None] | None = None
     redact: Callable[[str], str] = str
@@ -53,7 +60,20 @@ class Rollout:
     def __init__(self, cluster: Cluster, distro: Distro, around: Surroundings) -> None:
         self.cluster = cluster
         self.around = around
-        executor = Executor(around.transports, transcript=around.transcript, redact=around.redact)
+        self._fan_out = FanOutOffice(
+            cluster,
+            around.cut,
+            around.release.values(),
+            around.key_places,
+            capacity=lambda: self.spec.limits[UPLOADS],
+            expected=self._expected_files,
+        )
+        executor = Executor(
+            around.transports,
+            transcript=around.transcript,
+            redact=around.redact,
+            delivery=self._fan_out.make,
+        )
         self.binding = Binding(
             cluster,
             distro,
@@ -130,6 +150,20 @@ class Rollout:
             except ActionError as error:
                 reason = f"its kubeconfig cannot be read: {error}"
                 verdicts[primary] = Verdict(met=False, reason=reason, remedy=error.failure.remedy)
+
+    def _expected_files(self) -> Expected:
+        """What is still to be brought to nodes, by the journal."""
+        states = self.states()
+        nodes = [node for node in self.cluster.nodes if states[node.name].split("~")[0] == self.spec.initial]
+        around = self.around
+        return expected_files(self.cluster, nodes, self.binding.distro, around.release, around.images)
+
+    async def remove_keys(self) -> list[str]:
+        """Take the keys of the fan-out off all nodes, an earlier run's too; where one may still be.
+
+        Within seconds, also when the run is being cancelled.
+        """
+        return await self._fan_out.close()
 
     async def close(self) -> None:
         """Let go of every node, at once and within a few seconds, also when the run is being cancelled."""

@@ -3,7 +3,7 @@
 Laws:
 
 1. Nothing here reaches a node but through `Hands`, so the executor's laws hold for all of it.
-2. An upload is refused before its first byte where there is no room, and looked at again after its last.
+2. The first byte of a list is sent only where there is room for all that the list has still to send.
 3. A wait asks as often as its step says, and tells people only what is new.
 
 It knows no transport and no transcript. Begin reading at `Work.do`.
@@ -11,20 +11,23 @@ It knows no transport and no transcript. Begin reading at `Work.do`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Protocol, TypeAlias, TypeVar
 
 import anyio
 
 from machines.errors import ActionError
 from mk8s.amounts import bytes_in_words
-from mk8s.answers import FileState, read_file_state, read_free_space
-from mk8s.commands import file_state, free_space, set_mode
+from mk8s.answers import FileState, read_file_state
+from mk8s.commands import file_state, set_mode
+from mk8s.delivery import Delivered, OnBytes, part_of
+from mk8s.parts import Room, read_room, room_for
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
-from transports.base import Bytes, Command, OnProgress, Outcome, Source
+from transports.base import Bytes, Command, OnOutput, OnProgress, Outcome, Piece, Source
 
-__all__ = ["ROOT", "Classify", "Hands", "Work"]
+__all__ = ["ROOT", "Classify", "Hands", "Work", "answered"]
 
 T = TypeVar("T")
 Classify: TypeAlias = Callable[[Outcome, Command], ActionError | None]
@@ -40,11 +43,21 @@ class Hands(Protocol):
 
     async def ask(self, node: str, command: Command) -> Outcome: ...
 
-    async def command(self, node: str, command: Command, *, changed: bool) -> Outcome: ...
+    async def command(
+        self, node: str, command: Command, *, changed: bool, on_output: OnOutput | None = None
+    ) -> Outcome: ...
 
     async def put(
         self, node: str, source: Source, step: Upload | WriteFile, on_progress: OnProgress
     ) -> None: ...
+
+    async def append(
+        self, node: str, pieces: Sequence[Piece], part: PurePosixPath, on_bytes: OnBytes
+    ) -> None: ...
+
+    async def deliver(
+        self, node: str, step: Upload, on_bytes: OnBytes, note: Callable[[str], None]
+    ) -> Delivered: ...
 
     def failure(self, outcome: Outcome, command: Command, classify: Classify) -> ActionError: ...
 
@@ -57,9 +70,12 @@ class Work:
     node: str
     classify: Classify
     note: Callable[[str], None]
+    to_send: Sequence[Upload] = ()  # the list's uploads that were not looked at yet
+    has_room: bool = False  # for all of them
     changed: int = 0
     skipped: int = 0
     uploaded: int = 0
+    handed_on: int = 0
     titles: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
 
@@ -84,37 +100,29 @@ class Work:
     async def _upload(self, step: Upload) -> bool:
         there = await self._state(step)
         if there is not None and there.sha256 == step.source.sha256:
+            self._looked_at(step)
             if there.mode == step.mode:
                 return False
             await self._must(set_mode(step.target, step.mode), changed=True)
             return True
-        await self._refuse_without_room(step)
-        await self.executor.put(self.node, step.source, step, self._progress(step.title))
-        self.uploaded += step.source.size
-        await self._verify(step)
+        await self._refuse_without_room()
+        delivered = await self.executor.deliver(self.node, step, self._progress(step.title), self.note)
+        self.uploaded += delivered.sent
+        self.handed_on += delivered.handed_on
+        self._looked_at(step)
         return True
 
-    async def _refuse_without_room(self, step: Upload) -> None:
-        """Before the first byte: a full disk breaks more than this upload."""
-        free = await self._answer(free_space(step.target), read_free_space)
-        if free < step.source.size:
-            needed = bytes_in_words(step.source.size)
-            raise ActionError(
-                "disk.full",
-                "disk",
-                message=f"{step.target} needs {needed}, and {bytes_in_words(free)} are free there",
-                remedy=f"free some space on {self.node}, or mount a larger disk at {step.target.parent}",
-            )
+    def _looked_at(self, step: Upload) -> None:
+        self.to_send = [other for other in self.to_send if other is not step]
 
-    async def _verify(self, step: Upload) -> None:
-        there = await self._state(step)
-        if there is None or there.sha256 != step.source.sha256:
-            found = f"its sha256 is {there.sha256[:12]}…" if there else "it is not there"
-            raise ActionError(
-                "integrity",
-                message=f"{step.target} is not what was sent: {found}, not {step.source.sha256[:12]}…",
-                remedy="something else writes to this path, or the host's disk or memory is damaged",
-            )
+    async def _refuse_without_room(self) -> None:
+        """Before the first byte of the list: a full disk breaks more than an upload."""
+        if self.has_room or not self.to_send:
+            return
+        places = [(step.target, part_of(step)) for step in self.to_send]
+        found = await self._answer(room_for(places), read_room)
+        refuse_without_room(self.node, self.to_send, found)
+        self.has_room = True
 
     async def _write(self, step: WriteFile) -> bool:
         source = Bytes(step.content)
@@ -129,15 +137,7 @@ class Work:
 
     async def _answer(self, command: Command, read: Callable[[Outcome], T]) -> T:
         """A question of ours that has to exit 0, as a value."""
-        outcome = await self._must(command)
-        try:
-            return read(outcome)
-        except ValueError as error:
-            raise ActionError(
-                "integrity",
-                message=self.executor.redact(f"{command.description}: the answer cannot be read: {error}"),
-                remedy="does root's shell print something of its own? It must be silent when no one types",
-            ) from error
+        return answered(self.executor, command, await self._must(command), read)
 
     async def _run(self, step: Run) -> bool:
         if step.check is not None and (await self.executor.ask(step.on or self.node, step.check)).ok:
@@ -187,6 +187,48 @@ class Work:
                 self.note(f"{title}: {bytes_in_words(done)} of {bytes_in_words(total)}")
 
         return progress
+
+
+def answered(hands: Hands, command: Command, outcome: Outcome, read: Callable[[Outcome], T]) -> T:
+    """What an outcome with status 0 says. Raises ActionError ``integrity`` where it cannot be read."""
+    try:
+        return read(outcome)
+    except ValueError as error:
+        raise ActionError(
+            "integrity",
+            message=hands.redact(f"{command.description}: the answer cannot be read: {error}"),
+            remedy="does root's shell print something of its own? It must be silent when no one types",
+        ) from error
+
+
+def refuse_without_room(node: str, steps: Sequence[Upload], found: Sequence[Room]) -> None:
+    """Raise ActionError ``disk.full`` for each filesystem whose files have no room, in one message.
+
+    A file of the right size at its target is taken for the file: it is hashed before it would be sent.
+    """
+    missing: dict[str, int] = {}
+    folders: dict[str, list[str]] = {}
+    free = {room.device: room.free for room in found}
+    for step, room in zip(steps, found, strict=True):
+        need = 0 if room.target == step.source.size else max(0, step.source.size - room.part)
+        missing[room.device] = missing.get(room.device, 0) + need
+        if need and str(step.target.parent) not in folders.setdefault(room.device, []):
+            folders[room.device].append(str(step.target.parent))
+    full = [device for device in missing if missing[device] > free[device]]
+    if full:
+        words = [_short_of(folders[device], missing[device], free[device]) for device in full]
+        where = " and ".join(folder for device in full for folder in folders[device])
+        raise ActionError(
+            "disk.full",
+            "disk",
+            message="; ".join(words),
+            remedy=f"free some space on {node}, or mount a larger disk at {where}",
+        )
+
+
+def _short_of(folders: Sequence[str], need: int, free: int) -> str:
+    verb = "needs" if len(folders) == 1 else "need"
+    return f"{' and '.join(folders)} {verb} {bytes_in_words(need)}, and {bytes_in_words(free)} are free there"
 
 
 def _ignore_progress(_done: int, _total: int) -> None:

@@ -16,7 +16,7 @@ from mk8s.tables import node_machine
 from tests.mk8s.examples import cluster
 
 CLUSTER = cluster(servers=3, agents=2)
-FULL = FaultPlan(scripted=(ScriptedFault("srv-3", "file.put", "disk-full", attempt=None),))
+FULL = FaultPlan(scripted=(ScriptedFault("srv-3", "file.append", "disk-full", attempt=None),))
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from mk8s.distros.rke2.model import HANDLED, World, world_of
 from mk8s.executor import Executor, StepsReport
 from mk8s.facts import gather
 from mk8s.modelled import OS_HANDLERS, model_os
+from mk8s.parts_model import modelled_delivery
 from mk8s.steps import Step
 from tests.mk8s.distros.situations import TOKEN, make_cluster, make_node, release_of
 from tests.mk8s.distros.test_rke2_steps import every_command
@@ -45,7 +46,7 @@ class Lab:
         self.transports = {
             name: SimulatedTransport(name, host, self.network) for name, host in self.hosts.items()
         }
-        self.executor = Executor(self.transports)
+        self.executor = Executor(self.transports, delivery=modelled_delivery)
         self.nodes = {node.name: node for node in cluster.nodes}
         self.world: World = world_of(self.network)
 

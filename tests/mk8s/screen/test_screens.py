@@ -20,7 +20,7 @@ CLUSTER = cluster(servers=1, agents=2)
 TITLES = edge_titles(CLUSTER)
 STATES = {node.name: "pending" for node in CLUSTER.nodes}
 ROLES = {node.name: node.role for node in CLUSTER.nodes}
-FULL = FaultPlan(scripted=(ScriptedFault("agent-2", "file.put", "disk-full", attempt=None),))
+FULL = FaultPlan(scripted=(ScriptedFault("agent-2", "file.append", "disk-full", attempt=None),))
 
 
 def live(stream: io.StringIO) -> LiveScreen:

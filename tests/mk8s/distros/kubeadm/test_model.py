@@ -21,6 +21,7 @@ from mk8s.distros.kubeadm.paths import DONE, KUBELET_UNIT, LOG, MANIFESTS, RUNNE
 from mk8s.distros.kubeadm.world import KubeadmWorld
 from mk8s.executor import Executor
 from mk8s.modelled import OS_HANDLERS, model_os
+from mk8s.parts_model import modelled_delivery
 from mk8s.rehearsal import Rehearsal, rehearse
 from mk8s.steps import Run, Step, WaitFor
 from tests.mk8s.distros.kubeadm.clusters import a_cluster, every_situation, situation_of
@@ -63,7 +64,7 @@ class Lab:
         self.network = SimulatedNetwork()
         self.hosts = {node.name: self._host(node.name, node.address) for node in cluster.nodes}
         transports = {name: SimulatedTransport(name, host, self.network) for name, host in self.hosts.items()}
-        self.executor = Executor(transports)
+        self.executor = Executor(transports, delivery=modelled_delivery)
         self.world: KubeadmWorld = kubeadm_world_of(self.network)
 
     def _host(self, name: str, address: str) -> SimulatedHost:

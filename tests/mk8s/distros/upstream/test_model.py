@@ -19,6 +19,7 @@ from mk8s.distros.upstream import host, network, parts, runtime
 from mk8s.distros.upstream.model import HANDLED, routes_of, teach
 from mk8s.executor import Executor, StepsReport
 from mk8s.modelled import OS_HANDLERS, model_os
+from mk8s.parts_model import modelled_delivery
 from mk8s.steps import Run, Step, WaitFor, WriteFile
 from tests.mk8s.distros.situations import make_node
 from tests.mk8s.distros.upstream.made import EVERY_ID, cluster, situation
@@ -61,7 +62,9 @@ class OneHost:
         ):
             self.host.disk.make_folder(path.parent)
             self.host.disk.write(path, content)
-        self.executor = Executor({"srv-1": SimulatedTransport("srv-1", self.host, net)})
+        self.executor = Executor(
+            {"srv-1": SimulatedTransport("srv-1", self.host, net)}, delivery=modelled_delivery
+        )
 
     async def do(self, of: Cluster, *edges: Edge, **more: Any) -> StepsReport:
         s = situation(of, **more)

@@ -22,6 +22,7 @@ from mk8s.distros.vanilla.paths import ETCD_CLUSTER, ETCD_DATA
 from mk8s.executor import Executor
 from mk8s.kube.world import World, world_of
 from mk8s.modelled import OS_HANDLERS, model_os
+from mk8s.parts_model import modelled_delivery
 from mk8s.rehearsal import Rehearsal, rehearse
 from mk8s.steps import Run, Step, WaitFor, WriteFile
 from mk8s.unit_models import UNIT_HANDLERS
@@ -53,7 +54,7 @@ class Lab:
         self.network = SimulatedNetwork()
         self.hosts = {node.name: self._host(node.name, node.address) for node in cluster.nodes}
         transports = {name: SimulatedTransport(name, host, self.network) for name, host in self.hosts.items()}
-        self.executor = Executor(transports)
+        self.executor = Executor(transports, delivery=modelled_delivery)
         self.world: World = world_of(self.network, cluster)
 
     def _host(self, name: str, address: str) -> SimulatedHost:

@@ -1,0 +1,118 @@
+"""Models of the commands in `mk8s.parts`, for simulation alone. A test runs model and script side by side.
+
+A modelled disk knows content that is not here by the hash of the whole file: `modelled_digest` says the
+hash of a range of it, and `modelled_cuts` says the same of the file on this side.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import PurePosixPath
+
+import anyio
+
+from mk8s.cutting import Cuts
+from mk8s.delivery import PIECE
+from mk8s.direct import DirectDelivery
+from mk8s.parts import NOT_WHOLE
+from transports.base import Command, File, Outcome, Piece
+from transports.simulated import Handler, SimulatedFile, SimulatedHost, modelled_digest
+
+__all__ = ["PART_HANDLERS", "modelled_cuts", "modelled_delivery"]
+
+HASH_RATE = 400e6  # bytes per second: openssl on one core of a current server
+STRIDE = 1 << 40  # bytes; a simulation has nothing to lose by a longer one, and each costs it events
+
+
+async def modelled_cuts(file: File) -> Cuts:
+    """The pieces of a file that need not be here."""
+    return Cuts(file, _cut(file, PIECE), _cut(file, STRIDE), _range_of)
+
+
+modelled_delivery = partial(DirectDelivery, cut=modelled_cuts)
+"""What an executor over modelled hosts is given, where its files are not here."""
+
+
+def _cut(file: File, size: int) -> tuple[Piece, ...]:
+    return tuple(_piece(file, start, min(size, file.size - start)) for start in range(0, file.size, size))
+
+
+def _piece(file: File, start: int, size: int) -> Piece:
+    return Piece(file.path, start, size, modelled_digest(file.sha256, start, size), file.sha256)
+
+
+async def _range_of(file: File, start: int, size: int) -> Piece:
+    return _piece(file, start, size)
+
+
+async def _state(host: SimulatedHost, command: Command) -> Outcome:
+    file, piece = host.files.get(PurePosixPath(command.args[0])), int(command.args[1])
+    if file is None:
+        return _says("absent")
+    await anyio.sleep(file.size / HASH_RATE)
+    hashes = [
+        modelled_digest(file.whole or file.sha256, start, min(piece, file.size - start))
+        for start in range(0, file.size, piece)
+    ]
+    return _says("\n".join([str(file.size), *hashes]))
+
+
+async def _finish(host: SimulatedHost, command: Command) -> Outcome:
+    part, target, digest, size, mode, *keep = command.args
+    at, to = PurePosixPath(part), PurePosixPath(target)
+    if host.disk.is_folder(to):
+        return _refusal(1, f"{target} is a folder")
+    file = host.files.get(at)
+    if file is None:
+        return _refusal(NOT_WHOLE, f"{part} is not there")
+    await anyio.sleep(file.size / HASH_RATE)
+    if file.size != int(size) or digest not in (file.sha256, file.whole):
+        return _refusal(NOT_WHOLE, f"{part} is not what was sent")
+    del host.files[at]
+    host.files[to] = SimulatedFile(digest, file.size, int(mode, 8), "root", file.content)
+    if keep:
+        _sweep(host, to.parent, set(keep))
+    return Outcome(status=0)
+
+
+def _sweep(host: SimulatedHost, folder: PurePosixPath, keep: set[str]) -> None:
+    for path in list(host.files):
+        digest = path.name[1 : -len(".part")]
+        ours = path.parent == folder and path.name == f".{digest}.part" and len(digest) == 64
+        if ours and digest not in keep:
+            del host.files[path]
+
+
+async def _remove(host: SimulatedHost, command: Command) -> Outcome:
+    host.files.pop(PurePosixPath(command.args[0]), None)
+    return Outcome(status=0)
+
+
+async def _room(host: SimulatedHost, command: Command) -> Outcome:
+    words = [PurePosixPath(word) for word in command.args]
+    lines = [
+        f"1 {host.free // 1024} {_size(host, target)} {_size(host, part)}"
+        for target, part in zip(words[::2], words[1::2], strict=True)
+    ]
+    return _says("\n".join(lines))
+
+
+def _size(host: SimulatedHost, path: PurePosixPath) -> int:
+    file = host.files.get(path)
+    return file.size if file else 0
+
+
+def _says(text: str) -> Outcome:
+    return Outcome(status=0, stdout=f"{text}\n".encode())
+
+
+def _refusal(status: int, words: str) -> Outcome:
+    return Outcome(status=status, stderr=f"{words}\n".encode())
+
+
+PART_HANDLERS: dict[str, Handler] = {
+    "part.state": _state,
+    "part.finish": _finish,
+    "part.remove": _remove,
+    "part.room": _room,
+}
