@@ -10,12 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mk8s.artifacts.checksums import read_checksums
+from mk8s.artifacts.hashes import RECORDED
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem, Catalogue
 from mk8s.errors import ExitCode, Mk8sError
 from transports.base import File, digest_of_file
 
-__all__ = ["Inspection", "ReleaseError", "check_release", "find_release", "inspect_release"]
+__all__ = [
+    "Inspection",
+    "ReleaseError",
+    "check_release",
+    "expected_hashes",
+    "find_release",
+    "inspect_release",
+]
 
 CHECKSUMS = "checksums"
 Digest = Callable[[Path], str]
@@ -62,11 +71,16 @@ class Inspection:
             )
 
 
-PUT_THEM_THERE = "put them there, or name another folder as artifacts_dir in the manifest"
+PUT_THEM_THERE = (
+    "`mk8s download` fetches them; behind an air gap carry them there (`mk8s bundle`), or name another "
+    "folder as artifacts_dir in the manifest"
+)
 NAME_HASHES = (
     "put the release's list of hashes beside them, or give `checksum` in the manifest's artifacts section"
 )
-FETCH_AGAIN = "fetch these files again, or correct the checksum in the manifest's artifacts section"
+FETCH_AGAIN = (
+    "fetch these files again (`mk8s download`), or correct the checksum in the manifest's artifacts section"
+)
 
 
 def find_release(cluster: Cluster, distro: Catalogue, digest: Digest = digest_of_file) -> Mapping[str, File]:
@@ -89,7 +103,7 @@ def check_release(cluster: Cluster, distro: Catalogue, digest: Digest = digest_o
 def inspect_release(cluster: Cluster, distro: Catalogue, digest: Digest = digest_of_file) -> Inspection:
     """The same, with all faults of all kinds handed back instead of raised."""
     items = distro.artifacts(cluster)
-    expected = _checksums(cluster, distro, items)
+    expected = expected_hashes(cluster, distro, items)
     files: dict[str, File] = {}
     unreadable: list[str] = []
     for item in items:
@@ -129,12 +143,12 @@ def _unchecked(
     )
 
 
-def _checksums(cluster: Cluster, distro: Catalogue, items: Sequence[ArtifactItem]) -> dict[str, str]:
-    """What each file should hash to: the distro's checksum files, then the manifest's own words.
+def expected_hashes(cluster: Cluster, distro: Catalogue, items: Sequence[ArtifactItem]) -> dict[str, str]:
+    """What each file should hash to: by the first download, the distro's checksum files, the manifest.
 
-    A file that the manifest renames is still listed there under the distro's own name.
+    The later wins. A file that the manifest renames is still listed under the distro's own name.
     """
-    found: dict[str, str] = {}
+    found = read_checksums(_text_of(cluster.artifacts_dir / RECORDED))
     names = {item.id: item.file for item in distro.artifacts(replace(cluster, artifacts={}))}
     for item in items:
         if item.id.startswith(CHECKSUMS) and _here(cluster, item):

@@ -16,6 +16,7 @@ import trio
 from machines import FileJournal, Result, run_with_signals
 from machines.beside import run_beside
 from machines.words import printable
+from mk8s.artifacts.missing import missing_sources
 from mk8s.audit import audit
 from mk8s.changes import refusals
 from mk8s.connect import refuse_missing_secrets
@@ -39,6 +40,10 @@ __all__ = ["run_cluster"]
 BEAT = 5.0  # seconds
 STOPPING = "stopping: what is under way has {:g} s to end; Ctrl-C again stops at once"
 
+KEYS_LEFT = (
+    "the fan-out's key could not be removed from {}: it expires within six hours, and the next run removes it"
+)
+
 
 def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: float) -> ExitCode:
     """Bring the cluster of a manifest up, or on, or find nothing to do. Raises Mk8sError."""
@@ -46,6 +51,7 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
     for notice in project.notices:
         _say(notice)
     refuse_missing_secrets(project.cluster, os.environ)
+    _fetch_missing(project)
     release = inspect_release(project.cluster, project.distro)
     state = project.state(state_folder)
     again = project.words(state_folder)
@@ -63,6 +69,15 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
         result = _run(rollout, screen, states, grace)
         words = summary(project.cluster, result, journal.records(), again)
         return _end(output, result.states, _exit_code(result), words)
+
+
+def _fetch_missing(project: Project) -> None:
+    """Fetch release files that are not here, as far as the air gap allows. Raises Mk8sError."""
+    missing = missing_sources(project.cluster, project.distro)
+    if missing:
+        from mk8s.artifacts.obtaining import fetch_missing  # loads the client: most runs need none
+
+        fetch_missing(project.cluster, missing)
 
 
 def _preflight(
@@ -102,12 +117,15 @@ def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: flo
 
     async def main() -> Result:
         try:
+            await rollout.remove_keys()
             for words in await refresh_healthy(rollout, states):
                 screen.say(printable(words))
             return await run_beside(
                 partial(_beat, screen), partial(run_with_signals, rollout.supervisor(screen), told)
             )
         finally:
+            if left := await rollout.remove_keys():
+                screen.say(KEYS_LEFT.format(", ".join(left)))
             await rollout.close()
 
     with screen:
@@ -133,6 +151,7 @@ def _nothing_to_do(
     news: list[str] = []
 
     async def refresh() -> None:
+        await rollout.remove_keys()
         news.extend(await refresh_healthy(rollout, states))
         for words in news:
             _say(words)

@@ -34,7 +34,7 @@ from mk8s.artifacts.filing import (
     make_private,
     no_links,
     sync_folder,
-    write_text,
+    write_small,
 )
 
 __all__ = [
@@ -137,7 +137,7 @@ class Part:
         """Start anew, with what the server says about the file now."""
         self.forget()
         with explained(self.path, "written"):
-            write_text(self._note, json.dumps(asdict(known)), self._write)
+            write_small(self._note, json.dumps(asdict(known)).encode(), self._write)
 
     def add(self, piece: bytes) -> bool:
         """Append bytes. Whether it is time to `sync`. Raises CacheError when the disk is full."""

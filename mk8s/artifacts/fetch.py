@@ -99,8 +99,8 @@ class Fetcher:
             _refuse_other(wanted, part)
             return await _in_thread(self.cache.keep, part)
 
-    async def small(self, url: str, wanted_by: str) -> bytes:
-        """A small file into memory, with the same patience. Raises as `fetch`."""
+    async def small(self, url: str, wanted_by: str, *, patient: bool = True) -> bytes:
+        """A small file into memory; `patient`: tried again as `fetch` does. Raises as `fetch`."""
         self.web.egress.refuse(url, wanted_by)
         if urlsplit(url).scheme == "file":
             return await _in_thread(_read, url)
@@ -112,6 +112,8 @@ class Fetcher:
                 return found.body
             except FetchError as error:
                 failures += 1
+                if not patient:
+                    raise
                 await self._pause(error, failures)
 
     async def length(self, wanted: Wanted) -> int | None:

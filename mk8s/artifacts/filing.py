@@ -22,16 +22,18 @@ from mk8s.errors import ExitCode, Mk8sError
 __all__ = [
     "PRIVATE_FILE",
     "CacheError",
+    "LockedError",
     "Write",
     "bring",
     "digest_without_links",
     "explained",
     "lock",
+    "lock_folder",
     "make_private",
     "no_links",
     "sync_folder",
     "write_all",
-    "write_text",
+    "write_small",
 ]
 
 PRIVATE_FOLDER, PRIVATE_FILE, READABLE = 0o700, 0o600, 0o644
@@ -64,6 +66,12 @@ def digest_without_links(path: Path) -> tuple[str, int]:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not an ordinary file", str(path))
         return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
+
+
+class LockedError(Mk8sError):
+    """Another mk8s works on the same folder."""
+
+    exit_code = ExitCode.LOCKED
 
 
 def bring(source: Path, sha256: str, target: Path) -> None:
@@ -144,14 +152,31 @@ def lock(path: Path) -> int | None:
     return descriptor
 
 
-def write_text(path: Path, text: str, write: Write = os.write) -> None:
+@contextmanager
+def lock_folder(folder: Path, otherwise: str) -> Iterator[None]:
+    """Hold a folder's lock, so that no other mk8s changes it meanwhile. Raises Mk8sError with `otherwise`."""
+    with explained(folder, "locked"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockedError(
+                f"{folder}: {otherwise}", remedy="wait for it, then do the same again"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_small(path: Path, content: bytes, write: Write = os.write) -> None:
     """Put a small file there, in one move, durable when this returns. Raises CacheError."""
     temporary = path.with_name(f".{path.name[:200]}.{token_hex(8)}.tmp")
     with explained(path, "written"):
         try:
             descriptor = os.open(temporary, NEW | os.O_WRONLY, READABLE)
             try:
-                write_all(descriptor, text.encode(), write)
+                write_all(descriptor, content, write)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

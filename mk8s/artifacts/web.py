@@ -24,7 +24,7 @@ import httpx
 import trio
 
 from mk8s.artifacts.egress import Egress, shown_url
-from mk8s.errors import ExitCode, Mk8sError
+from mk8s.artifacts.fault import AGAIN, FetchError
 from mk8s.version import VERSION
 
 __all__ = ["FetchError", "Small", "Web", "each_piece", "make_client", "refuse_packed", "refuse_status"]
@@ -36,7 +36,6 @@ SMALL = 8 << 20  # bytes
 REDIRECTS = (301, 302, 303, 307, 308)
 OK_CLASS, TOO_MANY, SERVER_CLASS = 200, 429, 500
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"mk8s/{VERSION}"}
-AGAIN = "try again; what has arrived is kept"
 CHECK_NAME = "check version and URL; `artifacts.<id>.url` or `mirrors` in the manifest names another place"
 WORDS = {
     401: ("wants a login (401)", "give it in ~/.netrc"),
@@ -46,31 +45,6 @@ WORDS = {
     410: ("has no such file any more (410)", CHECK_NAME),
     429: ("says that it is asked too often (429)", "wait, then try again; what has arrived is kept"),
 }  # fmt: skip
-
-
-class FetchError(Mk8sError):
-    """One URL could not be fetched. `transient`: trying again may help, and nothing else has to change.
-
-    `kind`: connection, certificate, timeout, cut, status, length, range, encoding,
-    redirect, page, hash, file.
-    `after`: seconds that the server wants us to wait.
-    """
-
-    def __init__(
-        self,
-        kind: str,
-        problem: str,
-        *,
-        transient: bool = False,
-        after: float = 0.0,
-        cause: str = "",
-        remedy: str = "",
-    ) -> None:
-        super().__init__(problem, cause=cause, remedy=remedy or (AGAIN if transient else ""))
-        self.kind = kind
-        self.transient = transient
-        self.after = after
-        self.exit_code = ExitCode.NODES_NEED_YOU if transient else ExitCode.MANIFEST_NEEDS_YOU
 
 
 @dataclass(frozen=True, slots=True)

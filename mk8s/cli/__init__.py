@@ -42,8 +42,9 @@ VERBS: dict[str, Verb] = {
     "lab": Verb("lab", "real throw-away hosts on this machine, to learn and rehearse"),
     "artifacts": Verb("artifacts", "list the release's files and images, from the manifest alone"),
     "bundle": Verb("bundle", "carry the whole release in one file: create, verify, unpack, split ..."),
-    "download": Verb("reserved", "fetch the release files (not built yet)"),
-    "install": Verb("reserved", "the original's name for `run` (not built yet)"),
+    "download": Verb("download", "fetch every file of the release, verified; resumes"),
+    "tools": Verb("tools", "check-artifacts: is every file of the release here, and whole?"),
+    "install": Verb("run", "the original's name for `run`: the same"),
 }
 
 

@@ -274,7 +274,7 @@ def _notices(form: ManifestForm, cluster: Cluster) -> Iterator[str]:
             "name an address that leads to all servers"
         )
     if not cluster.airgap:
-        yield "airgap: false changes nothing yet: the nodes get everything from this machine all the same"
+        yield "airgap: false: a run fetches missing release files here; the nodes get them from this machine"
     if cluster.limits.get("etcd-joins", 1) > 1:
         yield "limits.etcd-joins is more than 1: etcd takes one new member at a time and refuses the others"
     if cluster.net.cni == "none" and not cluster.manifests:

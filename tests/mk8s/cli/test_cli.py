@@ -251,13 +251,20 @@ def test_a_full_disk_behind_stdout_is_no_bug_of_ours(verb: str, manifest: Path) 
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("verb", ["download", "install"])
-def test_the_originals_verbs_say_what_to_do_instead(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Reserved, not forgotten."""
-    assert main([verb, "somewhere"]) == 2
-    said = capsys.readouterr().err
-    assert "not built yet" in said
-    assert "cluster.yaml" in said
+def test_the_originals_download_of_a_folder_says_what_to_do_instead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It took the folder to fill; ours takes the manifest."""
+    for folder in (tmp_path, tmp_path / "not-there"):
+        assert main(["download", str(folder)]) == 2
+        assert f"hint: mk8s download cluster.yaml --to {folder}" in capsys.readouterr().err
+
+
+def test_the_originals_install_is_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same verb by its old name."""
+    with pytest.raises(SystemExit):
+        main(["install", "--help"])
+    assert "Make the nodes in the manifest into one Kubernetes cluster" in capsys.readouterr().out
 
 
 def test_an_unknown_verb_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:

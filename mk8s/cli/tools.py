@@ -1,0 +1,63 @@
+"""Small tools around a release. Connects to nothing.
+
+  check-artifacts   is every file of the release here, and whole? A table: size, hash expected and found
+
+Exit status 0 when all required files are whole, else 2. What nobody publishes a hash of (no-hash) counts
+as whole, and is told.
+
+Examples:
+  mk8s tools check-artifacts cluster.yaml
+  mk8s tools check-artifacts cluster.yaml --output json
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from functools import partial
+
+from mk8s.cli.common import add_manifest, add_output, say
+
+__all__ = ["add_arguments", "main"]
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.set_defaults(handler=partial(_help, parser))
+    tools = parser.add_subparsers(metavar="TOOL")
+    check = tools.add_parser("check-artifacts", help="is every file of the release here, and whole?")
+    add_manifest(check)
+    add_output(check, "text", "json")
+    check.set_defaults(handler=_check_artifacts)
+
+
+def main(args: Namespace) -> int:
+    return int(args.handler(args))
+
+
+def _help(parser: ArgumentParser, args: Namespace) -> int:
+    del args
+    parser.print_help()
+    return 0
+
+
+def _check_artifacts(args: Namespace) -> int:
+    from machines.words import printable
+    from mk8s.artifacts.checking import check_files, checked_as_data, checked_as_text
+    from mk8s.errors import ExitCode
+    from mk8s.project import load_listing
+
+    listing = load_listing(args.manifest)
+    checked = check_files(listing.cluster, listing.catalogue)
+    if args.output == "json":
+        print(json.dumps(checked_as_data(checked, listing.cluster), indent=1))
+    else:
+        print(printable(checked_as_text(checked)))
+    bad = [file for file in checked if not file.good]
+    unknown = sum(file.verdict == "no-hash" for file in checked)
+    notice = f"; of {unknown} no hash is known" if unknown else ""
+    whole = len(checked) - len(bad)
+    say(f"{whole} of {len(checked)} files in {listing.cluster.artifacts_dir} are whole{notice}")
+    if bad:
+        say(f"Next: mk8s download {listing.words()}, or carry them here again")
+        return int(ExitCode.MANIFEST_NEEDS_YOU)
+    return 0
