@@ -348,7 +348,12 @@ def _paths(kind: msgspec.inspect.Type, above: str) -> Iterator[str]:
 
 def _paths_in_dict(value: msgspec.inspect.Type, above: str) -> Iterator[str]:
     """Keys that the user chooses stand in angle brackets; a dict of anything has no keys of ours."""
-    names = {"artifacts": "<id>", "policy.edges": "<edge>"}
+    names = {
+        "artifacts": "<id>",
+        "policy.edges": "<edge>",
+        "registries.mirrors": "<registry>",
+        "registries.access": "<host>",
+    }
     if above in names:
         yield from _paths(value, f"{above}.{names[above]}")
 

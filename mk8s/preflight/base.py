@@ -91,6 +91,7 @@ class ReleaseView:
     version_faults: tuple[str, ...] = ()
     smoke_image: str = ""
     cut: tuple[str, ...] = ()  # archives of images that end too early
+    applied: tuple[tuple[str, str], ...] = ()  # files of the manifest's `manifests`: name, text
 
 
 @dataclass(frozen=True, slots=True)

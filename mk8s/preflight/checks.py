@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from machines.words import did_you_mean
-from mk8s.preflight import hosts, releases, together
+from mk8s.preflight import egress, hosts, releases, together
 from mk8s.preflight.base import CHECKS, Finding, Scene
 
 __all__ = ["ALL", "findings", "waiver_faults"]
 
 ALL = CHECKS
-REGISTERED_BY = (hosts, releases, together)
+REGISTERED_BY = (hosts, releases, egress, together)
 
 
 def findings(scene: Scene) -> list[Finding]:

@@ -34,6 +34,7 @@ __all__ = ["Answers", "ask_all", "preflight", "view_release", "wants_of"]
 
 PATIENCE = 20.0  # seconds that a node may take to answer, connecting included
 AT_ONCE = 64  # nodes that are asked at the same time
+LARGEST_APPLIED = 16 << 20  # bytes that are read of one file of manifests
 SHARP = 1.0  # seconds: a slower answer says little about the clock, and is asked for again
 
 
@@ -136,7 +137,20 @@ def view_release(cluster: Cluster, distro: Distro, inspection: Inspection) -> Re
         version_faults(inspection.files, cluster.version, arches),
         smoke,
         _cut(inspection) if named else (),
+        _applied(cluster),
     )
+
+
+def _applied(cluster: Cluster) -> tuple[tuple[str, str], ...]:
+    """The files that are applied to the cluster; one that cannot be read is told as missing elsewhere."""
+    found = []
+    for path in cluster.manifests:
+        try:
+            with path.open("rb") as stream:
+                found.append((str(path), stream.read(LARGEST_APPLIED).decode("utf-8", "replace")))
+        except OSError:
+            continue
+    return tuple(found)
 
 
 def _archives(inspection: Inspection) -> list[Path]:

@@ -11,6 +11,7 @@ from mk8s.distros import bare
 from mk8s.distros.base import ArtifactItem, Catalogue
 from mk8s.distros.k0s.artifacts import artifact_items
 from mk8s.distros.k0s.versions import parse_version
+from mk8s.registries.faults import of_k0s
 
 __all__ = ["CATALOGUE", "K0s"]
 
@@ -30,6 +31,7 @@ class K0s:
         return [
             *_version(cluster),
             *bare.component_faults(cluster),
+            *of_k0s(cluster),
             *bare.artifact_faults(cluster, self.artifacts(cluster)),
         ]
 

@@ -11,6 +11,7 @@ from mk8s.distros import bare
 from mk8s.distros.base import ArtifactItem, Catalogue
 from mk8s.distros.k3s.artifacts import artifact_items
 from mk8s.distros.k3s.versions import parse_version
+from mk8s.registries.faults import of_engine
 
 __all__ = ["CATALOGUE", "K3s"]
 
@@ -28,6 +29,7 @@ class K3s:
         return [
             *_version(cluster),
             *bare.component_faults(cluster),
+            *of_engine(cluster),
             *bare.artifact_faults(cluster, self.artifacts(cluster)),
         ]
 

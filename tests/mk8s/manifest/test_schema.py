@@ -11,7 +11,12 @@ from machines.documents import parse_document
 from mk8s.manifest.schema import EDGE_NAMES, json_schema, key_paths, schema_text
 from mk8s.resources import spec_path
 
-CHOSEN_BY_USERS = {"artifacts": "<id>", "policy.edges": "<edge>"}
+CHOSEN_BY_USERS = {
+    "artifacts": "<id>",
+    "policy.edges": "<edge>",
+    "registries.mirrors": "<registry>",
+    "registries.access": "<host>",
+}
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "manifest.md"
 
 

@@ -44,7 +44,7 @@ def test_a_node_that_cannot_be_asked_is_told_with_the_reason(
     assert main(["preflight", str(manifest)]) == 1
     said = capsys.readouterr()
     assert "127-0-0-1  reachable  warn    not asked: " in said.out
-    assert "1 warning, 4 passed; nothing was changed on any node" in said.err
+    assert "1 warning, 5 passed; nothing was changed on any node" in said.err
 
 
 def test_everything_is_shown_on_demand(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +55,7 @@ def test_everything_is_shown_on_demand(manifest: Path, capsys: pytest.CaptureFix
 def test_programs_get_every_finding(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["preflight", str(manifest), "--output", "json"])
     data = json.loads(capsys.readouterr().out)
-    assert (data["ok"], data["not_asked"], data["passed"]) == (True, ["127-0-0-1"], 4)
+    assert (data["ok"], data["not_asked"], data["passed"]) == (True, ["127-0-0-1"], 5)
 
 
 @pytest.mark.parametrize("verb", ["preflight", "run"])
