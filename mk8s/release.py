@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mk8s.artifacts.checksums import read_checksums
 from mk8s.artifacts.hashes import RECORDED
+from mk8s.artifacts.sources import name_in
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem, Catalogue
 from mk8s.errors import ExitCode, Mk8sError
@@ -146,14 +147,16 @@ def _unchecked(
 def expected_hashes(cluster: Cluster, distro: Catalogue, items: Sequence[ArtifactItem]) -> dict[str, str]:
     """What each file should hash to: by the first download, the distro's checksum files, the manifest.
 
-    The later wins. A file that the manifest renames is still listed under the distro's own name.
+    The later wins. A file that the manifest renames is still listed under the distro's own name, unless its
+    new name is another file of the release, such as RKE2's images as .tar.gz.
     """
     found = read_checksums(_text_of(cluster.artifacts_dir / RECORDED))
     names = {item.id: item.file for item in distro.artifacts(replace(cluster, artifacts={}))}
     for item in items:
         if item.id.startswith(CHECKSUMS) and _here(cluster, item):
             found.update(distro.checksums(_text_of(cluster.artifacts_dir / item.file)))
-    found |= {item.file: found[name] for item in items if (name := names.get(item.id)) in found}
+    renamed = [item for item in items if item.file != name_in(item.origin.url)]
+    found |= {item.file: found[name] for item in renamed if (name := names.get(item.id)) in found}
     for item in items:
         given = cluster.artifacts.get(item.id)
         if given and given.checksum:

@@ -14,6 +14,7 @@ from mk8s.distros.base import catalogue_names, load_catalogue
 from mk8s.errors import ManifestError
 from mk8s.manifest import load_cluster
 from mk8s.project import load_listing, load_project
+from mk8s.release import expected_hashes
 
 NODES = "nodes:\n  - {name: srv-1, address: 10.0.0.1, role: server}\n"
 AGENT = "  - {name: agent-1, address: 10.0.0.2, role: agent}\n"
@@ -178,6 +179,22 @@ def test_a_file_without_a_published_hash_is_said(tmp_path: Path) -> None:
 
 def _unknown(folder: Path, text: str) -> tuple[str, ...]:
     return listed(made(folder, text)).unknown
+
+
+def test_another_form_of_the_images_is_held_against_its_own_hash(tmp_path: Path) -> None:
+    """Chosen by its name; a name that upstream does not know is still the usual file."""
+    zst, gz = "ab" * 32, "cd" * 32
+    text = "distro: rke2\nversion: v1.33.4+rke2r1\nartifacts_dir: .\nartifacts: {images: {name: NAME}}\n"
+    (tmp_path / "sha256sum-amd64.txt").write_text(
+        f"{zst}  rke2-images.linux-amd64.tar.zst\n{gz}  rke2-images.linux-amd64.tar.gz\n"
+    )
+
+    def expected(name: str) -> str:
+        cluster = made(tmp_path, text.replace("NAME", name))
+        rke2 = load_catalogue("rke2")
+        return expected_hashes(cluster, rke2, rke2.artifacts(cluster))[name]
+
+    assert (expected("rke2-images.linux-amd64.tar.gz"), expected("mine.tar.zst")) == (gz, zst)
 
 
 def test_the_table_names_every_file_and_its_url(tmp_path: Path) -> None:
