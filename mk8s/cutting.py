@@ -46,6 +46,8 @@ class Cuts:
             if piece.sha256 != digest:
                 break
             same += 1
+        if there.size > self.file.size:  # it ends too late: sending its last piece cuts it off
+            same = min(same, len(self.pieces) - 1)
         at = same * PIECE
         if at + PIECE > self.file.size or there.size >= at + PIECE or there.size <= at:
             return min(at, self.file.size)
