@@ -17,6 +17,7 @@ from mk8s.resources import spec_path
 __all__ = ["node_machine"]
 
 GATED_EDGE = "join-agent"
+FAN_OUT_UPLOADS = 32  # most of these wait for other nodes, and cost this machine next to nothing
 
 
 def node_machine(cluster: Cluster, registry: Registry | None = None) -> MachineSpec:
@@ -28,9 +29,15 @@ def node_machine(cluster: Cluster, registry: Registry | None = None) -> MachineS
     return msgspec.structs.replace(
         shipped,
         edges=[_with_policy(edge, cluster) for edge in shipped.edges],
-        limits={name: cluster.limits.get(name, capacity) for name, capacity in shipped.limits.items()},
+        limits={name: _limit(cluster, name, capacity) for name, capacity in shipped.limits.items()},
         budgets=dict(cluster.budgets),
     )
+
+
+def _limit(cluster: Cluster, name: str, shipped: int) -> int:
+    """The manifest's, else the shipped one; nodes that receive from each other may be many more."""
+    usual = FAN_OUT_UPLOADS if name == "uploads" and cluster.fan_out.mode == "on" else shipped
+    return cluster.limits.get(name, usual)
 
 
 def _with_policy(edge: EdgeSpec, cluster: Cluster) -> EdgeSpec:
