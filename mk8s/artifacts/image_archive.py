@@ -5,7 +5,8 @@ which takes the layout where both are there. Both point to the same ``blobs/sha2
 
 Laws:
 
-1. The same images give the same bytes: everything sorted, without times and owners.
+1. The same list of images gives the same bytes: no times, no owners, blobs sorted. docker's list keeps the
+   order, because of two images with the same last name the first is the distro's own.
 2. Each blob is in it once and is hashed while it is written; one that differs ends it.
 3. The archive gets its name when it is whole and durable, in one step.
 
@@ -49,13 +50,12 @@ def write_images(images: Sequence[Resolved], blobs: Mapping[str, Path], target: 
     Raises RegistryError for an image that is not what it should be, CacheError for a disk that is full or
     a file that has changed. Nothing of it stays then.
     """
-    ordered = sorted(images, key=lambda image: image.reference.asked)
-    for image in ordered:
+    for image in images:
         _check(image, blobs, arch)
     temporary = target.with_name(f".{target.name[:200]}.{token_hex(8)}.tmp")
     with explained(target, "written"):
         try:
-            _write(ordered, blobs, temporary)
+            _write(images, blobs, temporary)
             temporary.replace(target)
             sync_folder(target.parent)
         except BaseException:

@@ -22,6 +22,7 @@ from mk8s.artifacts.image_archive import holds_exactly, write_images
 from mk8s.artifacts.logins import Login, Logins
 from mk8s.artifacts.registry import Registry, RegistryError
 from mk8s.artifacts.web import FetchError, Web
+from mk8s.distros.upstream.images import find
 from mk8s.images import image_names
 from tests.registryd import Fault, RegistryServer, Store, digest_of, put_image
 
@@ -67,7 +68,8 @@ async def desk(
     async with httpx.AsyncClient(trust_env=False, auth=auth) as client:
         web = Web(client, egress or Egress())
         fetcher = Fetcher(web, Cache.open(folder / "cache", lambda _words: None))
-        yield Desk(Registry(web, fetcher, {"registry.k8s.io": server.url}, logins or Logins()), folder)
+        mirrors = {"registry.k8s.io": server.url, "a.example": server.url}
+        yield Desk(Registry(web, fetcher, mirrors, logins or Logins()), folder)
 
 
 def members(path: Path) -> dict[str, bytes]:
@@ -82,7 +84,7 @@ async def test_an_archive_has_the_images_and_what_they_share_once(store: Store, 
         async with desk(server, tmp_path) as d:
             path = await d.archive([PAUSE, DNS])
     found = members(path)
-    assert image_names(path) == (DNS, PAUSE)
+    assert image_names(path) == (PAUSE, DNS)
     assert list(found)[:3] == ["index.json", "manifest.json", "oci-layout"]
     assert all(
         digest_of(content) == f"sha256:{name[13:]}"
@@ -90,7 +92,7 @@ async def test_an_archive_has_the_images_and_what_they_share_once(store: Store, 
         if name.startswith("blobs/")
     )
     docker = json.loads(found["manifest.json"])
-    assert [len(image["Layers"]) for image in docker] == [2, 1]
+    assert [len(image["Layers"]) for image in docker] == [1, 2]
     assert all(name in found for image in docker for name in (image["Config"], *image["Layers"]))
     layout = [
         entry["annotations"]["io.containerd.image.name"]
@@ -103,11 +105,22 @@ async def test_an_archive_has_the_images_and_what_they_share_once(store: Store, 
 
 @pytest.mark.anyio
 async def test_the_same_images_give_the_same_bytes(store: Store, tmp_path: Path) -> None:
-    """In whatever order they are asked for, and whenever."""
+    """Whenever, and with whatever cache."""
     with RegistryServer(store) as server:
         async with desk(server, tmp_path) as d:
-            first, second = await d.archive([PAUSE, DNS], "a.tar"), await d.archive([DNS, PAUSE], "b.tar")
+            first, second = await d.archive([PAUSE, DNS], "a.tar"), await d.archive([PAUSE, DNS], "b.tar")
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.anyio
+async def test_names_are_read_in_the_order_of_the_list(store: Store, tmp_path: Path) -> None:
+    """The distro's own pause stands before an application's, whatever it is called."""
+    put_image(store, "app/pause", "1", [OWN])
+    names = [PAUSE, "a.example/app/pause:1"]
+    with RegistryServer(store) as server:
+        async with desk(server, tmp_path) as d:
+            path = await d.archive(names)
+    assert find(image_names(path) or (), "pause") == PAUSE
 
 
 @pytest.mark.anyio
