@@ -71,11 +71,17 @@ def test_no_bytes_make_the_reader_stumble(content: bytes) -> None:
 @given(st.integers(0, len(bundle({})) - 1), st.integers(1, 255))
 @settings(max_examples=200, deadline=None)
 def test_no_byte_can_be_another(at: int, change: int) -> None:
-    """Every single byte of a bundle is held against something."""
+    """One that is changed is refused, or, in the words of the index, makes another bundle of it.
+
+    Of the latter only a signature can tell; see test_signing.
+    """
     whole = bytearray(bundle({}))
     whole[at] ^= change
-    with pytest.raises(BundleError):
-        read(bytes(whole)).verify()
+    try:
+        head = read(bytes(whole)).verify()
+    except BundleError:
+        return
+    assert head.digest != head_of({}).digest
 
 
 @pytest.mark.parametrize(
