@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mk8s.distros.base import distro_names, load_distro
+from mk8s.distros.base import catalogue_names, distro_names, load_catalogue, load_distro
 from mk8s.errors import ManifestError
 
 
@@ -23,3 +23,19 @@ def test_a_misspelt_distro_gets_the_name_that_was_meant() -> None:
 
 def test_every_name_that_is_offered_can_be_loaded() -> None:
     assert [load_distro(name).name for name in distro_names()] == distro_names()
+
+
+def test_every_catalogue_that_is_offered_can_be_loaded() -> None:
+    """Drivers are catalogues too; some distros have the catalogue alone."""
+    assert [load_catalogue(name).name for name in catalogue_names()] == catalogue_names()
+    assert {"k0s", "k3s", *distro_names()} <= set(catalogue_names())
+
+
+def test_a_catalogue_alone_is_no_driver() -> None:
+    with pytest.raises(ManifestError, match="'k3s' is not known"):
+        load_distro("k3s")
+
+
+def test_a_misspelt_catalogue_gets_the_name_that_was_meant() -> None:
+    with pytest.raises(ManifestError, match="did you mean 'k3s'"):
+        load_catalogue("k3z")
