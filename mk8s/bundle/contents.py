@@ -16,10 +16,11 @@ from mk8s.bundle.files import explained
 from mk8s.bundle.index import ARTIFACTS, FILES, Details, HostNeeds, Member
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, distro_names, load_distro
+from mk8s.images import IMAGES, image_names
 from mk8s.project import Listing
 from transports.base import File, digest_of_file
 
-__all__ = ["host_needs", "named_files", "release_members"]
+__all__ = ["host_needs", "images_in_archives", "named_files", "release_members"]
 
 FOREIGN = re.compile(r"[^A-Za-z0-9._+-]+")
 RECORDED = ("mk8s-hashes.txt",)
@@ -56,6 +57,16 @@ def named_files(listing: Listing) -> tuple[list[Member], dict[str, str]]:
             members[path] = Member(f"{FILES}{number:02d}-{name}", _file(path))
         renamed[text] = members[path].path
     return list(members.values()), renamed
+
+
+def images_in_archives(members: Iterable[Member]) -> dict[str, tuple[str, ...]]:
+    """Path in the bundle -> names of the images in that archive, where it can be read. Reads the archives."""
+    archives = {
+        member.path: member.source.path
+        for member in members
+        if isinstance(member.source, File) and any(one.id.startswith(IMAGES) for one in member.details)
+    }
+    return {path: names for path, file in archives.items() if (names := image_names(file))}
 
 
 def host_needs(cluster: Cluster) -> tuple[HostNeeds, ...]:

@@ -11,14 +11,14 @@ from mk8s.amounts import bytes_in_words
 from mk8s.bundle.head import Head
 from mk8s.bundle.index import ARTIFACTS, RUNTIME, Entry, HostNeeds, Index
 
-__all__ = ["as_data", "as_text"]
+__all__ = ["as_data", "as_text", "hosts_in_words"]
 
 PORTS_TOLD = 12
 
 
 def as_text(head: Head) -> str:
     """A page."""
-    return "\n".join([*_about(head), "", *_files(head), "", *_hosts(head.index)])
+    return "\n".join([*_about(head), "", *_files(head), "", *hosts_in_words(head.index)])
 
 
 def as_data(head: Head) -> dict[str, Any]:
@@ -64,7 +64,8 @@ def _purpose(entry: Entry) -> str:
     return ", ".join(words) + (f" -> {', '.join(places)}" if places else "")
 
 
-def _hosts(index: Index) -> Iterator[str]:
+def hosts_in_words(index: Index) -> Iterator[str]:
+    """What the hosts must have themselves, in lines."""
     if not index.hosts:
         yield f"what the hosts must have is not known for {index.distro}"
     for needs in index.hosts:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from mk8s.bundle.contents import host_needs, named_files, release_members
+from mk8s.bundle.contents import host_needs, images_in_archives, named_files, release_members
+from mk8s.bundle.describing import hosts_in_words
 from mk8s.bundle.files import growing
 from mk8s.bundle.head import Head
 from mk8s.bundle.index import (
@@ -44,6 +46,12 @@ __all__ = ["Parts", "default_name", "index_members", "make_bundle", "our_parts",
 EPOCH = "SOURCE_DATE_EPOCH"
 
 
+class Bom(Protocol):
+    """Makes the bill of materials; `images`: path in the bundle -> names of the images in that archive."""
+
+    def __call__(self, draft: Index, *, images: Mapping[str, Sequence[str]]) -> bytes: ...
+
+
 class Template(Protocol):
     """Makes the manifest that travels; `files`: paths in it -> where they are in the bundle."""
 
@@ -57,17 +65,23 @@ class Parts:
     """What is put beside the release: mk8s itself, the bill of materials, the manifest without secrets."""
 
     runtime: Callable[[], Iterable[Member]]
-    bom: Callable[[Index], bytes]
+    machine: Callable[[], str]  # what mk8s itself needs there, for people
+    bom: Bom
     template: Template
 
 
-def our_parts() -> Parts:
-    """The product's own."""
+def our_parts(wheels: Path | None = None) -> Parts:
+    """The product's own. `wheels`: a folder with mk8s' libraries for another Python or machine."""
     from mk8s.bundle.bom import bom_json
-    from mk8s.bundle.runtime import runtime_members
+    from mk8s.bundle.runtime import runtime_members, target_words
     from mk8s.bundle.template import manifest_template
 
-    return Parts(runtime_members, bom_json, manifest_template)
+    return Parts(
+        partial(runtime_members, wheels),
+        partial(target_words, wheels),
+        partial(bom_json, wheels=wheels),
+        manifest_template,
+    )
 
 
 def default_name(listing: Listing) -> str:
@@ -96,7 +110,9 @@ def make_bundle(
     `progress` is given the head before the first byte, and gives what is told of each byte.
     """
     members = _members(listing, release, parts, with_mk8s=with_mk8s)
-    index, all_members = index_members(_draft(listing, environment), members, parts.bom)
+    bom = partial(parts.bom, images=images_in_archives(members))
+    machine = parts.machine() if with_mk8s else ""
+    index, all_members = index_members(_draft(listing, environment), members, bom, machine)
     content = encode(index)
     read_index(content)  # what we would refuse to read is never written
     head = Head(content, index, sign(content, key) if key else b"")
@@ -106,21 +122,23 @@ def make_bundle(
 
 
 def index_members(
-    draft: Index, members: Sequence[Member], bom: Callable[[Index], bytes]
+    draft: Index, members: Sequence[Member], bom: Callable[[Index], bytes], machine: str
 ) -> tuple[Index, list[Member]]:
     """The index of these members, and all of them with the three files that are made from it."""
     ordered = in_order(members)
     draft = _with(draft, ordered)
-    ordered = in_order([*ordered, Member(BOM, Bytes(bom(draft))), Member(README, Bytes(readme(draft)))])
+    text = readme(draft, machine)
+    ordered = in_order([*ordered, Member(BOM, Bytes(bom(draft))), Member(README, Bytes(text))])
     sums = sums_text(map(entry_of, ordered))
     ordered = in_order([*ordered, Member(SUMS, Bytes(sums))])
     return _with(draft, ordered), ordered
 
 
-def readme(index: Index) -> bytes:
-    """What whoever finds the file on a stick should know."""
-    mk8s = any(entry.path.startswith("mk8s/") for entry in index.members)
-    program = "./mk8s/mk8s" if mk8s else "mk8s"
+def readme(index: Index, machine: str) -> bytes:
+    """What whoever finds the file on a stick should know. `machine`: what the mk8s in it needs, if one is."""
+    program = "./mk8s/mk8s" if machine else "mk8s"
+    needs = f"\nThe mk8s of this bundle needs {machine}.\n" if machine else ""
+    hosts = "\n".join(hosts_in_words(index))
     return f"""\
 All that makes the cluster {index.cluster}: {index.distro} {index.version} for {", ".join(index.arches)}.
 Made by mk8s {index.mk8s}. It was packed where there is a network, for a place where there is none.
@@ -144,6 +162,8 @@ Then put your secrets into cluster.yaml, and:
 
   {program} preflight cluster.yaml
   {program} run cluster.yaml
+{needs}
+{hosts}
 """.encode()
 
 

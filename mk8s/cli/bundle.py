@@ -74,6 +74,9 @@ def _add_create(verbs: _SubParsersAction[ArgumentParser]) -> None:
     create.add_argument(
         "--sign", type=Path, metavar="KEY", help="private key file, or the .pub of an agent's key"
     )
+    create.add_argument(
+        "--wheels", type=Path, metavar="DIR", help="mk8s' libraries as wheels, for another Python or machine"
+    )
     create.add_argument("--without-mk8s", action="store_true", help="leave mk8s itself out")
 
 
@@ -144,7 +147,7 @@ def _create(args: Namespace) -> int:
         listing,
         release,
         path,
-        our_parts(),
+        our_parts(args.wheels),
         key=args.sign,
         with_mk8s=not args.without_mk8s,
         environment=os.environ,
