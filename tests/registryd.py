@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import json
 import re
+import ssl
 import tarfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -144,6 +145,11 @@ class RegistryServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on; before the first request."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"https://{self.host}"
 
     def asked(self, part: str) -> list[Request]:
         """The requests whose path holds `part`."""

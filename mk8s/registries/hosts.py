@@ -117,4 +117,6 @@ def _folder(name: str) -> PurePosixPath:
 
 
 def _text(lines: list[str]) -> bytes:
-    return "\n".join(["# written by mk8s", *lines, ""]).encode()
+    """containerd 1.x reads nothing of a file that has no table ``host``, be it an empty one."""
+    hosts = [] if any(line.startswith("[host.") for line in lines) else ["", "[host]"]
+    return "\n".join(["# written by mk8s", *lines, *hosts, ""]).encode()

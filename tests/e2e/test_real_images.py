@@ -86,7 +86,7 @@ def archive(real_release: dict[str, Path], tmp_path: Path) -> Path:
     """vanilla's images and one more, by way of a registry: Docker's manifests, OCI's, and a packed layer."""
     source = real_release["vanilla"] / "images-linux-amd64.tar"
     store = load_archive(source)
-    put_image(store, TOOL, "1", [_layer()], ("arm64", "amd64"), packed=True)
+    put_image(store, TOOL, "1", [layer()], ("arm64", "amd64"), packed=True)
     names = [*(image_names(source) or ()), "tools/hello:1"]
     target = tmp_path / "images-linux-amd64.tar"
     with RegistryServer(store, tokens=True) as server:
@@ -104,7 +104,7 @@ async def _fetch(url: str, names: list[str], target: Path) -> None:
         write_images(images, await registry.fetch(images), target, "amd64")
 
 
-def _layer() -> bytes:
+def layer() -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         info = tarfile.TarInfo("hello")

@@ -66,7 +66,12 @@ def test_every_other_registry_is_asked_itself_where_it_may_be() -> None:
 
 
 def test_a_registry_of_ones_own_is_asked_itself_beside_mirrors_of_all_others() -> None:
-    assert hosts_toml(given(BUNKER), "own.bunker") == {"server": "https://own.bunker"}
+    assert hosts_toml(given(BUNKER), "own.bunker") == {"server": "https://own.bunker", "host": {}}
+
+
+def test_every_file_has_a_table_of_hosts() -> None:
+    """containerd 1.x passes over a file without one, and asks the registry itself."""
+    assert all("host" in tomllib.loads(content.decode()) for content in host_files(given(BUNKER)).values())
 
 
 def test_an_address_with_a_path_is_taken_as_it_is() -> None:
