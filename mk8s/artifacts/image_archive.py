@@ -140,7 +140,7 @@ def _docker(images: Sequence[Resolved]) -> list[dict[str, Any]]:
             },
         )
         entry["RepoTags"] += filter(None, [image.reference.asked_by_tag])
-    return [{**entry, "RepoTags": sorted(set(entry["RepoTags"]))} for entry in grouped.values()]
+    return [{**entry, "RepoTags": list(dict.fromkeys(entry["RepoTags"]))} for entry in grouped.values()]
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
