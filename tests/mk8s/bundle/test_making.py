@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,11 +59,12 @@ def small_runtime() -> Iterable[Member]:
     return [Member("mk8s/mk8s", Bytes(b"#!/bin/sh\n"), executable=True), Member("mk8s/lib/a.py", Bytes(b""))]
 
 
-def named_bom(draft: Index) -> bytes:
+def named_bom(draft: Index, *, images: Mapping[str, Sequence[str]]) -> bytes:
+    """The paths that the draft has: the real one is tested apart."""
     return "\n".join(entry.path for entry in draft.members).encode()
 
 
-PARTS = Parts(small_runtime, named_bom, manifest_template)
+PARTS = Parts(small_runtime, lambda: "a machine", named_bom, manifest_template)
 
 
 def create(
