@@ -15,6 +15,7 @@ from mk8s.errors import ManifestError
 from mk8s.registries.given import missing_passwords
 from transports.base import Transport
 from transports.local import LocalTransport
+from transports.pace import Pace
 from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport, UploadThreads
 
 __all__ = ["make_transports", "passwords_of", "refuse_missing_secrets"]
@@ -29,12 +30,13 @@ def make_transports(cluster: Cluster, known_hosts: Path) -> dict[str, Transport]
     """One transport for each node, by its name. `known_hosts` is the file that accepted keys go to."""
     starts = ConnectionStarts(cluster.limits.get("connections", CONNECTION_STARTS))
     uploads = UploadThreads(max(2, min(8, (os.cpu_count() or 2) * 2)))
+    pace = Pace(cluster.bandwidth) if cluster.bandwidth else None
     keys = HostKeys(
         _known_hosts_files(cluster, known_hosts),
         accept_new=cluster.host_keys == "accept-new",
         write_to=known_hosts,
     )
-    return {node.name: _transport(node, keys, starts, uploads) for node in cluster.nodes}
+    return {node.name: _transport(node, keys, starts, uploads, pace) for node in cluster.nodes}
 
 
 def refuse_missing_secrets(cluster: Cluster, environment: Mapping[str, str]) -> None:
@@ -72,10 +74,12 @@ def _known_hosts_files(cluster: Cluster, own: Path) -> list[Path]:
     return [users, own, SYSTEMS_KNOWN_HOSTS]
 
 
-def _transport(node: Node, keys: HostKeys, starts: ConnectionStarts, uploads: UploadThreads) -> Transport:
+def _transport(
+    node: Node, keys: HostKeys, starts: ConnectionStarts, uploads: UploadThreads, pace: Pace | None
+) -> Transport:
     login = node.login
     if login.local:
-        return LocalTransport(node.name, sudo_password=_from_environment(login.sudo_password_env))
+        return LocalTransport(node.name, sudo_password=_from_environment(login.sudo_password_env), pace=pace)
     options = SSHOptions(
         host=node.address,
         port=login.port,
@@ -86,7 +90,7 @@ def _transport(node: Node, keys: HostKeys, starts: ConnectionStarts, uploads: Up
         sudo_password=_from_environment(login.sudo_password_env),
         host_keys=keys,
     )
-    return SSHTransport(node.name, options, starts=starts, uploads=uploads)
+    return SSHTransport(node.name, options, starts=starts, uploads=uploads, pace=pace)
 
 
 def _key_files(login: Login) -> tuple[Path, ...]:

@@ -55,11 +55,13 @@ def rehearse(
     observer: Observer | None = None,
     uplink: float | None = None,
 ) -> Rehearsal:
-    """Run the whole manifest in virtual time. `uplink`: the operator's, in bytes per second.
+    """Run the whole manifest in virtual time. `uplink`: the operator's, in bytes per second; the
+    manifest's `limits.bandwidth` holds as well.
 
     Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
     """
-    network = SimulatedNetwork(uplink=uplink) if uplink else SimulatedNetwork()
+    limits = [float(limit) for limit in (uplink, cluster.bandwidth) if limit]
+    network = SimulatedNetwork(uplink=min(limits)) if limits else SimulatedNetwork()
     journal = MemoryJournal()
     spec = node_machine(cluster)
     guards = {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard}

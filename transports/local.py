@@ -35,6 +35,7 @@ from transports.base import (
 )
 from transports.files import get_command, judge_get, judge_put, open_source, put_command
 from transports.local_files import append_piece, write_file
+from transports.pace import Pace
 from transports.shell import Conversation, Output, kill_script, status_of, wrap
 from transports.sudo import refusal, usable, wrong_password
 
@@ -63,8 +64,15 @@ class Job:
 class LocalTransport:
     """This machine. Implements `transports.base.Transport`."""
 
-    def __init__(self, name: str, *, sudo_password: Callable[[], str | None] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        sudo_password: Callable[[], str | None] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
         self._name = name
+        self._pace = pace
         self._ask = sudo_password
         self._ask_turn = anyio.Lock()
         self._words: str | None = None
@@ -95,7 +103,15 @@ class LocalTransport:
         if sudo and os.geteuid() != 0:
             await self._put_as_root(source, target, mode, owner, on_progress)
         else:
-            await write_file(self._name, source, target, mode=mode, owner=owner, on_progress=on_progress)
+            await write_file(
+                self._name,
+                source,
+                target,
+                mode=mode,
+                owner=owner,
+                on_progress=on_progress,
+                pace=self._pace,
+            )
 
     async def append(
         self,
@@ -109,10 +125,10 @@ class LocalTransport:
         self._refuse_closed()
         command = append_command(piece, part, sudo=sudo)
         if sudo and os.geteuid() != 0:
-            outcome = await self._run(command, Output(), feed=feeding_source(piece, on_progress))
+            outcome = await self._run(command, Output(), feed=feeding_source(piece, on_progress, self._pace))
             judge_append(self._name, piece, part, outcome)
         else:
-            await append_piece(self._name, piece, part, on_progress=on_progress)
+            await append_piece(self._name, piece, part, on_progress=on_progress, pace=self._pace)
 
     async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
         """See `Transport.get`."""
@@ -241,7 +257,7 @@ class LocalTransport:
         on_progress: OnProgress | None,
     ) -> None:
         command = put_command(source, target, mode=mode, owner=owner, sudo=True)
-        feed = feeding_source(source, on_progress)
+        feed = feeding_source(source, on_progress, self._pace)
         outcome = await self._run(command, Output(), feed=feed)
         judge_put(self._name, source, target, outcome)
 
@@ -293,16 +309,18 @@ def feeding(data: bytes) -> Feed:
     return feed
 
 
-def feeding_source(source: Source | Piece, on_progress: OnProgress | None) -> Feed:
+def feeding_source(source: Source | Piece, on_progress: OnProgress | None, pace: Pace | None = None) -> Feed:
     """Feeds a file chunk by chunk, then the end."""
 
     async def feed(process: Process) -> None:
         assert process.stdin is not None
-        done = 0
+        most, done = min(CHUNK, pace.share) if pace else CHUNK, 0
         with open_source(source) as stream:
             while done < source.size and (
-                chunk := await anyio.to_thread.run_sync(stream.read, min(CHUNK, source.size - done))
+                chunk := await anyio.to_thread.run_sync(stream.read, min(most, source.size - done))
             ):
+                if pace is not None:
+                    await anyio.sleep(pace.delay(len(chunk)))
                 await process.stdin.send(chunk)
                 done += len(chunk)
                 if on_progress is not None:

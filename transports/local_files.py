@@ -16,6 +16,7 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -27,6 +28,7 @@ import anyio.to_thread
 from transports.appending import not_our_file, too_short, wrong_piece
 from transports.base import OnProgress, Piece, Source, TransportError
 from transports.files import disk_full, not_whole, open_source, part_of
+from transports.pace import Pace
 
 __all__ = ["append_piece", "write_file"]
 
@@ -37,6 +39,15 @@ FLAGS = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 Told = Callable[[int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What a thread that copies looks at on the way."""
+
+    stop: threading.Event
+    told: Told
+    pace: Pace | None
+
+
 async def write_file(
     name: str,
     source: Source,
@@ -45,6 +56,7 @@ async def write_file(
     mode: int,
     owner: str | None,
     on_progress: OnProgress | None = None,
+    pace: Pace | None = None,
 ) -> None:
     """See `Transport.put`; `name` is the node's, for messages."""
 
@@ -53,11 +65,16 @@ async def write_file(
             anyio.from_thread.run_sync(on_progress, done, source.size)
 
     stop = threading.Event()
-    await stoppable(partial(write, name, source, Path(target), mode, owner, stop, told), stop)
+    await stoppable(partial(write, name, source, Path(target), mode, owner, Care(stop, told, pace)), stop)
 
 
 async def append_piece(
-    name: str, piece: Piece, part: PurePosixPath, *, on_progress: OnProgress | None = None
+    name: str,
+    piece: Piece,
+    part: PurePosixPath,
+    *,
+    on_progress: OnProgress | None = None,
+    pace: Pace | None = None,
 ) -> None:
     """See `Transport.append`; `name` is the node's, for messages."""
 
@@ -66,7 +83,7 @@ async def append_piece(
             anyio.from_thread.run_sync(on_progress, done, piece.size)
 
     stop = threading.Event()
-    await stoppable(partial(append, name, piece, Path(part), stop, told), stop)
+    await stoppable(partial(append, name, piece, Path(part), Care(stop, told, pace)), stop)
 
 
 async def stoppable(work: Callable[[], None], stop: threading.Event) -> None:
@@ -98,15 +115,14 @@ def write(
     target: Path,
     mode: int,
     owner: str | None,
-    stop: threading.Event,
-    told: Told,
+    care: Care,
 ) -> None:
     """The whole work, blocking. Stops without a word where it is told to."""
     part = Path(part_of(PurePosixPath(target)))
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-        if fill(name, source, target, part, stop, told):
+        if fill(name, source, target, part, care):
             give(part, owner)
             part.chmod(mode)
             part.replace(target)
@@ -118,12 +134,12 @@ def write(
             part.unlink()
 
 
-def fill(name: str, source: Source, target: Path, part: Path, stop: threading.Event, told: Told) -> bool:
+def fill(name: str, source: Source, target: Path, part: Path, care: Care) -> bool:
     """Write and sync the content. False where it was told to stop; raises ``integrity``."""
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as stream, open_source(source) as reader:
-        digest = copy(reader, stream, source.size + 1, stop, told)
-        if stop.is_set():
+        digest = copy(reader, stream, source.size + 1, care)
+        if care.stop.is_set():
             return False
         if digest != source.sha256:
             raise not_whole(name, source, PurePosixPath(target), str(stream.tell()))
@@ -131,15 +147,15 @@ def fill(name: str, source: Source, target: Path, part: Path, stop: threading.Ev
     return True
 
 
-def append(name: str, piece: Piece, part: Path, stop: threading.Event, told: Told) -> None:
+def append(name: str, piece: Piece, part: Path, care: Care) -> None:
     """Write the piece behind what is there, blocking. Stops without a word where it is told to."""
     try:
         with open_part(name, piece, part) as stream, open_source(piece) as reader:
             stream.truncate(piece.start)
             stream.seek(piece.start)
-            digest = copy(reader, stream, piece.size, stop, told)
+            digest = copy(reader, stream, piece.size, care)
             arrived = stream.tell()
-            if stop.is_set() or digest == piece.sha256:
+            if care.stop.is_set() or digest == piece.sha256:
                 return
             if arrived == piece.start + piece.size:  # else what is there may be its beginning
                 stream.truncate(piece.start)
@@ -170,15 +186,18 @@ def is_ours(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
 
 
-def copy(reader: BinaryIO, stream: BinaryIO, size: int, stop: threading.Event, told: Told) -> str:
+def copy(reader: BinaryIO, stream: BinaryIO, size: int, care: Care) -> str:
     """Copy up to `size` bytes; the hash of what was copied."""
     digest = hashlib.sha256()
+    most = min(CHUNK, care.pace.share) if care.pace else CHUNK
     done = 0
-    while not stop.is_set() and (chunk := reader.read(min(CHUNK, size - done))):
+    while not care.stop.is_set() and (chunk := reader.read(min(most, size - done))):
+        if care.pace is not None and care.stop.wait(care.pace.delay(len(chunk))):
+            break
         digest.update(chunk)
         write_all(stream, chunk)
         done += len(chunk)
-        told(done)
+        care.told(done)
     return digest.hexdigest()
 
 

@@ -28,6 +28,7 @@ from transports.base import (
     TransportError,
 )
 from transports.files import get_command, judge_get, judge_put, open_source, put_command
+from transports.pace import Pace
 from transports.shell import Output, kill_script
 from transports.ssh.channels import CannotOpen, Exchange, Remote
 from transports.ssh.commands import Job, Supply, converse, exchange_for
@@ -87,12 +88,14 @@ class SSHTransport:
         *,
         starts: ConnectionStarts | None = None,
         uploads: UploadThreads | None = None,
+        pace: Pace | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
         self._name = name
         self._options = options
         self._starts = starts
         self._uploads = uploads
+        self._pace = pace
         self._log = log or silently
         self._control = Lane(self._open, self._say)
         self._bulk = Lane(self._open, self._say)
@@ -226,6 +229,8 @@ class SSHTransport:
 
     async def _put_small(self, command: Command, source: Source, on_progress: OnProgress | None) -> Outcome:
         content = await anyio.to_thread.run_sync(read_whole, source)
+        if self._pace is not None:
+            await anyio.sleep(self._pace.delay(len(content)))
         outcome = await self._run(replace(command, stdin=content), Output())
         if on_progress is not None and outcome.ok:
             on_progress(source.size, source.size)
@@ -235,7 +240,7 @@ class SSHTransport:
         self, command: Command, source: Source | Piece, on_progress: OnProgress | None
     ) -> Outcome:
         async def supply(process: Remote) -> None:
-            await feed_from_thread(process.driver, process.channel, source, on_progress)
+            await feed_from_thread(process.driver, process.channel, source, on_progress, pace=self._pace)
 
         async with self._bulk_turn, self._uploads.limiter if self._uploads is not None else nullcontext():
             return await self._run(command, Output(), lane=self._bulk, supply=supply)

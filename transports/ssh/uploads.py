@@ -22,6 +22,7 @@ from ssh2.exceptions import SSH2Error
 
 from transports.base import Bytes, OnProgress, Piece, Source
 from transports.files import open_source, unreadable
+from transports.pace import Pace
 from transports.ssh.driver import EAGAIN, OUTBOUND, Driver, Lost, describe
 
 __all__ = ["STALL", "Pump", "feed_from_thread"]
@@ -39,22 +40,28 @@ class Stopped(Exception):  # noqa: N818 - an order that was followed, not an err
 class Pump:
     """Feeds one source into one channel. `run` blocks; `stop` may be called from any thread."""
 
-    def __init__(self, driver: Driver, channel: Any, stream: BinaryIO, size: int) -> None:
+    def __init__(
+        self, driver: Driver, channel: Any, stream: BinaryIO, size: int, pace: Pace | None = None
+    ) -> None:
         self.done = 0  # bytes that libssh2 took
         self.finished = False
         self._driver = driver
         self._channel = channel
         self._stream = stream
         self._size = size
+        self._pace = pace
+        self._chunk = min(CHUNK, pace.share) if pace else CHUNK
         self._stopping = False
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._rest = select.poll()
+        self._rest.register(self._bell, select.POLLIN)
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
 
     def run(self) -> None:
         """Feed everything, then end the command's input. Raises Lost; Stopped; OSError from the source."""
         try:
-            while self.done < self._size and (chunk := self._stream.read(min(CHUNK, self._size - self.done))):
+            while chunk := self._next():
                 self._write(chunk)
             while not self._has_ended() and self._channel.send_eof() == EAGAIN:
                 self._wait()
@@ -70,6 +77,13 @@ class Pump:
     def close(self) -> None:
         os.close(self._bell)
         self._stream.close()
+
+    def _next(self) -> bytes:
+        """What to send next, when it may go; empty at the end."""
+        chunk = self._stream.read(min(self._chunk, self._size - self.done))
+        if chunk and self._pace and self._rest.poll(self._pace.delay(len(chunk)) * 1000):
+            raise Stopped
+        return chunk
 
     def _write(self, chunk: bytes) -> None:
         while chunk:
@@ -102,12 +116,13 @@ async def feed_from_thread(
     on_progress: OnProgress | None,
     *,
     stall: float = STALL,
+    pace: Pace | None = None,
 ) -> None:
     """Feed a source to a channel in a worker thread. Raises Lost, or TransportError ``integrity``.
 
     Cancelled or stalled, the session is poisoned: what it has queued cannot be taken back.
     """
-    pump = Pump(driver, channel, open_source(source), source.size)
+    pump = Pump(driver, channel, open_source(source), source.size, pace)
     problems: list[Exception] = []
 
     async def work() -> None:
