@@ -18,6 +18,7 @@ from mk8s.artifacts.references import Reference, parse_reference
 from mk8s.bundle.index import ARTIFACTS, Details, Entry, Index
 from mk8s.bundle.installed import Shipped
 from mk8s.bundle.needed import plain_name
+from mk8s.images import IMAGES
 
 __all__ = ["file_component", "library", "property_of", "tool"]
 
@@ -50,6 +51,7 @@ def file_component(draft: Index, entry: Entry, images: Sequence[str]) -> Compone
             *_facts(entry.details),
             property_of("path", entry.path),
             property_of("size", str(entry.size)),
+            *_unknown_images(entry, named),
         ],
         components=[_image(entry.path, name) for name in sorted(set(named))],
     )
@@ -82,6 +84,12 @@ def _facts(details: Iterable[Details]) -> Iterator[Property]:
         known = {"id": one.id, "arch": one.arch, "destination": one.destination}
         yield from (property_of(name, value) for name, value in known.items() if value)
         yield from (property_of("role", role) for role in one.roles)
+
+
+def _unknown_images(entry: Entry, named: Sequence[str]) -> Iterator[Property]:
+    """Said where nobody could look into an archive: no list must not look like an empty one."""
+    if not named and any(one.id.startswith(IMAGES) for one in entry.details):
+        yield property_of("images", "not known")
 
 
 def _public(url: str) -> str:

@@ -47,10 +47,10 @@ MOST_BYTES = 8 << 20  # never the first bound: the manifest was read before
 
 NOTE = f"""\
 # The manifest of this bundle, made by `mk8s bundle create`. What is different from the original:
-#   - secrets did not travel: write them in place of {PLACEHOLDER}, mk8s validate says where they are missing;
+#   - secrets did not travel: `mk8s validate` says where they are missing;
 #   - the release files are those of the bundle, artifacts_dir is {ARTIFACTS_DIR};
 #   - files that the manifest names came along in files/. Keys for SSH and known_hosts did not.
-"""
+"""  # without the placeholder: people fill it in by search and replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def manifest_template(
     `files`: paths as the manifest writes them -> where they are in the bundle. `name`: the cluster's name,
     added where the manifest gives none, because there it is made from the file's name.
     """
-    source = _source(text)
+    source = _source(text.replace(NOTE, ""))  # of a manifest that was in a bundle before
     hider = _Hider(secrets)
     edits = [*_edits(source, hider, files, name), *_naming(source, name)]
     edited = _with_clean_comments(_applied(source.text, edits), hider)

@@ -234,6 +234,14 @@ def test_the_images_of_an_archive_are_parts_of_it() -> None:
     ]
 
 
+def test_an_archive_that_nobody_can_look_into_says_so() -> None:
+    """zstd: no list of images must not look like an empty one."""
+    unread = Member("artifacts/i.tar.zst", Bytes(b"1"), details=(Details(id="images"),))
+    assert facts(component(bill(index(unread)), unread.path))["images"] == ["not known"]
+    read = bill(index(unread), {unread.path: ["nginx:1"]})
+    assert "images" not in facts(component(read, unread.path))
+
+
 def test_mk8s_and_every_library_are_in_it() -> None:
     """With version, licence and package URL; mk8s itself has none, for nobody publishes it there."""
     document = bill(index(own=True))
