@@ -45,7 +45,7 @@ def _about(head: Head) -> Iterator[str]:
 def _files(head: Head) -> Iterator[str]:
     index = head.index
     runtime = [entry for entry in index.members if entry.path.startswith(RUNTIME)]
-    others = [entry for entry in index.members if entry not in runtime]
+    others = [entry for entry in index.members if not entry.path.startswith(RUNTIME)]
     width = max(len(entry.path) for entry in others)
     for entry in others:
         yield f"{bytes_in_words(entry.size):>10}  {entry.path:<{width}}  {_purpose(entry)}".rstrip()

@@ -17,7 +17,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -247,7 +246,7 @@ def _faults(members: Sequence[Entry]) -> Iterator[str]:
 
 
 def _files_that_are_folders(paths: Sequence[str]) -> Iterator[str]:
-    folders = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+    folders = {path[:at] for path in paths for at, letter in enumerate(path) if letter == "/"}
     for path in paths:
         if path in folders:
             yield f"{path!a} is a file and a folder"

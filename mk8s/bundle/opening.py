@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mk8s.bundle.files import explained, open_plain
 from mk8s.bundle.head import Head
@@ -22,13 +23,13 @@ def opened(path: Path, doing: str) -> Iterator[Reader]:
 
     Raises BundleError when it cannot be read, and as the reader does.
     """
-    with _stream(path) as (stream, size), explained(path, "read"), Progress(doing, size) as progress:
+    with _stream(path) as (stream, size), Progress(doing, size) as progress:
         yield Reader(stream, path.name, size=size, spent=progress)
 
 
 def read_head(path: Path) -> Head:
     """What a bundle says of itself, its members unread."""
-    with _stream(path) as (stream, size), explained(path, "read"):
+    with _stream(path) as (stream, size):
         return Reader(stream, path.name, size=size).head
 
 
@@ -51,4 +52,16 @@ def _stream(path: Path) -> Iterator[tuple[Readable, int]]:
             yield chunks, size
         return
     with open_plain(path) as stream:
-        yield stream, path.stat().st_size
+        yield _Named(stream, path), path.stat().st_size
+
+
+class _Named:
+    """A file whose trouble is told with its own name, whoever else is at work around it."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self._stream = stream
+        self._path = path
+
+    def read(self, size: int, /) -> bytes:
+        with explained(self._path, "read"):
+            return self._stream.read(size)

@@ -26,7 +26,7 @@ from mk8s.bundle.files import explained, refuse_full_disk
 from mk8s.bundle.index import MANIFEST, BundleError, Entry
 from transports.base import digest_of_file
 
-__all__ = ["Place", "Stage", "survey"]
+__all__ = ["Place", "Stage", "look", "survey"]
 
 STAGE = ".mk8s-unpack"
 EDITED = MANIFEST + ".new"
@@ -52,7 +52,7 @@ def survey(folder: Path, entries: Sequence[Entry], *, replace: bool) -> list[Pla
     places, differ = [], []
     for entry in entries:
         path = folder / entry.path
-        found = _look(folder, entry)
+        found = look(folder, entry)
         if found == "other" and entry.path == MANIFEST:
             path, found = folder / EDITED, "nothing"
         if found == "other":
@@ -72,7 +72,8 @@ def _in_the_way(folder: Path, differ: Sequence[str]) -> BundleError:
     )
 
 
-def _look(folder: Path, entry: Entry) -> Found:
+def look(folder: Path, entry: Entry) -> Found:
+    """Whether a member is at its place. Raises BundleError for a link, or a folder where a file goes."""
     path = folder
     with explained(folder / entry.path, "looked at"):
         for part in entry.path.split("/")[:-1]:

@@ -25,7 +25,9 @@ NAMESPACE = "mk8s-bundle"
 PROGRAM = "ssh-keygen"
 LONGEST_SIGNATURE = 1 << 16
 KEY = re.compile(r"with (\S+) key (SHA256:[A-Za-z0-9+/=]+)")
-NO_PROGRAM = "install OpenSSH's client programs, which ssh-keygen is part of"
+NO_PROGRAM = "install OpenSSH's client programs, 8.2 or newer, which ssh-keygen is part of"
+TOO_OLD = (b"usage:", b"illegal option", b"unknown option", b"Unsupported operation")
+"""What an ssh-keygen says that does not know the question: no answer, and surely not a no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Signed:
             "good": f"signed by {self.who} ({self.key})",
             "unknown": f"signed with a key that nobody here vouches for ({self.key})",
             "wrong": "the signature is wrong",
-            "unchecked": "signed; not checked, because there is no ssh-keygen here",
+            "unchecked": "signed; not checked: there is no ssh-keygen here that can (OpenSSH 8.2 or newer)",
         }[self.state]
 
 
@@ -80,7 +82,7 @@ def sign(content: bytes, key: Path) -> bytes:
     return done.stdout
 
 
-def check_signature(content: bytes, signature: bytes, signers: Path) -> Signed:
+def check_signature(content: bytes, signature: bytes, signers: Path, *, program: str = PROGRAM) -> Signed:
     """What the signature is worth. A signers file that is not there names nobody."""
     if not signature:
         return Signed("none")
@@ -88,8 +90,8 @@ def check_signature(content: bytes, signature: bytes, signers: Path) -> Signed:
         file = Path(folder) / SIGNATURE
         file.write_bytes(signature)
         try:
-            return _checked(content, file, signers)
-        except FileNotFoundError:
+            return _checked(_Asking(program), content, file, signers)
+        except (FileNotFoundError, _NoAnswerError):
             return Signed("unchecked")
 
 
@@ -115,31 +117,49 @@ def refuse_signature(signed: Signed, name: str, signers: Path, *, required: bool
 
 
 def words_for_hand_check(bundle: Path, who: str, signers: Path) -> str:
-    """The commands that check a signature without mk8s."""
-    file = shlex.quote(str(bundle))
-    return (
-        f"tar -xOf {file} {SIGNATURE} > {SIGNATURE}\n"
-        f"tar -xOf {file} {INDEX} | ssh-keygen -Y verify -f {shlex.quote(str(signers))} "
-        f"-I {shlex.quote(who or 'NAME@PLACE')} -n {NAMESPACE} -s {SIGNATURE}"
+    """The commands that check the signature of a bundle, or of an unpacked one's folder, without mk8s."""
+    place = shlex.quote(str(bundle))
+    check = (
+        f"ssh-keygen -Y verify -f {shlex.quote(str(signers))} -I {shlex.quote(who or 'NAME@PLACE')} "
+        f"-n {NAMESPACE} -s"
     )
+    if bundle.is_dir():
+        return f"{check} {place}/{SIGNATURE} < {place}/{INDEX}"
+    return f"tar -xOf {place} {SIGNATURE} > {SIGNATURE}\ntar -xOf {place} {INDEX} | {check} {SIGNATURE}"
 
 
-def _checked(content: bytes, file: Path, signers: Path) -> Signed:
+class _NoAnswerError(Exception):
+    """The program does not know the question."""
+
+
+class _Asking:
+    """ssh-keygen, asked about signatures."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+
+    def __call__(self, content: bytes, verb: str, *words: str) -> str | None:
+        """What it says; None: it says no."""
+        done = subprocess.run(
+            [self._program, "-Y", verb, *words], input=content, capture_output=True, check=False
+        )
+        if done.returncode == 0:
+            return done.stdout.decode("utf-8", "replace")
+        if any(words in done.stderr for words in TOO_OLD):
+            raise _NoAnswerError
+        return None
+
+
+def _checked(ask: _Asking, content: bytes, file: Path, signers: Path) -> Signed:
     common = ("-n", NAMESPACE, "-s", str(file))
-    right = _asked(content, "check-novalidate", *common)
+    right = ask(content, "check-novalidate", *common)
     if right is None:
         return Signed("wrong")
     key = _key(right)
-    for who in (_asked(b"", "find-principals", "-s", str(file), "-f", str(signers)) or "").splitlines():
-        if _asked(content, "verify", "-f", str(signers), "-I", who, *common) is not None:
+    for who in (ask(b"", "find-principals", "-s", str(file), "-f", str(signers)) or "").splitlines():
+        if ask(content, "verify", "-f", str(signers), "-I", who, *common) is not None:
             return Signed("good", printable(who), key)
     return Signed("unknown", key=key)
-
-
-def _asked(content: bytes, verb: str, *words: str) -> str | None:
-    """What ssh-keygen says; None: it says no."""
-    done = subprocess.run([PROGRAM, "-Y", verb, *words], input=content, capture_output=True, check=False)
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
 
 
 def _key(said: str) -> str:

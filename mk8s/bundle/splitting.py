@@ -25,7 +25,7 @@ from mk8s.bundle.index import BundleError, Digest, Size, Word
 from mk8s.bundle.reading import CHUNK, Readable
 from transports.base import digest_of_file
 
-__all__ = ["ChunkList", "is_chunk", "join", "open_chunks", "set_size", "split"]
+__all__ = ["ChunkList", "is_chunk", "join", "open_chunks", "split", "whole_of"]
 
 SUFFIX = ".parts.json"
 NUMBER = re.compile(r"(?P<name>.+)\.(?P<number>[0-9]{3,})")
@@ -101,14 +101,13 @@ def split(path: Path, size: int, folder: Path, *, spent: Spent = lambda _: None)
     return [*places, listed]
 
 
-def join(first: Path, target: Path | None = None, *, spent: Spent = lambda _: None) -> Path:
-    """Put the chunks together again. Returns the file.
+def join(first: Path, path: Path, *, spent: Spent = lambda _: None) -> None:
+    """Put the chunks together again, into the file `path`.
 
     Raises BundleError for a chunk that is missing, cut off or wrong, with its name; what was put together
     so far stays, and the same call goes on from there.
     """
     chunks = _read_set(first)
-    path = target or chunks.folder / chunks.known.name
     with growing(path, chunks.known.size, resume=True) as stream:
         done = _whole_chunks(stream, chunks.known, spent)
         for number in range(done, len(chunks.known.chunks)):
@@ -119,12 +118,12 @@ def join(first: Path, target: Path | None = None, *, spent: Spent = lambda _: No
                 f"{path.name}: the chunks are right, and the whole is not",
                 cause="the list of chunks is wrong",
             )
-    return path
 
 
-def set_size(first: Path) -> int:
-    """Bytes of the whole that a chunk belongs to. Raises BundleError."""
-    return _read_set(first).known.size
+def whole_of(first: Path) -> tuple[Path, int]:
+    """Where the whole that a chunk belongs to would be, beside it, and its bytes. Raises BundleError."""
+    chunks = _read_set(first)
+    return chunks.folder / chunks.known.name, chunks.known.size
 
 
 @contextmanager
@@ -154,7 +153,8 @@ class _Stream:
                 _refuse_content(self._chunks, self._next)
                 self._open = open_plain(self._chunks.path(self._next))
                 self._next += 1
-            part = self._open.read(size)
+            with explained(self._chunks.path(self._next - 1), "read"):
+                part = self._open.read(size)
             if part:
                 return part
             self.close()

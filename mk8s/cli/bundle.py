@@ -82,7 +82,7 @@ def _add_create(verbs: _SubParsersAction[ArgumentParser]) -> None:
 
 def _add_verify(verbs: _SubParsersAction[ArgumentParser]) -> None:
     verify = _verb(verbs, "verify", _verify, "check every byte and the signature; write nothing")
-    verify.add_argument("file", type=Path, help=BUNDLE)
+    verify.add_argument("file", type=Path, help=f"{BUNDLE}, or a folder that one was unpacked to")
     _add_trust(verify)
     add_output(verify, "text", "json")
 
@@ -163,17 +163,9 @@ def _create(args: Namespace) -> int:
 
 
 def _verify(args: Namespace) -> int:
-    from mk8s.bundle.bases import open_base
-    from mk8s.bundle.opening import opened
     from mk8s.bundle.signing import words_for_hand_check
-    from mk8s.bundle.unpacking import verify_base
 
-    with opened(args.file, "verifying") as reader:
-        signed = _trusted(reader.head, args)
-        reader.verify()
-        if args.base:
-            verify_base(reader.head, open_base(args.base), args.file.name)
-    head = reader.head
+    head, signed = (_verified_folder if args.file.is_dir() else _verified_file)(args)
     if args.output == "json":
         print(json.dumps(_verdict(args.file, head, signed), indent=1))
     else:
@@ -183,6 +175,28 @@ def _verify(args: Namespace) -> int:
     if head.signature:
         say("the signature without mk8s:\n" + words_for_hand_check(args.file, signed.who, _signers(args)))
     return 0
+
+
+def _verified_file(args: Namespace) -> tuple[Head, Signed]:
+    from mk8s.bundle.bases import open_base
+    from mk8s.bundle.opening import opened
+    from mk8s.bundle.unpacking import verify_base
+
+    with opened(args.file, "verifying") as reader:
+        signed = _trusted(reader.head, args)
+        reader.verify()
+        if args.base:
+            verify_base(reader.head, open_base(args.base), args.file.name)
+    return reader.head, signed
+
+
+def _verified_folder(args: Namespace) -> tuple[Head, Signed]:
+    from mk8s.bundle.folders import read_folder, verify_folder
+
+    head = read_folder(args.file)
+    signed = _trusted(head, args)
+    verify_folder(args.file, head)
+    return head, signed
 
 
 def _unpack(args: Namespace) -> int:
@@ -239,11 +253,15 @@ def _split(args: Namespace) -> int:
 
 
 def _join(args: Namespace) -> int:
+    from mk8s.bundle.opening import refuse_other_file
     from mk8s.bundle.progress import Progress
-    from mk8s.bundle.splitting import join, set_size
+    from mk8s.bundle.splitting import join, whole_of
 
-    with Progress("joining", set_size(args.first)) as progress:
-        path = join(args.first, args.o, spent=progress)
+    path, size = whole_of(args.first)
+    path = args.o or path
+    refuse_other_file(path)
+    with Progress("joining", size) as progress:
+        join(args.first, path, spent=progress)
     print(path)
     say(f"next: mk8s bundle verify {shlex.quote(str(path))}")
     return 0

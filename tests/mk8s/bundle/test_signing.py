@@ -111,6 +111,17 @@ def test_an_unchecked_signature_is_not_a_good_one(tmp_path: Path) -> None:
         refuse_signature(Signed("unchecked"), "b", tmp_path, required=True)
 
 
+@pytest.mark.parametrize("said", ["unknown option -- Y\nusage: ssh-keygen", "Unsupported operation for -Y"])
+def test_a_program_too_old_says_neither_yes_nor_no(said: str, key: Path, tmp_path: Path) -> None:
+    """OpenSSH before 8.2 does not know the question: that is not a wrong signature."""
+    old = tmp_path / "ssh-keygen"
+    old.write_text(f"#!/bin/sh\nprintf '%s\\n' '{said}' >&2\nexit 1\n")
+    old.chmod(0o755)
+    signed = check_signature(CONTENT, sign(CONTENT, key), tmp_path, program=str(old))
+    assert signed == Signed("unchecked")
+    refuse_signature(signed, "b", tmp_path, required=False)
+
+
 @pytest.mark.parametrize("name", ["missing", "folder", "no-key"])
 def test_a_key_that_cannot_sign_is_told(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mk8s.bundle.folders import read_folder, verify_folder
 from mk8s.bundle.index import BundleError
 from mk8s.bundle.unpacking import unpack
 from tests.mk8s.bundle.making import FILES, bundle, contents, head_of, read, tree
@@ -111,3 +112,16 @@ def test_what_a_killed_unpacking_wrote_is_not_written_again(tmp_path: Path) -> N
     unpack(read(bundle()), tmp_path)
     assert tree(tmp_path) == expected()
     assert (tmp_path / "artifacts/images.tar.zst").stat().st_ino == inode
+
+
+@pytest.mark.parametrize("name", ["mk8s/lib/json.py", "mk8s/lib/site/added.pth"])
+def test_what_was_added_to_the_program_is_found(name: str, tmp_path: Path) -> None:
+    """Python would import it; what it compiles for itself does not count."""
+    unpack(read(bundle()), tmp_path)
+    (tmp_path / "mk8s/lib/__pycache__").mkdir()
+    (tmp_path / "mk8s/lib/__pycache__/empty.cpython-311.pyc").write_bytes(b"")
+    verify_folder(tmp_path, read_folder(tmp_path))
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("evil\n")
+    with pytest.raises(BundleError, match=f"{name}: added"):
+        verify_folder(tmp_path, read_folder(tmp_path))

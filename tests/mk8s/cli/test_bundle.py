@@ -96,6 +96,28 @@ def test_verify_as_data(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verdict["signature"] == {"state": "none", "who": "", "key": ""}
 
 
+def test_a_folder_is_verified_as_its_bundle(
+    made: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also after the manifest was edited, which is what it is there for."""
+    assert mk8s("unpack", NAME, "there") == 0
+    (place / "there/cluster.yaml").write_text("edited: true\n")
+    capsys.readouterr()
+    assert mk8s("verify", "there") == 0
+    assert capsys.readouterr().out == "there: every byte is as its index says; not signed\n"
+
+
+def test_a_changed_folder_is_refused(made: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every file that is missing or changed is named."""
+    assert mk8s("unpack", NAME, "there") == 0
+    (place / "there/SHA256SUMS").write_text("")
+    (place / "there/artifacts/rke2.linux-amd64.tar.gz").unlink()
+    assert mk8s("verify", "there") == 2
+    told = capsys.readouterr().err
+    assert "SHA256SUMS: changed" in told
+    assert "artifacts/rke2.linux-amd64.tar.gz: missing" in told
+
+
 def test_verify_refuses_damage(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With exit status 2 and words, no traceback."""
     content = bytearray(made.read_bytes())
@@ -107,7 +129,7 @@ def test_verify_refuses_damage(made: Path, capsys: pytest.CaptureFixture[str]) -
     assert said.err.startswith(f"error: {NAME}: ")
 
 
-@pytest.mark.parametrize("what", ["nothing", ".", "/dev/null"])
+@pytest.mark.parametrize("what", ["nothing", "release", "/dev/null"])
 def test_what_cannot_be_a_bundle_is_refused(
     what: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
