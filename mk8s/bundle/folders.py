@@ -1,6 +1,7 @@
 """A folder that a bundle was unpacked to, held against its index again: nothing lost, changed or added.
 
-What is added counts only where it would be run: below ``mk8s/``. The manifest is meant to be edited.
+What is added counts only where it would be run: below ``mk8s/``, compiled or not (the launcher lets Python
+write nothing there). The manifest is meant to be edited.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from mk8s.bundle.reading import LARGEST_TEXT
 __all__ = ["read_folder", "verify_folder"]
 
 TOLD_AT_MOST = 20
-CACHE = "__pycache__"
 
 
 def read_folder(folder: Path) -> Head:
@@ -52,7 +52,7 @@ def _added(folder: Path, head: Head) -> Iterator[str]:
     with explained(folder, "read"):
         for path in sorted((folder / RUNTIME).rglob("*")):
             name = path.relative_to(folder).as_posix()
-            if name not in known and CACHE not in path.parts and (path.is_symlink() or not path.is_dir()):
+            if name not in known and (path.is_symlink() or not path.is_dir()):
                 yield f"{name}: added"
 
 
