@@ -63,6 +63,7 @@ class Blob:
     path: Path
     sha256: str
     size: int  # bytes
+    cached: bool = False  # it was in the cache already
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ class Cache:
         except OSError as error:
             found, size = f"unreadable: {error.strerror}", 0
         if found == sha256:
-            return Blob(path, sha256, size)
+            return Blob(path, sha256, size, cached=True)
         self.say(f"{path} is damaged ({found[:40]}) and was removed; the file is fetched again")
         with explained(path, "removed"):
             path.unlink(missing_ok=True)

@@ -203,23 +203,16 @@ class Download:
             return None  # the fetch itself tells it
 
     async def _fetch(self, plan: _Plan) -> Outcome:
-        item, transferred = plan.source.item, False
-
-        def on_bytes(here: int, size: int | None) -> None:
-            nonlocal transferred
-            transferred = True
-            self.show.bytes(item.file, here, size)
-
+        item = plan.source.item
         try:
-            cached = self._cached(plan)
-            blob = await self.fetcher.fetch(_wanted(plan), on_bytes)
+            blob = await self.fetcher.fetch(_wanted(plan), partial(self.show.bytes, item.file))
             await _in_thread(link_or_copy, blob, self.folder / item.file)
             if not self.keep:
                 self.fetcher.cache.drop(blob)
         except Mk8sError as error:
             return self._failed(plan.source, explained_change(error, plan.expected.published))
         words = "" if plan.expected.sha256 else f"nobody publishes its hash: it is kept in {RECORDED}"
-        verdict: Verdict = "cached" if cached and not transferred else "fetched"
+        verdict: Verdict = "cached" if blob.cached else "fetched"
         return self._done(Outcome(item, verdict, blob.sha256, blob.size, plan.expected.published), words)
 
     async def _make(self, hashes: Hashes, source: Source) -> Outcome | None:

@@ -79,8 +79,9 @@ class Tally:
     def words(self) -> str:
         """``12.0 MiB of 80.1 MiB, 8.1 MiB/s, 8 s left``; what is not known is left out or said."""
         total = self.total
+        here = bytes_in_words(self.here)
         parts = [
-            f"{bytes_in_words(self.here)} of {bytes_in_words(total) if total is not None else 'not known'}"
+            f"{here} of {bytes_in_words(total)}" if total is not None else f"{here}, the whole is not known"
         ]
         if self.rate:
             parts.append(f"{bytes_in_words(self.rate)}/s")
