@@ -8,7 +8,7 @@ libc='@LIBC@'
 minor='@MINOR@'
 words='@WORDS@'
 
-# Answers "ok", or what is wrong. Also understood by Python 2.
+# Answers "ok", or what is wrong; "noexec" is wrong with the folder. Python 2 understands it, too.
 probe='
 import os, platform, sys
 try:
@@ -24,7 +24,7 @@ def numbers(text):
 kind = "%s %d.%d" % ((platform.python_implementation(),) + tuple(sys.version_info[:2]))
 about = "%s on %s with %s" % (kind, platform.machine(), libc or "another C library than glibc")
 missing = []
-for name in ("ctypes", "hashlib", "ssl", "tarfile", "zlib"):
+for name in ("hashlib", "ssl", "tarfile", "zlib"):
     try:
         __import__(name)
     except ImportError:
@@ -35,6 +35,8 @@ elif libc and numbers(libc.split()[-1]) < numbers(sys.argv[2]):
     print(about)
 elif missing:
     print(about + ", but its standard library is not whole: no " + ", ".join(missing))
+elif os.statvfs(sys.argv[3]).f_flag & getattr(os, "ST_NOEXEC", 0):
+    print("noexec")
 else:
     print("ok")
 '
@@ -52,13 +54,20 @@ if [ ! -f "$lib/__main__.py" ]; then
     exit 2
 fi
 
+refuse_folder() {
+    echo "error: $lib is on a file system that is mounted noexec, where native modules cannot be loaded" >&2
+    echo "hint: unpack the bundle to another disk, or remount this one with exec" >&2
+    exit 2
+}
+
 found=
 tried=:
 look_at() {  # one Python; becomes mk8s if it fits
     path=$(command -v "$1") || return 1
     case $tried in *":$path:"*) return 1 ;; esac
     tried=$tried$path:
-    answer=$("$path" -I -S -B -c "$probe" "$suffix" "$libc" 2>/dev/null)
+    answer=$("$path" -I -S -B -c "$probe" "$suffix" "$libc" "$lib" 2>/dev/null)
+    [ "$answer" = noexec ] && refuse_folder
     [ "$answer" = ok ] && return 0
     [ -n "$answer" ] || answer=$("$path" -V 2>&1 | head -n 1)
     found="$found

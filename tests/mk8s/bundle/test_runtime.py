@@ -191,6 +191,23 @@ def test_it_needs_no_network(tree: Path, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.e2e
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_folder_where_nothing_may_be_executed_is_told(tree: Path, tmp_path: Path) -> None:
+    """A stick that is mounted noexec: not a failure of some library to import."""
+    program = f'mount -t tmpfs -o noexec none "$1" && cp -r "$2" "$1" && exec sh "$1/{LAUNCHER}" --version'
+    ended = subprocess.run(
+        ["unshare", "-m", "sh", "-c", program, "sh", str(tmp_path), str(tree / "mk8s")],
+        env={"MK8S_PYTHON": PYTHON, "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "is mounted noexec" in ended.stderr
+    assert "hint: unpack the bundle to another disk" in ended.stderr
+
+
 def test_starting_it_writes_nothing_into_it(tmp_path: Path) -> None:
     """Compiled Python in a folder that was verified would not be what was verified."""
     folder = lay_out(runtime_members(), tmp_path)
