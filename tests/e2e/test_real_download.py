@@ -11,7 +11,9 @@ import pytest
 from mk8s.images import image_names
 from mk8s.lab.real.recipe import VERSION
 from mk8s.project import load_listing
-from tests.e2e.driving import MK8S
+from tests.e2e.driving import MK8S, Driver
+from tests.e2e.labs import LabMaker
+from tests.e2e.real_clusters import RealCluster, manifest_of
 from tests.e2e.real_upstream import IMAGES, Upstream, real_upstream
 from transports.base import digest_of_file
 
@@ -68,3 +70,24 @@ def test_the_release_is_fetched_whole_and_once(
     }
     assert files - same == {IMAGES, "SHA256SUMS"}
     assert set(image_names(cluster.artifacts_dir / IMAGES) or ()) == set(image_names(release / IMAGES) or ())
+
+
+@pytest.mark.parametrize("distro", ["kubeadm", "vanilla"])
+def test_a_run_in_an_air_gap_fetches_from_the_manifests_mirrors(
+    distro: str, lab: LabMaker, real_release: dict[str, Path], tmp_path: Path
+) -> None:
+    """Files, hashes and images: nothing is here before. The node's images are those of the archive."""
+    hosts = lab.fresh(1)
+    manifest = tmp_path / "cluster.yaml"
+    text = manifest_of(hosts, distro, tmp_path / "artifacts", servers=1, nodes=1)
+    manifest.write_text(text)
+    cluster = load_listing(manifest).cluster
+    assert cluster.airgap
+    with real_upstream(tmp_path / "upstream", real_release[distro], cluster) as upstream:
+        manifest.write_text(text + upstream.mirrors)
+        driver = Driver(hosts, manifest, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
+        done = driver.run("--output", "plain")
+    assert done.code == 0, done.err
+    assert list(RealCluster(driver, 1).ready().values()) == [True]
+    there = driver.on_host(1, "/usr/local/bin/ctr -n k8s.io images ls -q").split()
+    assert set(image_names(cluster.artifacts_dir / IMAGES) or ("unreadable",)) <= set(there)
