@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -44,19 +44,17 @@ def place_of(root: Path, url: str) -> Path:
     return root / parts.netloc / unquote(parts.path).lstrip("/")
 
 
-def upstream_tree(
-    root: Path, items: Iterable[ArtifactItem], payloads: Mapping[str, bytes] | None = None
-) -> dict[str, str]:
+def upstream_tree(root: Path, items: Iterable[ArtifactItem], release: Path | None = None) -> dict[str, str]:
     """Write every published file of a release, and its lists of hashes; the files' sha256 by item id.
 
-    `payloads`: contents by item id, where the usual noise of 64 KiB will not do.
+    `release`: a folder with the real files, by their names there; without it they are 64 KiB of noise each.
     """
     found: dict[str, str] = {}
     lists: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for item in items:
         if not item.origin.url or item.id.startswith("checksums"):
             continue
-        content = (payloads or {}).get(item.id) or _payload(item)
+        content = (release / item.file).read_bytes() if release else _payload(item)
         path = place_of(root, item.origin.url)
         _write(path, content)
         found[item.id] = hashlib.sha256(content).hexdigest()

@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -88,11 +88,11 @@ def bunker(lab: Lab) -> Iterator[Bunker]:
 class EgressWatch:
     """Counts IP packets on a bridge whose destination is elsewhere. `seen` has a few for a message."""
 
-    def __init__(self, bridge: str, subnet: ipaddress.IPv4Network) -> None:
+    def __init__(self, bridge: str, networks: Sequence[ipaddress.IPv4Network]) -> None:
         self.count = 0  # to addresses elsewhere
-        self.inside = 0  # to addresses in the subnet: that the watch sees anything at all
+        self.inside = 0  # to addresses in the networks: that the watch sees anything at all
         self.seen: list[str] = []
-        self._subnet = subnet
+        self._networks = networks
         self._bell, self._ring = os.pipe()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(IPV4))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
@@ -113,14 +113,15 @@ class EgressWatch:
 
     def _watch(self) -> None:
         while True:
-            ready, _, _ = select.select([self._socket, self._bell], [], [])
+            ready: list[int] = select.select([self._socket.fileno(), self._bell], [], [])[0]
             if self._bell in ready:
                 return
             self._look(self._socket.recv(HEADERS))
 
     def _look(self, packet: bytes) -> None:
         source, target = (ipaddress.IPv4Address(packet[at : at + 4]) for at in (26, 30))
-        if target in self._subnet or target.is_multicast or int(target) == 0xFFFFFFFF:
+        here = any(target in network for network in self._networks)
+        if here or target.is_multicast or int(target) == 0xFFFFFFFF:
             self.inside += 1
             return
         self.count += 1
@@ -129,9 +130,9 @@ class EgressWatch:
 
 
 @contextmanager
-def watched(lab: Lab) -> Iterator[EgressWatch]:
-    """A watch on a lab's bridge."""
-    watch = EgressWatch(lab.layout.bridge, lab.layout.subnet)
+def watched(lab: Lab, *pods: str) -> Iterator[EgressWatch]:
+    """A watch on a lab's bridge. `pods`: the cluster's own networks, whose packets go from node to node."""
+    watch = EgressWatch(lab.layout.bridge, [lab.layout.subnet, *map(ipaddress.IPv4Network, pods)])
     try:
         yield watch
     finally:
