@@ -60,6 +60,10 @@ refuse_folder() {
     exit 2
 }
 
+become_mk8s() {  # compiled Python that somebody may have put there is not looked for
+    exec "$path" -I -S -B -X pycache_prefix=/dev/null "$lib" "$@"
+}
+
 found=
 tried=:
 look_at() {  # one Python; becomes mk8s if it fits
@@ -76,13 +80,13 @@ look_at() {  # one Python; becomes mk8s if it fits
 }
 
 if [ -n "${MK8S_PYTHON:-}" ]; then
-    look_at "$MK8S_PYTHON" && exec "$path" -I -S -B "$lib" "$@"
+    look_at "$MK8S_PYTHON" && become_mk8s "$@"
     [ -n "$found" ] || found="
   MK8S_PYTHON=$MK8S_PYTHON: there is no such program"
 else
     for name in "python$minor" python3 python "/usr/local/bin/python$minor" "/usr/bin/python$minor" \
         /usr/local/bin/python3 /usr/bin/python3; do
-        look_at "$name" && exec "$path" -I -S -B "$lib" "$@"
+        look_at "$name" && become_mk8s "$@"
     done
 fi
 

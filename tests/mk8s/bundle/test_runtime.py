@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -214,6 +215,26 @@ def test_starting_it_writes_nothing_into_it(tmp_path: Path) -> None:
     before = sorted(str(path) for path in folder.rglob("*"))
     assert start(folder / LAUNCHER, "validate", "--manifest-only", str(MANIFEST)).returncode == 0
     assert sorted(str(path) for path in folder.rglob("*")) == before
+
+
+def test_compiled_python_that_somebody_added_is_not_taken(tmp_path: Path) -> None:
+    """It is in no index, and Python would believe it before the source that was verified."""
+    folder = lay_out(runtime_members(), tmp_path)
+    source = folder / "mk8s/lib/mk8s/version.py"
+    evil = tmp_path / "evil.py"
+    evil.write_text('VERSION = "evil"\n'.ljust(source.stat().st_size, "#"))
+    os.utime(evil, (0, 0))
+    os.utime(source, (0, 0))
+    name = f"__pycache__/version.cpython-3{sys.version_info.minor}.pyc"
+    py_compile.compile(str(evil), str(source.parent / name))
+    plain = subprocess.run(
+        [PYTHON, "-I", "-S", str(folder / "mk8s/lib"), "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert plain.stdout == "mk8s evil\n"  # the danger is real
+    assert start(folder / LAUNCHER, "--version").stdout == f"mk8s {VERSION}\n"
 
 
 def test_the_same_installation_gives_the_same_members() -> None:
