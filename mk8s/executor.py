@@ -24,6 +24,7 @@ from machines.errors import ActionError, Failure
 from mk8s.delivery import Delivered, Delivery, OnBytes
 from mk8s.direct import DirectDelivery
 from mk8s.steps import Step, Upload, WriteFile
+from mk8s.traffic import Traffic
 from mk8s.working import ROOT, Classify, Hands, Work
 from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, Transport, TransportError
 
@@ -72,15 +73,18 @@ class Executor:
         note: Callable[[str, str], None] | None = None,
         redact: Callable[[str], str] | None = None,
         delivery: MakeDelivery = DirectDelivery,
+        traffic: Traffic | None = None,
     ) -> None:
         """`transcript` gets an entry per command, `note` (node, text) for people; `redact` hides secrets.
 
-        `delivery` makes what brings files to nodes; without it, this machine sends them.
+        `delivery` makes what brings files to nodes; without it, this machine sends them. `traffic` is
+        told how far they are.
         """
         self._transports = transports
         self._transcript = transcript or _ignore
         self._note = note or _ignore_note
         self.redact = redact or _as_it_is
+        self._traffic = Traffic() if traffic is None else traffic
         self._delivery = delivery(self)
 
     async def run_steps(
@@ -183,6 +187,10 @@ class Executor:
     ) -> Delivered:
         """Bring a file to a node. See `Delivery.deliver`."""
         return await self._delivery.deliver(node, step, on_bytes, note)
+
+    def moved(self, node: str, step: Upload, done: int, *, begins: bool) -> None:
+        """So many bytes of a file are on a node. `begins`: they stood there when its delivery began."""
+        self._traffic.told(node, str(step.target), step.source, done, anyio.current_time(), begins=begins)
 
     async def get(self, node: str, path: PurePosixPath) -> bytes:
         """A file of a node, read as root. The transcript has its size, never its content."""

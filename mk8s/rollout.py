@@ -24,6 +24,7 @@ from mk8s.fanout.wiring import FanOutOffice, expected_files
 from mk8s.needs import Kept
 from mk8s.steps import Verdict
 from mk8s.tables import node_machine
+from mk8s.traffic import Traffic
 from transports.base import File, Transport
 
 __all__ = ["Rollout", "Surroundings", "edge_titles", "titles_of"]
@@ -68,11 +69,13 @@ class Rollout:
             capacity=lambda: self.spec.limits[UPLOADS],
             expected=self._expected_files,
         )
+        self.traffic = Traffic(self._expected_files)
         executor = Executor(
             around.transports,
             transcript=around.transcript,
             redact=around.redact,
             delivery=self._fan_out.make,
+            traffic=self.traffic,
         )
         self.binding = Binding(
             cluster,

@@ -34,10 +34,12 @@ from mk8s.session import expiring_soon, open_journal, real_rollout, states_in
 from mk8s.state import StateFolder
 from mk8s.steps import Verdict
 from mk8s.summary import summary
+from mk8s.traffic import Traffic
 
 __all__ = ["run_cluster"]
 
 BEAT = 5.0  # seconds
+LOOKS_A_BEAT = 5  # at what moves
 STOPPING = "stopping: what is under way has {:g} s to end; Ctrl-C again stops at once"
 
 KEYS_LEFT = (
@@ -121,7 +123,8 @@ def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: flo
             for words in await refresh_healthy(rollout, states):
                 screen.say(printable(words))
             return await run_beside(
-                partial(_beat, screen), partial(run_with_signals, rollout.supervisor(screen), told)
+                partial(_beat, screen, rollout.traffic),
+                partial(run_with_signals, rollout.supervisor(screen), told),
             )
         finally:
             if left := await rollout.remove_keys():
@@ -132,9 +135,13 @@ def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: flo
         return trio.run(main)
 
 
-async def _beat(screen: Screen) -> None:
+async def _beat(screen: Screen, traffic: Traffic) -> None:
+    """Let the screen know that time passes, and how far the files are that move."""
     while True:
-        await trio.sleep(BEAT)
+        for _ in range(LOOKS_A_BEAT):
+            await trio.sleep(BEAT / LOOKS_A_BEAT)
+            if moving := traffic.total(trio.current_time()):
+                screen.moving(moving)
         screen.beat()
 
 

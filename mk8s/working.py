@@ -25,6 +25,7 @@ from mk8s.commands import file_state, set_mode
 from mk8s.delivery import Delivered, OnBytes, part_of
 from mk8s.parts import Room, read_room, room_for
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
+from mk8s.traffic import Moving, Rate
 from transports.base import Bytes, Command, OnOutput, OnProgress, Outcome, Piece, Source
 
 __all__ = ["ROOT", "Classify", "Hands", "Work", "answered"]
@@ -33,6 +34,7 @@ T = TypeVar("T")
 Classify: TypeAlias = Callable[[Outcome, Command], ActionError | None]
 """A known problem in what a failed command said, or None."""
 
+NEWS = 2.0  # seconds between two words about one upload
 ROOT = "root"  # whose every file is
 
 
@@ -58,6 +60,8 @@ class Hands(Protocol):
     async def deliver(
         self, node: str, step: Upload, on_bytes: OnBytes, note: Callable[[str], None]
     ) -> Delivered: ...
+
+    def moved(self, node: str, step: Upload, done: int, *, begins: bool) -> None: ...
 
     def failure(self, outcome: Outcome, command: Command, classify: Classify) -> ActionError: ...
 
@@ -101,12 +105,13 @@ class Work:
         there = await self._state(step)
         if there is not None and there.sha256 == step.source.sha256:
             self._looked_at(step)
+            self.executor.moved(self.node, step, step.source.size, begins=True)
             if there.mode == step.mode:
                 return False
             await self._must(set_mode(step.target, step.mode), changed=True)
             return True
         await self._refuse_without_room()
-        delivered = await self.executor.deliver(self.node, step, self._progress(step.title), self.note)
+        delivered = await self.executor.deliver(self.node, step, self._progress(step), self.note)
         self.uploaded += delivered.sent
         self.handed_on += delivered.handed_on
         self._looked_at(step)
@@ -175,16 +180,23 @@ class Work:
                 said = words
             await anyio.sleep(pause)
 
-    def _progress(self, title: str) -> OnProgress:
-        """Tell people each tenth of an upload."""
-        told = 0
+    def _progress(self, step: Upload) -> OnBytes:
+        """Tell people of an upload now and then, and those who add up all of them each time."""
+        rate: Rate | None = None
+        before, told_at = 0, 0.0
 
         def progress(done: int, total: int) -> None:
-            nonlocal told
-            tenths = 10 * done // total if total else 10
-            if tenths > told:
-                told = tenths
-                self.note(f"{title}: {bytes_in_words(done)} of {bytes_in_words(total)}")
+            nonlocal rate, before, told_at
+            now = anyio.current_time()
+            self.executor.moved(self.node, step, done, begins=rate is None)
+            if rate is None:
+                rate, before, told_at = Rate(now), done, now
+                return
+            rate.add(max(0, done - before), now)
+            before = done
+            if done >= total or now - told_at >= NEWS:
+                told_at = now
+                self.note(f"{step.title}: {Moving(done, total, rate.at(now)).words}")
 
         return progress
 

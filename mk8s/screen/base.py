@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from machines import Member, Record
+from mk8s.traffic import Moving
 
 __all__ = ["Screen"]
 
@@ -23,6 +24,10 @@ class Screen(AbstractContextManager["Screen"], Protocol):
 
     def beat(self) -> None:
         """Time has passed: called every few seconds, so that nobody has to wonder at a silence."""
+        ...
+
+    def moving(self, total: Moving) -> None:
+        """How far the files of the whole run are, on all nodes together: called every second or so."""
         ...
 
     def say(self, text: str) -> None:

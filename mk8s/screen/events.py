@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self, TextIO
 
 import msgspec
 
 from machines import Member, Record
 from machines.words import printable
-from mk8s.screen.words import line_of
+from mk8s.screen.words import Pause, line_of
+from mk8s.traffic import Moving
 
 __all__ = ["EventScreen", "result_event"]
 
@@ -21,9 +23,15 @@ def result_event(code: int, states: Mapping[str, str], text: str) -> str:
 
 
 class EventScreen:
-    """One JSON object a line: `event` is the record's kind, `note`, `said` or `bug`; `text` is for people."""
+    """One JSON object a line: `event` is the record's kind, or `note`, `moving`, `said`, `bug`.
 
-    def __init__(self, stream: TextIO, titles: Mapping[str, str]) -> None:
+    `text` is for people.
+    """
+
+    def __init__(
+        self, stream: TextIO, titles: Mapping[str, str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pause = Pause(clock)
         self._stream = stream
         self._titles = titles
 
@@ -40,6 +48,12 @@ class EventScreen:
 
     def beat(self) -> None:
         """Programs are told each note as it comes."""
+
+    def moving(self, total: Moving) -> None:
+        """Bytes and seconds; `left` is null where nothing moves."""
+        if self._pause.is_over(total):
+            about = {"done": total.done, "size": total.size, "rate": round(total.rate), "left": total.left}
+            self._write({"event": "moving", **about, "text": total.words})
 
     def note(self, member: Member, text: str) -> None:
         self._write({"event": "note", "node": member.name, "text": printable(text)})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from machines import Member, Record
 from machines.words import one_line, printable
 from mk8s.screen.words import Line, duration, line_of
+from mk8s.traffic import Moving
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -59,6 +60,7 @@ class LiveScreen:
         self._began = now
         self._rows = {name: Row(roles.get(name, ""), state, now) for name, state in nodes.items()}
         self._news: list[Line] = []
+        self._moving = ""  # how far files are on all nodes together
         self._console: Console = Console(file=stream)
         self._live = Live(
             console=self._console, get_renderable=self._picture, refresh_per_second=REFRESH, transient=False
@@ -81,6 +83,9 @@ class LiveScreen:
 
     def beat(self) -> None:
         """It moves by itself."""
+
+    def moving(self, total: Moving) -> None:
+        self._moving = f"on the nodes: {total.words}" if total.done < total.size else ""
 
     def note(self, member: Member, text: str) -> None:
         row = self._rows.get(member.name)
@@ -144,7 +149,8 @@ class LiveScreen:
         hidden = len(self._rows) - len(self._shown())
         more = f", {hidden} more not shown" if hidden else ""
         elapsed = duration(time.monotonic() - self._began)
-        return Text(f"{self._title}  {healthy} of {len(self._rows)} healthy{more}  {elapsed}", style="bold")
+        words = f"{self._title}  {healthy} of {len(self._rows)} healthy{more}  {elapsed}"
+        return Text(f"{words}  {self._moving}".rstrip(), style="bold", no_wrap=True, overflow="ellipsis")
 
     def _latest(self) -> list[Text]:
         from rich.text import Text

@@ -9,7 +9,8 @@ from typing import Self, TextIO
 
 from machines import Member, Record
 from machines.words import one_line, printable
-from mk8s.screen.words import duration, line_of
+from mk8s.screen.words import Pause, duration, line_of
+from mk8s.traffic import Moving
 
 __all__ = ["PlainScreen"]
 
@@ -28,6 +29,7 @@ class PlainScreen:
     ) -> None:
         """`nodes`: every node's name and its state at the start. `clock`: seconds, for silences only."""
         self._clock = clock
+        self._pause = Pause(clock)
         self._notes: dict[str, str] = {}  # what each node that is at work does or waits for
         self._heard: dict[str, float] = {}  # when a line about it was written last, by `clock`
         self._run_began = clock()  # by the clock; each record corrects it
@@ -61,6 +63,10 @@ class PlainScreen:
         for node, text in self._notes.items():
             if now - self._heard[node] >= SILENCE:
                 self._say(now - self._run_began, node, f"still: {one_line(text)}")
+
+    def moving(self, total: Moving) -> None:
+        if self._pause.is_over(total):
+            self._say(self._clock() - self._run_began, "", f"on the nodes: {total.words}")
 
     def say(self, text: str) -> None:
         self._stream.write(f"{text}\n")

@@ -7,14 +7,18 @@ Pure. It knows no terminal and no colour.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from machines import Record
 from machines.words import one_line
 from mk8s.amounts import bytes_in_words
+from mk8s.traffic import Moving
 
-__all__ = ["Line", "duration", "line_of", "record_as_text", "retry_in_words"]
+__all__ = ["Line", "Pause", "duration", "line_of", "record_as_text", "retry_in_words"]
+
+PAUSE = 10.0  # seconds between two lines about what moves
 
 
 class Line(NamedTuple):
@@ -23,6 +27,24 @@ class Line(NamedTuple):
     node: str
     text: str
     tone: str = "plain"
+
+
+class Pause:
+    """Lets a log have the news of moving files now and then, and their end once."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._due = -math.inf  # by the clock
+        self._told: tuple[int, int] | None = None
+
+    def is_over(self, total: Moving) -> bool:
+        """Whether to tell this one. Nothing new is never told."""
+        news = (total.done, total.size)
+        is_end = total.done >= total.size
+        if news == self._told or not (is_end or self._clock() >= self._due):
+            return False
+        self._told, self._due = news, self._clock() + PAUSE
+        return True
 
 
 def line_of(record: Record, titles: Mapping[str, str]) -> Line | None:
@@ -53,6 +75,8 @@ def done_in_words(evidence: Mapping[str, Any]) -> str:
     parts = [f"{evidence['changed']} changed"]
     if evidence.get("uploaded"):
         parts.append(f"{bytes_in_words(evidence['uploaded'])} sent")
+    if evidence.get("handed_on"):
+        parts.append(f"{bytes_in_words(evidence['handed_on'])} from other nodes")
     return ", ".join(parts)
 
 

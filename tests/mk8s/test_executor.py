@@ -96,8 +96,9 @@ def scene(
     faults: Mapping[str, tuple[str, int]] | None = None,
     disk_free: int = 1 << 30,
     redact: Callable[[str], str] | None = None,
+    uplink: float = 125e6,
 ) -> Scene:
-    network = SimulatedNetwork()
+    network = SimulatedNetwork(uplink=uplink)
     hosts = {
         name: network.add(SimulatedHost(name, f"10.0.0.{number}", disk_free=disk_free))
         for number, name in enumerate(("a", "b"), 1)
@@ -268,14 +269,27 @@ async def test_a_wrong_mode_costs_no_second_upload() -> None:
     assert (report.changed, report.uploaded, on.host.files[IMAGES].mode) == (1, 0, 0o640)
 
 
-async def test_progress_is_told_in_tenths() -> None:
-    """Not in packets."""
-    on = scene()
+async def test_progress_is_told_now_and_then_with_its_rate_and_the_time_left() -> None:
+    """Not in packets; and the last word is that all is there."""
+    on = scene(uplink=5 * MIB)
     await on.run(UPLOAD)
 
-    assert on.notes[0] == ("a", "send the images")
-    assert on.notes[-1] == ("a", "send the images: 50.0 MiB of 50.0 MiB")
-    assert len(on.notes) <= 11
+    texts = [text for _, text in on.notes]
+    assert texts[0] == "send the images"
+    assert texts[1].startswith("send the images: 12.5 MiB of 50.0 MiB, 5.0 MiB/s, 8s left")
+    assert texts[-1] == "send the images: 50.0 MiB of 50.0 MiB"
+    assert len(texts) <= 6
+
+
+async def test_a_part_that_is_there_counts_as_done_but_not_as_rate() -> None:
+    """Nobody sent it just now."""
+    on = scene(uplink=5 * MIB)
+    on.host.disk.grow(part_of(UPLOAD), ARCHIVE.sha256, 0, 30 * MIB)
+    await on.run(UPLOAD)
+
+    texts = [text for _, text in on.notes]
+    assert texts[1] == "send the images: goes on behind the 30.0 MiB that are there"
+    assert any("40.0 MiB of 50.0 MiB, 5.0 MiB/s" in text for text in texts)
 
 
 # Files

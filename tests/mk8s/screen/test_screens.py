@@ -14,6 +14,7 @@ from mk8s.rehearsal import Rehearsal, rehearse
 from mk8s.rollout import edge_titles
 from mk8s.screen import EventScreen, PlainScreen, Screen, choose_screen
 from mk8s.screen.live import LiveScreen
+from mk8s.traffic import Moving
 from tests.mk8s.examples import cluster
 
 CLUSTER = cluster(servers=1, agents=2)
@@ -69,6 +70,58 @@ def test_events_are_the_journals_records_and_the_notes_between_them() -> None:
     run, text = shown_by(lambda stream: EventScreen(stream, TITLES))
     events = [json.loads(line)["event"] for line in text.splitlines()]
     assert [event for event in events if event != "note"] == [record.kind for record in run.records]
+
+
+MOVES = [Moving(done << 20, 800 << 20, 12.1 * (1 << 20)) for done in (0, 38, 50, 800, 800)]
+
+
+class Clock:
+    """Four seconds pass between two looks."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def show_moves(screen: Screen, clock: Clock) -> None:
+    for moving in MOVES:
+        screen.moving(moving)
+        clock.now += 4
+
+
+def test_a_log_has_a_line_about_what_moves_every_ten_seconds_and_at_its_end() -> None:
+    """All nodes together; the end is told once."""
+    stream, clock = io.StringIO(), Clock()
+    show_moves(PlainScreen(stream, TITLES, STATES, clock), clock)
+
+    told = [line.split("on the nodes: ")[1] for line in stream.getvalue().splitlines()]
+    assert told == ["0 B of 800.0 MiB, 12.1 MiB/s, 1m 7s left", "800.0 MiB of 800.0 MiB"]
+
+
+def test_programs_are_told_what_moves_in_numbers() -> None:
+    """Bytes, bytes per second and seconds, with the words beside them."""
+    stream, clock = io.StringIO(), Clock()
+    show_moves(EventScreen(stream, TITLES, clock), clock)
+
+    first, last = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert first["event"] == last["event"] == "moving"
+    assert (first["done"], first["size"], first["rate"]) == (0, 800 << 20, round(12.1 * (1 << 20)))
+    assert last["text"] == "800.0 MiB of 800.0 MiB"
+
+
+def test_the_live_screen_shows_what_moves_beside_the_headline() -> None:
+    """As long as it moves."""
+    stream = io.StringIO()
+    with live(stream) as screen:
+        screen.moving(MOVES[1])
+    assert "38.0 MiB of 800.0 MiB" in " ".join(stream.getvalue().split())
+
+    stream = io.StringIO()
+    with live(stream) as screen:
+        screen.moving(MOVES[-1])
+    assert "MiB" not in stream.getvalue()
 
 
 @pytest.mark.parametrize(("output", "kind"), [("json", EventScreen), ("plain", PlainScreen)])
