@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.measuring import NotMeasuredError
 
-NAMES = ("startup", "journal", "simulation", "ssh", "race", "overhead", "rollouts")
+NAMES = ("startup", "journal", "simulation", "ssh", "race", "overhead", "rollouts", "fanout")
 PACKAGES = ("trio", "anyio", "transitions", "msgspec", "ssh2-python", "asyncssh", "pyinfra")
 
 
