@@ -205,9 +205,11 @@ def _naming(source: Source, name: str) -> Iterator[_Edit]:
 
 
 def _applied(text: str, edits: Iterable[_Edit]) -> str:
-    for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):
-        text = text[: edit.start] + edit.text + text[edit.end :]
-    return text
+    pieces, before = [], 0
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        pieces += [text[before : edit.start], edit.text]
+        before = edit.end
+    return "".join([*pieces, text[before:]])
 
 
 def _with_clean_comments(text: str, hider: _Hider) -> str:

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+import yaml
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mk8s.bundle.index import BundleError
@@ -258,3 +259,44 @@ def test_a_manifest_can_travel_again() -> None:
     text = STYLED.format(secret="hush-hush", quoted='"hush-hush"', config='"token: hush-hush"')
     first = template(text)
     assert template(filled(first, "hush-hush")) == first
+
+
+WORDS = st.text("abc xyz#:-'\"|>&*!%@`{}[],?\\\n", max_size=30).map(lambda text: f"w{text}w")
+
+
+@settings(deadline=None)
+@given(
+    values=st.dictionaries(st.from_regex(r"[a-z]{3,8}", fullmatch=True), WORDS, max_size=5),
+    style=st.sampled_from([None, '"', "'", "|", ">"]),
+    flow=st.booleans(),
+    width=st.sampled_from([10, 40, 1000]),
+    as_text=st.booleans(),
+)
+def test_whatever_way_a_config_is_written_all_else_keeps_its_meaning(
+    values: dict[str, str], style: str | None, flow: bool, width: int, as_text: bool
+) -> None:
+    """Long values on several lines, blocks, flows, and characters that mean something to YAML."""
+    secret = 'hush hush # "1": {x}\nand more'
+    config: object = {**values, "token": secret, "zz": "last"}
+    if as_text:
+        config = yaml.safe_dump(config, default_style=style, default_flow_style=flow, width=width)
+    nodes = [
+        {"address": "10.0.0.1", "role": "server", "config": config},
+        {"address": "10.0.0.2", "role": "agent"},
+    ]
+    text = yaml.safe_dump(
+        {"distro": "rke2", "version": "v1.28.3+rke2r2", "nodes": nodes},
+        default_style=style,
+        default_flow_style=flow,
+        width=width,
+    )
+    try:
+        before = load(text)
+    except ManifestError:
+        assume(False)  # not every text may stand in a manifest
+    made = template(text)
+    assert "hush hush" not in made
+    after = load(made.replace(PLACEHOLDER, "filled-in"))
+    expected = {**before.nodes[0].config, "token": "filled-in"}
+    assert after.nodes[0].config == expected
+    assert after.nodes[1].address == "10.0.0.2"
