@@ -89,11 +89,19 @@ class _Pass:
 class Registry:
     """Asks registries for one run. Shared by all its tasks."""
 
-    def __init__(self, web: Web, blobs: Blobs, mirrors: Mapping[str, str], logins: Logins) -> None:
+    def __init__(
+        self,
+        web: Web,
+        blobs: Blobs,
+        mirrors: Mapping[str, str],
+        logins: Logins,
+        sleep: Callable[[float], Awaitable[None]] = trio.sleep,
+    ) -> None:
         self._web = web
         self._blobs = blobs
         self._mirrors = mirrors
         self._logins = logins
+        self._sleep = sleep  # seconds
         self._passes: dict[tuple[str, str], _Pass] = {}
         self._challenges: dict[tuple[str, str], Challenge] = {}
 
@@ -199,7 +207,7 @@ class Registry:
             except FetchError as error:
                 if not error.transient or attempt == TRIES - 1:
                     raise
-                await trio.sleep(min(LONGEST_WAIT, max(FIRST_WAIT * 2**attempt, error.after)))
+                await self._sleep(min(LONGEST_WAIT, max(FIRST_WAIT * 2**attempt, error.after)))
         raise AssertionError("the last try returns or raises")
 
     async def _headers(self, place: Place, reference: Reference) -> dict[str, str]:
