@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from machines.documents import parse_document
+from mk8s.artifacts.hashes import RECORDED
 from mk8s.bundle.files import explained
 from mk8s.bundle.index import ARTIFACTS, FILES, Details, HostNeeds, Member
 from mk8s.cluster import Cluster, Node
@@ -23,9 +24,6 @@ from transports.base import File, digest_of_file
 __all__ = ["host_needs", "images_in_archives", "named_files", "release_members"]
 
 FOREIGN = re.compile(r"[^A-Za-z0-9._+-]+")
-RECORDED = ("mk8s-hashes.txt",)
-"""Lists of hashes that mk8s itself keeps beside a release: the checks after the gap need them."""
-
 ROLES = {"primary": "server"}
 
 
@@ -37,7 +35,7 @@ def release_members(listing: Listing, files: Mapping[str, File]) -> list[Member]
             path = ARTIFACTS + item.file
             member = found.get(path) or Member(path, files[item.id])
             found[path] = replace(member, details=(*member.details, _details(item)))
-    recorded = [listing.cluster.artifacts_dir / name for name in RECORDED]
+    recorded = [listing.cluster.artifacts_dir / RECORDED]  # the checks after the gap need it
     return [
         *found.values(),
         *(Member(ARTIFACTS + path.name, _file(path)) for path in recorded if path.is_file()),

@@ -83,7 +83,7 @@ def _changed(entry: Entry) -> BundleError:
     return BundleError(
         f"{entry.path} has changed while the bundle was being written",
         cause="its size or its hash is not what it was a moment ago",
-        remedy="let nothing else write to the folder of the release, and repeat",
+        remedy="let nothing else write to that file, and repeat",
     )
 
 

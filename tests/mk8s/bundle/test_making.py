@@ -209,6 +209,26 @@ def test_files_that_the_manifest_names_travel(tmp_path: Path) -> None:
     assert b"manifests: [files/00-net-work.yaml, files/01-net-work.yaml]" in contents["cluster.yaml"]
 
 
+def test_certificates_of_registries_travel_and_keys_stay(tmp_path: Path) -> None:
+    """Nodes need the first; the second open them."""
+    manifest = MANIFEST + (
+        "ssh: {key_path: id_ops, known_hosts: hosts}\n"
+        "registries:\n  mirrors: {docker.io: {endpoints: ['https://mirror.example:5000']}}\n"
+        "  access: {'mirror.example:5000': {ca_file: ../ca.pem}}\n"
+    )
+    (tmp_path / "ca.pem").write_text("certificate\n")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/id_ops").write_text("key\n")
+    release_in(tmp_path / "release")
+    (tmp_path / "site/cluster.yaml").write_text(manifest)
+    create(load_listing(tmp_path / "site/cluster.yaml"), tmp_path / "b")
+    with opened(tmp_path / "b", "reading") as reader:
+        contents = {entry.path: b"".join(content) for entry, content in reader.members()}
+    assert [path for path in contents if path.startswith("files/")] == ["files/00-ca.pem"]
+    assert b"{ca_file: files/00-ca.pem}" in contents["cluster.yaml"]
+    assert b"key\n" not in contents.values()
+
+
 def test_the_bill_of_materials_knows_all_but_itself(tmp_path: Path) -> None:
     """It is made from the index, before the three files that are made from it."""
     create(site(tmp_path), tmp_path / "b")
