@@ -242,10 +242,6 @@ class Cache:
             sync_folder(path.parent)
         return Blob(path, sha256, part.size)
 
-    def drop(self, blob: Blob) -> None:
-        """Forget a blob: for a cache that only one download has."""
-        blob.path.unlink(missing_ok=True)
-
 
 def link_or_copy(blob: Blob, target: Path) -> None:
     """Let `target` be the blob's content, in one step. Slow. Raises CacheError."""

@@ -88,7 +88,6 @@ class Download:
     archives: Archives
     show: Show
     jobs: int = 4
-    keep: bool = True  # whether blobs stay in the cache
     free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free  # bytes
     _limit: trio.CapacityLimiter = field(init=False)
 
@@ -144,7 +143,7 @@ class Download:
             return await self._keep_list(hashes, source)
         expected = hashes.expected(source)
         found = await _in_thread(_digest, self.folder / source.item.file)
-        if found is None and expected.problem:
+        if expected.problem:
             return self._failed(source, expected.problem)
         if found is None:
             return _Plan(source, expected)
@@ -207,8 +206,6 @@ class Download:
         try:
             blob = await self.fetcher.fetch(_wanted(plan), partial(self.show.bytes, item.file))
             await _in_thread(link_or_copy, blob, self.folder / item.file)
-            if not self.keep:
-                self.fetcher.cache.drop(blob)
         except Mk8sError as error:
             return self._failed(plan.source, explained_change(error, plan.expected.published))
         words = "" if plan.expected.sha256 else f"nobody publishes its hash: it is kept in {RECORDED}"

@@ -193,6 +193,8 @@ async def _receive(answer: httpx.Response, part: Part, wanted: Wanted, on_bytes:
     on_bytes(part.size, size)
 
     async def take(piece: bytes) -> None:
+        if not part.size and not wanted.sha256:
+            _refuse_page(answer, wanted.url, piece)
         if part.add(piece):
             await _in_thread(part.sync)
         on_bytes(part.size, size)
@@ -208,7 +210,7 @@ def _known(answer: httpx.Response, wanted: Wanted) -> Known:
     """What the first answer says of the file. Raises FetchError where nothing could tell a cut one."""
     size = _length(answer)
     if not wanted.sha256:
-        _refuse_doubtful(answer, wanted.url, size)
+        _refuse_endless(answer, wanted.url, size)
     if None not in (size, wanted.size) and size != wanted.size:
         raise FetchError("length", f"{shown_url(wanted.url)} has {size} bytes, and should have {wanted.size}")
     return Known(
@@ -219,20 +221,24 @@ def _known(answer: httpx.Response, wanted: Wanted) -> Known:
     )
 
 
-def _refuse_doubtful(answer: httpx.Response, url: str, size: int | None) -> None:
-    """What a hash would find out, where there is none: a page instead of the file, a file without an end."""
-    if answer.headers.get("content-type", "").startswith("text/html"):
-        raise FetchError(
-            "page",
-            f"{shown_url(url)} answers with a page for people instead of the file",
-            remedy="open the URL in a browser: a login or a proxy may stand in between",
-        )
+def _refuse_endless(answer: httpx.Response, url: str, size: int | None) -> None:
+    """A file without an end: a hash would find out that it was cut, and there is none."""
     if size is None and "chunked" not in answer.headers.get("transfer-encoding", "").lower():
         raise FetchError(
             "length",
             f"{shown_url(url)} comes without a length, and no hash of it is known",
             cause="a file that was cut on the way would look like a whole one",
             remedy="give its `checksum` in the manifest's artifacts section",
+        )
+
+
+def _refuse_page(answer: httpx.Response, url: str, beginning: bytes) -> None:
+    """The page of a login or a proxy instead of the file: also that a hash would find out."""
+    if answer.headers.get("content-type", "").startswith("text/html") and beginning.lstrip()[:1] == b"<":
+        raise FetchError(
+            "page",
+            f"{shown_url(url)} answers with a page for people instead of the file",
+            remedy="open the URL in a browser: a login or a proxy may stand in between",
         )
 
 

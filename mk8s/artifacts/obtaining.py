@@ -77,7 +77,7 @@ def _download(
         async with make_client() as client:
             fetcher = Fetcher(Web(client, egress), cache, say=show.say)
             archives = ImageMaker(cluster, fetcher, Logins.of(os.environ, Path.home()), say=show.say)
-            download = Download(sources, folder, fetcher, archives, show, jobs=how.jobs, keep=how.cached)
+            download = Download(sources, folder, fetcher, archives, show, jobs=how.jobs)
             return await download.run()
 
     outcomes = trio.run(main)

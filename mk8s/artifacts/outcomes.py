@@ -62,7 +62,8 @@ def refuse_failures(outcomes: Sequence[Outcome], folder: Path) -> None:
     lines = [f"{outcome.item.file}: {_indented(problem)}" for outcome, problem in problems]
     passing = all(problem.exit_code == ExitCode.NODES_NEED_YOU for _, problem in problems)
     raise DownloadError(
-        f"{folder}: {len(problems)} of {len(outcomes)} files are missing:\n  " + "\n  ".join(lines),
+        f"{folder}: {len(problems)} of {len(outcomes)} files could not be fetched and verified:\n  "
+        + "\n  ".join(lines),
         exit_code=ExitCode.NODES_NEED_YOU if passing else ExitCode.MANIFEST_NEEDS_YOU,
         remedy=NOT_FETCHED,
     )

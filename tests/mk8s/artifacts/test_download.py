@@ -79,7 +79,7 @@ class Maker:
 
 def download(
     folder: Path, sources: list[Source], *, maker: Maker | None = None, free: int = 1 << 40,
-    keep: bool = True, cache: Path | None = None,
+    cache: Path | None = None,
 ) -> tuple[Told, list[Outcome]]:  # fmt: skip
     told = Told()
 
@@ -87,7 +87,7 @@ def download(
         async with make_client(stall=5) as client:
             fetcher = Fetcher(Web(client, Egress()), cache_in(cache or folder.parent, told.say), QUICK)
             return await Download(
-                sources, folder, fetcher, maker or Maker(), told, keep=keep, free=lambda _path: free
+                sources, folder, fetcher, maker or Maker(), told, free=lambda _path: free
             ).run()
 
     return told, trio.run(main)
@@ -173,7 +173,7 @@ def test_a_link_in_the_folder_is_replaced_and_not_followed(site: Site, tmp_path:
 def test_one_file_that_fails_stops_no_other(site: Site) -> None:
     """The fault is told at the end, with the file, the reason and the URL."""
     site.server.fault(site.path(BINARY), Status(404), always=True)
-    with pytest.raises(DownloadError, match="1 of 3 files are missing") as caught:
+    with pytest.raises(DownloadError, match="1 of 3 files could not be fetched") as caught:
         download(site.artifacts, site.sources)
     assert f"{BINARY}: 127.0.0.1:{site.server.port} has no such file (404): " in str(caught.value)
     assert caught.value.exit_code == 2
@@ -184,7 +184,7 @@ def test_all_faults_are_told_together(site: Site) -> None:
     """Where only the network failed, the exit code says that trying again may help."""
     for file in (BINARY, IMAGES):
         site.server.fault(site.path(file), Status(503), always=True)
-    with pytest.raises(DownloadError, match="2 of 3 files are missing") as caught:
+    with pytest.raises(DownloadError, match="2 of 3 files could not be fetched") as caught:
         download(site.artifacts, site.sources)
     assert caught.value.exit_code == 1
 
@@ -307,11 +307,14 @@ def test_images_that_cannot_be_had_are_one_fault_among_others(tmp_path: Path, se
     assert (tmp_path / "artifacts" / "kubeadm").exists()
 
 
-def test_without_a_cache_nothing_stays_in_it(site: Site) -> None:
-    """Files are moved over, not shared."""
-    download(site.artifacts, site.sources, keep=False)
-    assert site.here() == site.files
-    assert [path for path in (site.folder / "cache" / "blobs").rglob("*") if path.is_file()] == []
+def test_a_file_that_is_here_and_cannot_be_verified_is_a_fault(site: Site) -> None:
+    """Somebody put files there; without the list nobody knows whether they are whole."""
+    site.artifacts.mkdir()
+    (site.artifacts / BINARY).write_bytes(site.files[BINARY])
+    site.server.fault(site.path(SUMS), Status(404), always=True)
+    with pytest.raises(DownloadError, match="3 of 3 files could not be fetched and verified"):
+        download(site.artifacts, site.sources)
+    assert set(site.here()) == {BINARY}
 
 
 def test_two_downloads_into_one_folder_are_refused(site: Site) -> None:

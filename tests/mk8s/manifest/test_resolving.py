@@ -117,7 +117,9 @@ def test_several_servers_without_an_address_for_them_all_are_noticed(endpoint: s
 
 def test_a_key_that_changes_nothing_yet_is_noticed() -> None:
     """The original format has it; nobody may believe that it is obeyed."""
-    assert "airgap: false: a run fetches missing release files" in loaded(f"{SOUND}airgap: false\n").notices[0]
+    assert (
+        "airgap: false: a run fetches missing release files" in loaded(f"{SOUND}airgap: false\n").notices[0]
+    )
 
 
 def test_more_than_one_etcd_join_is_noticed() -> None:
