@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from mk8s.bundle.files import explained, refuse_full_disk
+from mk8s.bundle.files import explained, refuse_full_disk, sync_disk
 from mk8s.bundle.index import MANIFEST, BundleError, Entry
 from transports.base import digest_of_file
 
@@ -142,7 +142,7 @@ class Stage:
 
     def move(self, places: Iterable[Place]) -> None:
         """Everything to its place, in order, after it is durable; then the stage goes away."""
-        os.sync()
+        sync_disk(self.folder)
         for place in places:
             if not place.here:
                 place.path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mk8s.bundle.bases import FileBase, FolderBase, open_base
 from mk8s.bundle.delta import as_data, as_text, compare, delta_head, write_delta
@@ -139,3 +142,20 @@ def test_differences_are_told_as_a_table_and_as_data() -> None:
 def test_the_same_bundle_differs_in_nothing() -> None:
     assert compare(head_of(), head_of()) == []
     assert "no member differs" in as_text(head_of(), head_of(), [])
+
+
+NAMES = st.sampled_from(["artifacts/a", "artifacts/b", "artifacts/c/d", "mk8s/mk8s", "cluster.yaml"])
+RELEASES = st.dictionaries(NAMES, st.binary(max_size=3) | st.just(BIG[:1500]), max_size=5)
+
+
+@given(RELEASES, RELEASES)
+@settings(max_examples=25, deadline=None)
+def test_any_two_bundles_have_a_delta(old: dict[str, bytes], new: dict[str, bytes]) -> None:
+    """Whatever they hold: the same content under other names, nothing in common, or everything."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        base = written(folder / "old", bundle(old))
+        newer = read(bundle(new))
+        write_delta(folder / "delta", delta_head(head_of(old), newer.head), newer)
+        unpack(reader(folder / "delta"), folder / "there", base=FileBase(base))
+        assert tree(folder / "there") == {**contents(new), "bundle.json": head_of(new).content}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mk8s.bundle.index import BundleError
 from mk8s.bundle.opening import opened
@@ -174,3 +177,15 @@ def test_chunks_too_small_are_refused(size: int, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="too small"):
         split(written(tmp_path / "b"), size, tmp_path / "media")
     assert tree(tmp_path).keys() == {"b"}
+
+
+@given(st.integers(1, 300_000), st.integers(1 << 16, 400_000))
+@settings(max_examples=25, deadline=None)
+def test_any_size_is_parted_and_joined(size: int, chunk: int) -> None:
+    """Also where the last chunk is full, or the only one."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        content = (bytes(range(256)) * 1200)[:size]
+        paths = split(written(folder / "b", content), chunk, folder / "media")
+        assert len(paths) == -(-size // chunk) + 1
+        assert joined(paths[0], folder) == content
