@@ -79,7 +79,7 @@ def load_project(manifest: Path) -> Project:
 
 def load_listing(manifest: Path) -> Listing:
     """Read a manifest and find what its release consists of. Raises ManifestError with every fault."""
-    loaded = load_cluster(manifest, distros=catalogue_names())
+    loaded = load_cluster(manifest, distros=catalogue_names(), keys=False)
     catalogue = load_catalogue(loaded.cluster.distro)
     _refuse_faults(manifest, catalogue, loaded.cluster)
     return Listing(manifest, loaded.cluster, catalogue, loaded.notices, loaded.text)

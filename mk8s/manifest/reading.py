@@ -13,9 +13,10 @@ import hashlib
 import os
 import pwd
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from machines.documents import parse_document
 from machines.errors import DocumentError, Fault
@@ -33,6 +34,7 @@ MAX_BYTES = 4 << 20
 """The most that is read of a manifest, enough for 20 000 nodes: a wrong file must not fill the memory."""
 
 TOLD_AT_MOST = 50
+LookForFiles: TypeAlias = Callable[[Source, Place], Iterator[Fault]]
 KEY_FILES = (("ssh", "key_path"), ("nodes", EACH, "ssh_key_path"))
 
 
@@ -51,13 +53,16 @@ def load_cluster(
     home: Path | None = None,
     operator: str | None = None,
     distros: Sequence[str] | None = None,
+    keys: bool = True,
 ) -> LoadedCluster:
     """Read the manifest at `path`. Raises ManifestError with every fault; no node is touched.
 
     `home` and `operator` (the login name for nodes that give none) are those of the process unless
-    given; `distros` are the names that a driver is installed for.
+    given; `distros` are the names that a driver is installed for. Without `keys` the keys for SSH need
+    not be here: the release is fetched and bundled on a machine that reaches no node.
     """
-    return _load(_read(path), _place(path, home, operator), distros, look_for_files=True)
+    place = _place(path, home, operator)
+    return _load(_read(path), place, distros, look_for=[*([_key_faults] if keys else []), *NAMED_FILES])
 
 
 def load_cluster_text(
@@ -89,7 +94,7 @@ def _login_name() -> str:
 
 
 def _load(
-    data: bytes, place: Place, distros: Sequence[str] | None, *, look_for_files: bool = False
+    data: bytes, place: Place, distros: Sequence[str] | None, *, look_for: Sequence[LookForFiles] = ()
 ) -> LoadedCluster:
     name = str(place.source)
     try:
@@ -99,9 +104,8 @@ def _load(
     text = data.decode("utf-8")
     source = Source(document, text)
     form, faults = read_manifest(source, distro_names() if distros is None else distros)
-    if look_for_files:
-        faults += [*_key_faults(source, place), *_applied_faults(source, place)]
-        faults += _authority_faults(source, place)
+    for find in look_for:
+        faults += find(source, place)
     if form is None or faults:
         raise _refused(name, sorted(faults, key=lambda fault: (fault.line, fault.column)))
     cluster, notices = resolve(form, place, hashlib.sha256(data).hexdigest())
@@ -204,6 +208,9 @@ def _authority_faults(source: Source, place: Place) -> Iterator[Fault]:
         wrong = None if path_text(text) else _unusable(place.locate(text), text, hint)
         if wrong:
             yield source.fault(path, wrong)
+
+
+NAMED_FILES: tuple[LookForFiles, ...] = (_applied_faults, _authority_faults)
 
 
 def _unusable(file: Path, called: str, hint: str) -> Wrong | None:

@@ -145,6 +145,13 @@ def test_a_local_nodes_key_is_not_looked_for(tmp_path: Path) -> None:
     assert load_cluster(path).cluster.primary.login.local
 
 
+def test_keys_need_not_be_where_a_release_is_only_fetched(tmp_path: Path) -> None:
+    """The machine with the internet reaches no node."""
+    path = write(tmp_path, with_nodes("{address: a, role: server, ssh_key_path: nowhere}"))
+
+    assert load_cluster(path, keys=False).cluster.primary.login.key_path == tmp_path / "nowhere"
+
+
 def test_key_faults_stand_among_the_others_in_order(tmp_path: Path) -> None:
     """One list, in the order of the file."""
     path = write(tmp_path, f"ssh: {{key_path: nowhere}}\nname: X\n{SOUND}arch: sparc\n")
