@@ -121,6 +121,7 @@ class RegistryServer:
         faults: Sequence[Fault] = (),
         port: int = 0,
         token_seconds: int = 300,
+        address: str = "127.0.0.1",
     ) -> None:
         self.store, self.tokens, self.login, self.cdn = store, tokens, login, cdn
         self.faults, self.requests = list(faults), list[Request]()
@@ -128,10 +129,10 @@ class RegistryServer:
         self.token = "token-1"  # change it, and the old one is good for nothing
         self.lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"registry": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self._server = ThreadingHTTPServer((address, port), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.host = f"127.0.0.1:{self._server.server_port}"
+        self.host = f"{address}:{self._server.server_port}"
         self.other_host = f"localhost:{self._server.server_port}"
         self.url = f"http://{self.host}"
 
@@ -180,6 +181,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._answer()
+
+    def do_POST(self) -> None:
+        """The other way to a token, which older registries do not know: clients then ask by GET."""
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self._send(405, b"{}")
 
     def _answer(self) -> None:
         registry, path = self.registry, urlsplit(self.path).path
@@ -272,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self._head(status, len(body), headers or {})
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
 
     def _head(self, status: int, length: int, headers: Mapping[str, str]) -> None:
