@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -236,12 +236,12 @@ class FanOutDelivery:
 
     async def _fetch(self, job: _Job, move: Pull, keys: Sequence[str]) -> None:
         command = self._pull_command(job, move, keys)
-        heard = bytearray()
+        heard, complaints = bytearray(), bytearray()
         self._tell_source(job, move)
 
         def on_output(stream: str, data: bytes) -> None:
+            (heard if stream == "stdout" else complaints).extend(data)
             if stream == "stdout":
-                heard.extend(data)
                 self._got(job, move, good_pieces(bytes(heard)))
 
         try:
@@ -254,7 +254,7 @@ class FanOutDelivery:
         finally:
             good = good_pieces(bytes(heard))
             job.handed_on += sum(piece.size for piece in self._pieces(job, move)[:good])
-        await self._judge(job, move, command, outcome)
+        await self._judge(job, move, command, replace(outcome, stderr=bytes(complaints)))
 
     async def _judge(self, job: _Job, move: Pull, command: Command, outcome: Outcome) -> None:
         """What a fetch that ended says of the source."""
@@ -264,7 +264,7 @@ class FanOutDelivery:
             job.note(f"{job.step.title}: {move.source} handed on wrong bytes; nobody asks it any more")
             self._shares.drop_source(move.source)
         elif outcome.status == CUT:
-            self._leave_out(job, move, "does not hand on")
+            self._leave_out(job, move, f"does not hand on ({outcome.complaint})")
         elif outcome.status == SHORT:
             await self._begin(job)
         else:
