@@ -185,7 +185,7 @@ def big_file(folder: Path, size: int) -> File:
     return File(path, size, digest_of_file(path))
 
 
-async def test_a_file_is_cut_in_one_pass(tmp_path: Path) -> None:
+async def test_a_file_is_cut_into_pieces_and_strides(tmp_path: Path) -> None:
     """Pieces and strides are the same bytes, and the last of each is as long as it is."""
     file = big_file(tmp_path, STRIDE + PIECE + 4096)
     cuts = await cut_file(file)
