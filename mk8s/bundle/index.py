@@ -68,7 +68,9 @@ DEEPEST = 24
 PATH = re.compile(r"[A-Za-z0-9._+@=,:~%()\[\]-][A-Za-z0-9 ._+@=,:~%()\[\]-]*")
 """One part of a path. No control, no shell and no foreign character: a path is printed and typed."""
 
-Word: TypeAlias = Annotated[str, Meta(max_length=1000)]
+Word: TypeAlias = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+"""One line: what is shown as a line of its own was written by mk8s."""
+
 Digest: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Size: TypeAlias = Annotated[int, Meta(ge=0, le=LARGEST_MEMBER)]
 

@@ -119,6 +119,13 @@ def _add_chunks(verbs: _SubParsersAction[ArgumentParser]) -> None:
     join.add_argument("-o", type=Path, metavar="FILE", help="default: NAME, beside the chunks")
 
 
+def _tell(words: str) -> None:
+    """Say something that has words of a bundle in it, which may be anybody's."""
+    from machines.words import printable
+
+    say(printable(words))
+
+
 def _size(text: str) -> int:
     """Bytes from ``4GB 700MB 2GiB``."""
     found = SIZE.fullmatch(text)
@@ -171,9 +178,9 @@ def _verify(args: Namespace) -> int:
     else:
         print(f"{args.file}: every byte is as its index says; {signed.words}")
     if head.note and not args.base:
-        say(f"a delta: it needs the bundle of {head.note.base_version} as --base ({head.note.base[:12]}…)")
+        _tell(f"a delta: it needs the bundle of {head.note.base_version} as --base ({head.note.base[:12]}…)")
     if head.signature:
-        say("the signature without mk8s:\n" + words_for_hand_check(args.file, signed.who, _signers(args)))
+        _tell("the signature without mk8s:\n" + words_for_hand_check(args.file, signed.who, _signers(args)))
     return 0
 
 
@@ -223,7 +230,7 @@ def _say_next(folder: Path, head: Head) -> None:
     place = shlex.quote(str(folder))
     missing = blanks((folder / "cluster.yaml").read_bytes())
     if missing:
-        say(f"fill in what did not travel, in {folder / 'cluster.yaml'}: {', '.join(missing)}")
+        _tell(f"fill in what did not travel, in {folder / 'cluster.yaml'}: {', '.join(missing)}")
     program = "./mk8s/mk8s" if head.index.entry("mk8s/mk8s") else "mk8s"
     say(f"next: cd {place} && {program} preflight cluster.yaml")
 

