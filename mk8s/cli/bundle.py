@@ -225,14 +225,23 @@ def _unpack(args: Namespace) -> int:
 
 
 def _say_next(folder: Path, head: Head) -> None:
+    manifest = folder / "cluster.yaml"
+    missing = _missing_in(manifest)
+    if missing:
+        _tell(f"fill in what did not travel, in {manifest}: {', '.join(missing)}")
+    program = "./mk8s/mk8s" if head.index.entry("mk8s/mk8s") else "mk8s"
+    say(f"next: cd {shlex.quote(str(folder))} && {program} preflight cluster.yaml")
+
+
+def _missing_in(manifest: Path) -> tuple[str, ...]:
+    """Secrets that wait to be filled in. A manifest that is none is told by whatever uses it next."""
+    from machines.errors import DocumentError
     from mk8s.bundle.template import blanks
 
-    place = shlex.quote(str(folder))
-    missing = blanks((folder / "cluster.yaml").read_bytes())
-    if missing:
-        _tell(f"fill in what did not travel, in {folder / 'cluster.yaml'}: {', '.join(missing)}")
-    program = "./mk8s/mk8s" if head.index.entry("mk8s/mk8s") else "mk8s"
-    say(f"next: cd {place} && {program} preflight cluster.yaml")
+    try:
+        return blanks(manifest.read_bytes())
+    except (OSError, DocumentError):
+        return ()
 
 
 def _inspect(args: Namespace) -> int:

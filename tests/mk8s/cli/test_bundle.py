@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mk8s.cli import main
+from tests.mk8s.bundle.making import bundle, written
 from tests.mk8s.bundle.test_making import RELEASE, site
 
 NAME = "prod-v1.33.4+rke2r1.mk8s.tar"
@@ -179,6 +180,16 @@ def test_unpack_says_what_is_left_to_do(made: Path, place: Path, capsys: pytest.
     assert "nodes[0].config" in said.err
     assert "next: cd there && mk8s preflight cluster.yaml" in said.err
     assert {path.name: path.read_bytes() for path in (place / "there/artifacts").glob("rke2*")} == RELEASE
+
+
+@pytest.mark.parametrize("manifest", [b"", b"\xff\xfe", b"a: [", b"just words"])
+def test_a_manifest_that_is_none_is_no_riddle(
+    manifest: bytes, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bundle of other making may hold anything: it is unpacked, and validate says what is wrong with it."""
+    written(place / "b", bundle({"cluster.yaml": manifest}))
+    assert mk8s("unpack", "b", "there") == 0
+    assert "next: cd there" in capsys.readouterr().err
 
 
 def test_inspect_prints_files_and_needs(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
