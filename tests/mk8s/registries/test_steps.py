@@ -12,6 +12,7 @@ from mk8s.distros.base import Situation, load_distro
 from mk8s.distros.rke2 import commands
 from mk8s.needs import pretend
 from mk8s.registries.releases import conditional_import
+from mk8s.rehearsal import rehearse
 from mk8s.steps import Run, Step, WriteFile
 from tests.mk8s.distros.situations import FACTS, make_cluster, release_of
 from tests.mk8s.registries.made import BUNKER, WITH_FALLBACK
@@ -127,3 +128,11 @@ def test_the_engines_own_note_is_never_written_over(shell: str, tmp_path: Path) 
     cache.write_text('{"a.tar": 1}')
     assert sh(begin).status == 0
     assert cache.read_text() == '{"a.tar": 1}'
+
+
+@pytest.mark.parametrize("distro", VERSIONS)
+def test_a_rehearsed_cluster_with_registries_becomes_healthy(distro: str) -> None:
+    """Every step about them has a model."""
+    s = situation(distro)
+
+    assert rehearse(s.cluster, load_distro(distro)).result.ok
