@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -89,7 +90,13 @@ Fault = Cut | Stall | Slow | Status | WrongLength | WrongRange | Swap
 class Server:
     """Serves a dict of paths, or a folder. What was asked and sent is counted by path."""
 
-    def __init__(self, content: Mapping[str, bytes] | Path, port: int = 0, bind: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        content: Mapping[str, bytes] | Path,
+        port: int = 0,
+        bind: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.content = content if isinstance(content, Path) else dict(content)
         self.sent: Counter[str] = Counter()  # bytes of bodies
         self.asked: list[tuple[str, str, dict[str, str]]] = []  # method, path, headers in small letters
@@ -101,6 +108,11 @@ class Server:
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._always: dict[str, Fault] = {}
         self._server = _Threads((bind, port), self)
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -118,7 +130,7 @@ class Server:
         return int(self._server.server_address[1])
 
     def url(self, path: str = "") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self._scheme}://127.0.0.1:{self.port}{path}"
 
     def fault(self, path: str, *faults: Fault, always: bool = False) -> None:
         """The next answers for this path go wrong so, one fault each; with `always`, all of them."""

@@ -12,6 +12,8 @@ This module knows no file and no release. Begin reading at `Web.open`.
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -191,11 +193,10 @@ def translated(url: str) -> Iterator[None]:
 
 def _problem(error: httpx.HTTPError, url: str) -> FetchError:
     host = _host_shown(url)
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if refused := _certificate_fault(error):
         remedy = "if the authority is your own, name its file: SSL_CERT_FILE=/path/to/ca.pem"
-        return FetchError(
-            "certificate", f"{host} has a certificate that is not trusted: {error}", remedy=remedy
-        )
+        said = f"{host} has a certificate that is not trusted: {refused}"
+        return FetchError("certificate", said, remedy=remedy)
     match error:
         case httpx.ConnectTimeout() | httpx.ConnectError() | httpx.PoolTimeout():
             said = f"no connection to {host}: {_words(error)}"
@@ -210,8 +211,19 @@ def _problem(error: httpx.HTTPError, url: str) -> FetchError:
             return FetchError("cut", said, transient=True)
 
 
-def _words(error: Exception) -> str:
-    return str(error) or "it took too long"
+def _certificate_fault(error: BaseException | None) -> str:
+    """What is wrong with a certificate, from the error below httpx's; empty: nothing of the kind."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _words(error: BaseException) -> str:
+    """What an error says; where it says nothing, the one below it."""
+    below = error.__cause__ or error.__context__
+    return str(error) or (_words(below) if below else "no answer")
 
 
 def _redirect(response: httpx.Response) -> str | None:
@@ -245,7 +257,7 @@ def _seconds_to_wait(text: str, now: datetime | None = None) -> float:
 def _netrc() -> Any:
     """The user's logins, where there is a file of them."""
     try:
-        return httpx.NetRCAuth()
+        return httpx.NetRCAuth(os.environ.get("NETRC") or None)
     except FileNotFoundError:
         return None
     except Exception as error:  # netrc's own error class, or a file that cannot be read
