@@ -20,6 +20,10 @@ import trio
 
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.servers import Door
+from mk8s.cutting import cut_file
+from mk8s.delivery import part_of
+from mk8s.parts import finish_part
+from mk8s.steps import Upload
 from transports.base import Command, File, digest_of_file
 from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport, UploadThreads
 
@@ -93,6 +97,19 @@ class Ours:
 
     async def close(self) -> None:
         await self._transport.close()
+
+
+class OursByPieces(Ours):
+    """mk8s as a run sends a large file: cut here, growing there by verified pieces, verified whole, moved."""
+
+    async def put(self, source: Path, target: str) -> None:
+        step = Upload("send", hashed(source), PurePosixPath(target))
+        cuts = await cut_file(step.source)
+        for piece in await cuts.rest(0):
+            await self._transport.append(piece, part_of(step))
+        outcome = await self._transport.run(finish_part(step))
+        if not outcome.ok:
+            raise NotMeasuredError(f"{target}: {outcome.complaint}")
 
 
 def asyncssh_options(door: Door) -> dict[str, Any]:
@@ -209,6 +226,7 @@ CLIENTS: dict[str, Any] = {
     "asyncssh": AsyncSSH,
     "ssh": OpenSSH,
     "ssh, aes-gcm": OpenSSHGcm,
+    "mk8s, by pieces": OursByPieces,
     "ssh, master connection": OpenSSHMaster,
 }
 

@@ -39,7 +39,7 @@ def run(quick: bool) -> Iterator[Table]:
         title = f"{5 * sessions} commands over {sessions} live sessions, all at once"
         yield _table(title, rounds, ("mk8s", "asyncssh"), many, at, sessions, 5)
         source = payload(folder / "payload", size << 20)
-        files = ("mk8s", "asyncssh", "ssh", "ssh, aes-gcm")
+        files = ("mk8s", "mk8s, by pieces", "asyncssh", "ssh", "ssh, aes-gcm")
         title = f"upload of {size} MiB, hashed on both sides"
         yield _table(title, rounds, files, upload, at, str(source), str(folder / "arrived"))
 
