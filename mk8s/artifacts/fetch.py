@@ -40,6 +40,7 @@ CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 POLL = 0.2  # seconds between looks at a part that another process fetches
 WORTH = 64 << 10  # bytes; a try that brought so many was not in vain
 CHUNK = 1 << 20
+TOLD = 2.0  # seconds; a longer pause is told
 
 OnBytes: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes of the file that are here, and those that it has in all (None: not known)."""
@@ -164,7 +165,10 @@ class Fetcher:
             raise error
         if error.after > self.patience.longest_asked:
             raise error
-        await trio.sleep(self.patience.pause(failures, error.after, self.random()))
+        pause = self.patience.pause(failures, error.after, self.random())
+        if pause >= TOLD:
+            self.say(f"{error.problem}: trying again in {pause:.0f} s")
+        await trio.sleep(pause)
 
     async def _transfer(self, wanted: Wanted, part: Part, on_bytes: OnBytes) -> bool:
         """Fetch what is missing of a part. Whether it was begun by an earlier transfer."""

@@ -56,11 +56,15 @@ def explained_change(error: Mk8sError, published: bool) -> Mk8sError:
 
 def refuse_failures(outcomes: Sequence[Outcome], folder: Path) -> None:
     """Raise DownloadError with all that went wrong, if anything did."""
-    problems = [(outcome, outcome.problem) for outcome in outcomes if outcome.problem]
+    problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if not problems:
         return
-    lines = [f"{outcome.item.file}: {_indented(problem)}" for outcome, problem in problems]
-    passing = all(problem.exit_code == ExitCode.NODES_NEED_YOU for _, problem in problems)
+    grouped: dict[str, list[str]] = {}  # the same trouble of many files is told once
+    for outcome in outcomes:
+        if outcome.problem:
+            grouped.setdefault(str(outcome.problem), []).append(outcome.item.file)
+    lines = [f"{', '.join(files)}: {_indented(problem)}" for problem, files in grouped.items()]
+    passing = all(problem.exit_code == ExitCode.NODES_NEED_YOU for problem in problems)
     raise DownloadError(
         f"{folder}: {len(problems)} of {len(outcomes)} files could not be fetched and verified:\n  "
         + "\n  ".join(lines),
@@ -69,5 +73,5 @@ def refuse_failures(outcomes: Sequence[Outcome], folder: Path) -> None:
     )
 
 
-def _indented(problem: Mk8sError) -> str:
-    return str(problem).replace("\n", "\n    ")
+def _indented(problem: str) -> str:
+    return problem.replace("\n", "\n    ")

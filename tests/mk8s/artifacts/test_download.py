@@ -189,6 +189,15 @@ def test_all_faults_are_told_together(site: Site) -> None:
     assert caught.value.exit_code == 1
 
 
+def test_the_same_trouble_of_many_files_is_told_once(tmp_path: Path) -> None:
+    """No network is one problem, not one for each file."""
+    with Server({}) as server:
+        files = [source(server, name, b"", listed=False) for name in ("a", "b")]
+    with pytest.raises(DownloadError, match=r"a, b: no connection to 127\.0\.0\.1") as caught:
+        download(tmp_path / "artifacts", files)
+    assert str(caught.value).count("HTTPS_PROXY") == 1
+
+
 @pytest.mark.parametrize(
     ("sums", "words"),
     [
