@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -83,6 +84,30 @@ def test_a_senseless_number_of_jobs_is_a_usage_error(site: Site, number: str) ->
     assert end.value.code == 2
 
 
+def stopped_at(site: Site, size: int) -> subprocess.Popen[str]:
+    """A `mk8s download` of its own process, once so many bytes are on the disk."""
+    process = site.start("download", "cluster.yaml")
+    while parts(site) < size and process.poll() is None:
+        try:
+            process.wait(timeout=0.02)
+        except subprocess.TimeoutExpired:
+            continue
+    return process
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_download_at_once(site: Site) -> None:
+    """Exit code 130, no traceback; what has arrived stays for the next time."""
+    site.server.fault(site.path(BINARY), Stall(20_000))
+    site.server.fault(site.path(IMAGES), Stall(20_000))
+    process = stopped_at(site, 40_000)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert (process.returncode, said.splitlines()[-1]) == (130, "interrupted")
+    assert "Traceback" not in said
+    assert parts(site) == 40_000
+
+
 @pytest.mark.slow
 def test_a_download_that_is_killed_goes_on_where_it_was(site: Site) -> None:
     """kill -9 three times: what is transferred twice is what was on its way in that moment."""
@@ -90,12 +115,7 @@ def test_a_download_that_is_killed_goes_on_where_it_was(site: Site) -> None:
     site.server.fault(site.path(BINARY), *map(Stall, stops))
     site.server.fault(site.path(IMAGES), *map(Stall, stops))
     for stop in (20_000, 100_000, 180_000):
-        process = site.start("download", "cluster.yaml")
-        while parts(site) < 2 * stop and process.poll() is None:
-            try:
-                process.wait(timeout=0.02)
-            except subprocess.TimeoutExpired:
-                continue
+        process = stopped_at(site, 2 * stop)
         process.kill()
         process.communicate()
         assert process.returncode == -9
