@@ -31,7 +31,7 @@ from mk8s.cutting import Cuts
 from mk8s.delivery import PIECE, Delivered, OnBytes, part_of
 from mk8s.direct import DirectDelivery
 from mk8s.fanout.choice import Choice
-from mk8s.fanout.commands import CUT, SHORT, WRONG, good_pieces, pull
+from mk8s.fanout.commands import CANNOT_WRITE, SHORT, WRONG, good_pieces, pull
 from mk8s.fanout.doors import Doors, UnfitError, local_nodes
 from mk8s.fanout.shares import Done, Limits, Pull, Push, Shares
 from mk8s.steps import Upload
@@ -263,12 +263,12 @@ class FanOutDelivery:
         if outcome.status == WRONG:
             job.note(f"{job.step.title}: {move.source} handed on wrong bytes; nobody asks it any more")
             self._shares.drop_source(move.source)
-        elif outcome.status == CUT:
-            self._leave_out(job, move, f"does not hand on ({outcome.complaint})")
         elif outcome.status == SHORT:
             await self._begin(job)
-        else:
+        elif outcome.status == CANNOT_WRITE:
             raise self._hands.failure(outcome, command, _nothing_known)
+        else:
+            self._leave_out(job, move, f"does not hand on ({outcome.complaint})")
 
     def _got(self, job: _Job, move: Pull, good: int) -> None:
         have = move.first + good

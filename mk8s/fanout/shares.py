@@ -141,10 +141,6 @@ class Shares:
 
     # What is known
 
-    def is_silent(self, source: str) -> bool:
-        """Whether nobody asks this node any more."""
-        return source in self._silent
-
     def has(self, file: str, node: str) -> int:
         """Verified pieces on the node."""
         return self._files[file].have[node]
