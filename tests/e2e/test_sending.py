@@ -23,12 +23,14 @@ from mk8s.executor import Executor
 from mk8s.steps import Upload
 from tests.transports import sshd
 from transports.base import File, OnProgress, Piece, TransportError, digest_of_file
+from transports.pace import Pace
 from transports.ssh import SSHTransport
 
 pytestmark = pytest.mark.anyio
 
 MIB = 1 << 20
 SIZE = 100 * MIB
+SLOWLY = 80e6  # bytes per second, so that a strike meets the bytes that it is meant for
 DATA = hashlib.sha256(b"one block").digest() * 2048
 
 
@@ -114,7 +116,7 @@ class Scene:
 async def scene(server: sshd.Server, big: File, tmp_path: Path) -> AsyncIterator[Scene]:
     folder = tmp_path / "node"
     folder.mkdir()
-    transport = Counting("node-1", server.options())
+    transport = Counting("node-1", server.options(), pace=Pace(SLOWLY))
     step = Upload("send the images", big, PurePosixPath(folder / "images.tar"), 0o640)
     yield Scene(transport, Executor({"node-1": transport}), step)
     await transport.close()
