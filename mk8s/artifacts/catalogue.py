@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from mk8s.artifacts.manifest_images import images_in_text
 from mk8s.artifacts.sources import Source, is_own_file, sources_of
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Catalogue
+from mk8s.registries.applied import fetched
 
 __all__ = [
     "Artifact",
@@ -109,8 +109,13 @@ Pods: TypeAlias = dict[Path, tuple[str, ...] | None]
 
 
 def _pods(cluster: Cluster) -> Pods:
-    texts = {path: _text(path) for path in cluster.manifests}
-    return {path: None if text is None else images_in_text(text) for path, text in texts.items()}
+    return {path: _images_in(path) for path in cluster.manifests}
+
+
+def _images_in(path: Path) -> tuple[str, ...] | None:
+    text = _text(path)
+    found = None if text is None else fetched(text)
+    return None if found is None else tuple(dict.fromkeys(image.name for image in found.images))
 
 
 def _named(pods: Pods) -> tuple[str, ...]:
@@ -136,7 +141,7 @@ def _completed(item: ArtifactItem, found: Sequence[str]) -> ArtifactItem:
 def _artifact(item: ArtifactItem, source: Source | None, cluster: Cluster) -> Artifact:
     origin = item.origin
     kind = _kind(item, source)
-    fetched = source if source and kind == "file" else None
+    taken = source if source and kind == "file" else None
     return Artifact(
         id=item.id,
         file=item.file,
@@ -144,15 +149,15 @@ def _artifact(item: ArtifactItem, source: Source | None, cluster: Cluster) -> Ar
         arch=origin.arch,
         purpose=item.purpose,
         required=item.required,
-        url=fetched.url if fetched else "",
-        upstream=fetched.upstream if fetched else "",
+        url=taken.url if taken else "",
+        upstream=taken.upstream if taken else "",
         sha256=source.promised if source else "",
-        checksums_url=fetched.checksums_url if fetched else "",
+        checksums_url=taken.checksums_url if taken else "",
         size=_size(item, cluster) if kind == "local" else origin.size,
         nodes=tuple(node.name for node in cluster.nodes if _gets(node, item)),
         destination=origin.destination if item.on_nodes else "",
         images=origin.images if kind == "images" else (),
-        unknown="" if fetched else origin.unknown,
+        unknown="" if taken else origin.unknown,
     )
 
 

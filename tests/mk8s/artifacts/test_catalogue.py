@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from mk8s.artifacts.catalogue import Artifact, Listed, images_in_manifests, list_release, release_items
-from mk8s.artifacts.manifest_images import images_in_text
 from mk8s.artifacts.words import listed_as_data, listed_as_text
 from mk8s.cluster import Cluster
 from mk8s.distros.base import catalogue_names, load_catalogue
@@ -45,27 +44,6 @@ def listed(cluster: Cluster) -> Listed:
 
 def one(cluster: Cluster, id_: str) -> Artifact:
     return next(artifact for artifact in listed(cluster).artifacts if artifact.id == id_)
-
-
-def test_images_are_found_where_pods_have_them() -> None:
-    """Containers of all kinds and volumes, in every document; no other field called image."""
-    assert images_in_text(PODS) == ("ghcr.io/shop/web:2", "ghcr.io/shop/init:1", "ghcr.io/shop/model:3")
-
-
-@pytest.mark.parametrize("text", ["a: [", "a: b: c", "\x00", "*a"])
-def test_what_is_no_yaml_is_not_known_to_have_no_images(text: str) -> None:
-    assert images_in_text(text) is None
-
-
-@pytest.mark.parametrize("text", ["", "---\n", "just words", "[1, 2]", "containers: {image: a}"])
-def test_a_text_without_pods_has_no_images(text: str) -> None:
-    assert images_in_text(text) == ()
-
-
-def test_a_text_that_unfolds_beyond_measure_is_not_read() -> None:
-    """Each alias doubles it: read as it stands it would be larger than any memory."""
-    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
-    assert images_in_text("\n".join(lines)) is None
 
 
 def test_the_pods_of_the_users_manifests_go_into_the_archive(tmp_path: Path) -> None:
