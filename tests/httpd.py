@@ -27,7 +27,18 @@ from types import TracebackType
 from typing import IO, Any, Self
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["Cut", "Server", "Slow", "Stall", "Status", "Swap", "WrongLength", "WrongRange"]
+__all__ = [
+    "Cut",
+    "Fault",
+    "NoLength",
+    "Server",
+    "Slow",
+    "Stall",
+    "Status",
+    "Swap",
+    "WrongLength",
+    "WrongRange",
+]
 
 PIECE = 16 << 10
 ONE_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -71,6 +82,13 @@ class WrongLength:
 
 
 @dataclass(frozen=True)
+class NoLength:
+    """Say no length: the end of the connection is the end of the file, or a cut after so many bytes."""
+
+    after: int | None = None
+
+
+@dataclass(frozen=True)
 class WrongRange:
     """Answer a range with 206 and a part that begins elsewhere."""
 
@@ -84,7 +102,7 @@ class Swap:
     content: bytes
 
 
-Fault = Cut | Stall | Slow | Status | WrongLength | WrongRange | Swap
+Fault = Cut | Stall | Slow | Status | WrongLength | NoLength | WrongRange | Swap
 
 
 class Server:
@@ -224,8 +242,9 @@ class _Handler(BaseHTTPRequestHandler):
         path: str, fault: Fault | None, body: bool,
     ) -> None:  # fmt: skip
         length = fault.claimed if isinstance(fault, WrongLength) else end - start
+        ending = {"Connection": "close"} if isinstance(fault, NoLength) else {"Content-Length": str(length)}
         self.send_response(status)
-        for name, value in {**headers, **self.server.owner.extra, "Content-Length": str(length)}.items():
+        for name, value in {**headers, **self.server.owner.extra, **ending}.items():
             self.send_header(name, value)
         self.end_headers()
         if body:
@@ -237,7 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_body(self, stream: IO[bytes], rest: int, path: str, fault: Fault | None) -> None:
         owner = self.server.owner
-        stop = fault.after if isinstance(fault, Cut | Stall) else None
+        stop = fault.after if isinstance(fault, Cut | Stall | NoLength) else None
         most = rest if stop is None else min(rest, stop)
         while most > 0 and not owner.closing.is_set():
             piece = stream.read(min(PIECE, most))

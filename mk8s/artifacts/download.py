@@ -14,7 +14,6 @@ Begin reading at `Download.run`.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +28,7 @@ from mk8s.artifacts.checksums import read_checksums
 from mk8s.artifacts.egress import shown_url
 from mk8s.artifacts.fault import FetchError
 from mk8s.artifacts.fetch import Fetcher, OnBytes, Wanted
-from mk8s.artifacts.filing import explained, lock_folder, write_small
+from mk8s.artifacts.filing import explained, free_bytes, lock_folder, write_small
 from mk8s.artifacts.hashes import (
     LISTS,
     RECORDED,
@@ -88,7 +87,7 @@ class Download:
     archives: Archives
     show: Show
     jobs: int = 4
-    free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free  # bytes
+    free: Callable[[Path], int] = free_bytes
     _limit: trio.CapacityLimiter = field(init=False)
 
     async def run(self) -> list[Outcome]:

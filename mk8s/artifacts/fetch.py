@@ -15,20 +15,23 @@ from __future__ import annotations
 
 import hashlib
 import random
-import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import trio
 
-from mk8s.artifacts.cache import Blob, Cache, Known, Part
+from mk8s.amounts import bytes_in_words
+from mk8s.artifacts.answers import Wanted, continues, known_from, length_of, range_for, refuse_page
+from mk8s.artifacts.cache import Blob, Cache, CacheError, Part
 from mk8s.artifacts.egress import shown_url
+from mk8s.artifacts.filing import free_bytes
+from mk8s.artifacts.local import copy_local, read_local
 from mk8s.artifacts.web import FetchError, Small, Web, each_piece, refuse_packed, refuse_status
 
 __all__ = ["Fetcher", "OnBytes", "Patience", "Wanted"]
@@ -36,25 +39,12 @@ __all__ = ["Fetcher", "OnBytes", "Patience", "Wanted"]
 _T = TypeVar("_T")
 
 PARTIAL, UNSATISFIABLE = 206, 416
-CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 POLL = 0.2  # seconds between looks at a part that another process fetches
 WORTH = 64 << 10  # bytes; a try that brought so many was not in vain
-CHUNK = 1 << 20
 TOLD = 2.0  # seconds; a longer pause is told
 
 OnBytes: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes of the file that are here, and those that it has in all (None: not known)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file to fetch."""
-
-    url: str
-    name: str  # who wants it, for people
-    sha256: str = ""  # what it must hash to; empty: nobody says
-    size: int | None = None  # bytes, where somebody says
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +71,7 @@ class Fetcher:
     patience: Patience = field(default_factory=Patience)
     random: Callable[[], float] = random.random
     say: Callable[[str], None] = lambda _words: None
+    free: Callable[[Path], int] = free_bytes
 
     async def fetch(self, wanted: Wanted, on_bytes: OnBytes = lambda _here, _all: None) -> Blob:
         """The whole file, out of the cache or fetched into it.
@@ -94,7 +85,7 @@ class Fetcher:
                 on_bytes(blob.size, blob.size)
                 return blob
             if urlsplit(wanted.url).scheme == "file":
-                await _in_thread(_copy, wanted, part)
+                await _in_thread(copy_local, wanted.url, part)
             else:
                 await self._download(wanted, part, on_bytes)
             _refuse_other(wanted, part)
@@ -104,7 +95,7 @@ class Fetcher:
         """A small file into memory; `patient`: tried again as `fetch` does. Raises as `fetch`."""
         self.web.egress.refuse(url, wanted_by)
         if urlsplit(url).scheme == "file":
-            return await _in_thread(_read, url)
+            return await _in_thread(read_local, url)
         failures = 0
         while True:
             try:
@@ -125,7 +116,7 @@ class Fetcher:
             async with self.web.open(
                 wanted.url, wanted.name, headers=wanted.headers, method="HEAD"
             ) as answer:
-                return _length(answer) if answer.is_success else None
+                return length_of(answer) if answer.is_success else None
         except FetchError:
             return None
 
@@ -145,18 +136,19 @@ class Fetcher:
 
     async def _download(self, wanted: Wanted, part: Part, on_bytes: OnBytes) -> None:
         failures, anew = 0, False
-        await _in_thread(_recall, part, wanted)
+        most = await _in_thread(_recall, part, wanted)
         while True:
-            before = part.size
             try:
                 resumed = await self._transfer(wanted, part, on_bytes)
-                if resumed and not anew and wanted.sha256 not in ("", part.sha256):
-                    anew = True  # spliced from two different files, or damaged while it lay here
+                doubtful = resumed or part.known is None or part.known.size is None
+                if doubtful and not anew and wanted.sha256 not in ("", part.sha256):
+                    anew = True  # spliced from two files, damaged while it lay here, or cut without a sign
                     part.forget()
                     continue
                 return
             except FetchError as error:
-                failures = 1 if part.size - before >= WORTH else failures + 1
+                failures = 1 if part.size - most >= WORTH else failures + 1
+                most = max(most, part.size)
                 await self._pause(error, failures)
 
     async def _pause(self, error: FetchError, failures: int) -> None:
@@ -174,7 +166,7 @@ class Fetcher:
         """Fetch what is missing of a part. Whether it was begun by an earlier transfer."""
         if part.size and part.size == (wanted.size or (part.known.size if part.known else None)):
             return True  # it was cut just before its last name: the hash decides
-        asked = {**wanted.headers, **_range(part, wanted)}
+        asked = {**wanted.headers, **range_for(part, wanted)}
         async with self.web.open(wanted.url, wanted.name, headers=asked) as answer:
             refuse_packed(answer)
             if answer.status_code == UNSATISFIABLE and part.size:
@@ -182,14 +174,26 @@ class Fetcher:
                 return await self._transfer(wanted, part, on_bytes)
             refuse_status(answer, wanted.url)
             resumed = answer.status_code == PARTIAL
-            if resumed and not _continues(answer, part):
+            if resumed and not continues(answer, part):
                 part.forget()
                 said = f"{shown_url(wanted.url)}: the server sent another part than was asked for"
                 raise FetchError("range", said, transient=True)
             if not resumed:
-                part.begin(_known(answer, wanted))
+                part.begin(known_from(answer, wanted))
+            self._look_for_room(part)
             await _receive(answer, part, wanted, on_bytes)
             return resumed
+
+    def _look_for_room(self, part: Part) -> None:
+        """Raise CacheError where the rest of a file of known size has no room."""
+        size = part.known.size if part.known else None
+        free = self.free(self.cache.folder)
+        if size is not None and size - part.size > free:
+            raise CacheError(
+                f"{self.cache.folder}: {bytes_in_words(size - part.size)} are to be fetched, "
+                f"{bytes_in_words(free)} are free",
+                remedy="free some space there, then do the same again: what has arrived is kept",
+            )
 
 
 async def _receive(answer: httpx.Response, part: Part, wanted: Wanted, on_bytes: OnBytes) -> None:
@@ -198,7 +202,9 @@ async def _receive(answer: httpx.Response, part: Part, wanted: Wanted, on_bytes:
 
     async def take(piece: bytes) -> None:
         if not part.size and not wanted.sha256:
-            _refuse_page(answer, wanted.url, piece)
+            refuse_page(answer, wanted.url, piece)
+        if size is not None and part.size + len(piece) > size:
+            raise FetchError("length", f"{shown_url(wanted.url)} has more than its {size} bytes")
         if part.add(piece):
             await _in_thread(part.sync)
         on_bytes(part.size, size)
@@ -210,78 +216,16 @@ async def _receive(answer: httpx.Response, part: Part, wanted: Wanted, on_bytes:
         )
 
 
-def _known(answer: httpx.Response, wanted: Wanted) -> Known:
-    """What the first answer says of the file. Raises FetchError where nothing could tell a cut one."""
-    size = _length(answer)
-    if not wanted.sha256:
-        _refuse_endless(answer, wanted.url, size)
-    if None not in (size, wanted.size) and size != wanted.size:
-        raise FetchError("length", f"{shown_url(wanted.url)} has {size} bytes, and should have {wanted.size}")
-    return Known(
-        wanted.url,
-        answer.headers.get("etag", ""),
-        answer.headers.get("last-modified", ""),
-        size or wanted.size,
-    )
-
-
-def _refuse_endless(answer: httpx.Response, url: str, size: int | None) -> None:
-    """A file without an end: a hash would find out that it was cut, and there is none."""
-    if size is None and "chunked" not in answer.headers.get("transfer-encoding", "").lower():
-        raise FetchError(
-            "length",
-            f"{shown_url(url)} comes without a length, and no hash of it is known",
-            cause="a file that was cut on the way would look like a whole one",
-            remedy="give its `checksum` in the manifest's artifacts section",
-        )
-
-
-def _refuse_page(answer: httpx.Response, url: str, beginning: bytes) -> None:
-    """The page of a login or a proxy instead of the file: also that a hash would find out."""
-    if answer.headers.get("content-type", "").startswith("text/html") and beginning.lstrip()[:1] == b"<":
-        raise FetchError(
-            "page",
-            f"{shown_url(url)} answers with a page for people instead of the file",
-            remedy="open the URL in a browser: a login or a proxy may stand in between",
-        )
-
-
-def _continues(answer: httpx.Response, part: Part) -> bool:
-    """Whether a 206 is exactly the rest of the file that the part is the beginning of."""
-    found = CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
-    known = part.known
-    if not found or known is None or int(found[1]) != part.size:
-        return False
-    total = None if found[3] == "*" else int(found[3])
-    same_end = total is None or int(found[2]) + 1 == total
-    same_size = total is None or known.size is None or total == known.size
-    length = _length(answer)
-    same_length = length is None or length == int(found[2]) + 1 - part.size
-    etag = answer.headers.get("etag", known.etag)
-    return same_end and same_size and same_length and (not known.etag or etag == known.etag)
-
-
-def _range(part: Part, wanted: Wanted) -> dict[str, str]:
-    """The headers that ask for the rest. Without a validator only a hash lets us splice."""
-    known = part.known
-    if not part.size or known is None:
-        return {}
-    strong = known.etag if known.etag and not known.etag.startswith("W/") else known.last_modified
-    if not strong and not wanted.sha256:
-        return {}
-    condition = {"If-Range": strong} if strong else {}
-    return {"Range": f"bytes={part.size}-", **condition}
-
-
-def _recall(part: Part, wanted: Wanted) -> None:
-    """Take up what an earlier transfer left, if it can be told what it is of. Slow."""
+def _recall(part: Part, wanted: Wanted) -> int:
+    """Take up what an earlier transfer left, if it can be told what it is of. The bytes there are. Slow."""
     known = part.known
     if known is None or known.url != wanted.url:
         part.forget()
-        return
+        return 0
     part.recall()
     if not wanted.sha256 and known.size and part.size >= known.size:
         part.recall(known.size - 1)  # the server is asked for the last byte: so it is still the same file
+    return part.size
 
 
 def _refuse_other(wanted: Wanted, part: Part) -> None:
@@ -294,42 +238,6 @@ def _refuse_other(wanted: Wanted, part: Part) -> None:
             cause="the file at the server is not the one that the hash was published for",
             remedy="try again later or elsewhere; if the file is right, give its `checksum` in the manifest",
         )
-
-
-def _copy(wanted: Wanted, part: Part) -> None:
-    """A file of this machine, as if it were fetched. Slow."""
-    part.begin(Known(wanted.url))
-    try:
-        with _path(wanted.url).open("rb") as stream:
-            while piece := stream.read(CHUNK):
-                part.add(piece)
-    except OSError as error:
-        raise _unreadable(wanted.url, error) from error
-
-
-def _read(url: str) -> bytes:
-    try:
-        return _path(url).read_bytes()
-    except OSError as error:
-        raise _unreadable(url, error) from error
-
-
-def _path(url: str) -> Path:
-    parts = urlsplit(url)
-    if parts.hostname not in (None, "localhost"):
-        raise FetchError("file", f"{url} names a host", remedy="a local file is written file:///path/to/it")
-    return Path(unquote(parts.path))
-
-
-def _unreadable(url: str, error: OSError) -> FetchError:
-    return FetchError(
-        "file", f"{_path(url)} cannot be read: {error.strerror}", remedy="correct its URL in the manifest"
-    )
-
-
-def _length(answer: httpx.Response) -> int | None:
-    text = answer.headers.get("content-length", "")
-    return int(text) if re.fullmatch(r"\d{1,18}", text) else None
 
 
 def _key(wanted: Wanted) -> str:

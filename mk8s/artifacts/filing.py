@@ -27,6 +27,7 @@ __all__ = [
     "bring",
     "digest_without_links",
     "explained",
+    "free_bytes",
     "lock",
     "lock_folder",
     "make_private",
@@ -88,6 +89,11 @@ def bring(source: Path, sha256: str, target: Path) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on a folder's disk for who is not root."""
+    return shutil.disk_usage(folder).free
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from mk8s.artifacts.egress import Egress, EgressError
 from mk8s.artifacts.fetch import Fetcher, Patience, Wanted
 from mk8s.artifacts.filing import CacheError
 from mk8s.artifacts.web import FetchError, Web, make_client
-from tests.httpd import Cut, Server, Stall, Status, Swap, WrongLength, WrongRange
+from tests.httpd import Cut, NoLength, Server, Stall, Status, Swap, WrongLength, WrongRange
 from tests.mk8s.artifacts.fetching import cache_in, content, digest, fetch
 
 PATH = "/releases/v1/file"
@@ -179,7 +179,7 @@ def test_silence_is_cut_and_resumed(server: Server, tmp_path: Path) -> None:
     """A server that sends nothing more for too long is given up, and asked for the rest."""
     server.fault(PATH, Stall(100_000))
     assert fetch(cache_in(tmp_path), wanted(server), stall=0.2).path.read_bytes() == DATA
-    assert server.sent[PATH] == len(DATA)
+    assert server.asked[-1][2]["range"].startswith("bytes=")
 
 
 def test_more_claimed_than_sent_is_no_whole_file(server: Server, tmp_path: Path) -> None:
@@ -195,7 +195,35 @@ def test_less_claimed_than_promised_is_refused(server: Server, tmp_path: Path) -
     """A size that somebody else vouches for wins over the server's."""
     with pytest.raises(FetchError, match="300000 bytes, and should have 300001"):
         fetch(cache_in(tmp_path), Wanted(server.url(PATH), "a file", size=300_001))
-    assert server.sent[PATH] < len(DATA)
+    assert kept(tmp_path) == []
+
+
+def test_without_a_length_and_a_hash_nobody_knows_the_end(server: Server, tmp_path: Path) -> None:
+    """Refused before it is taken, with what helps."""
+    server.fault(PATH, NoLength())
+    with pytest.raises(FetchError, match="without a length") as caught:
+        fetch(cache_in(tmp_path), wanted(server, None))
+    assert "checksum" in str(caught.value)
+    assert kept(tmp_path) == []
+
+
+def test_without_a_length_the_hash_knows_the_end(server: Server, tmp_path: Path) -> None:
+    """A cut that looks like an end is found, and the whole asked for."""
+    server.fault(PATH, NoLength(100_000), NoLength())
+    assert fetch(cache_in(tmp_path), wanted(server)).path.read_bytes() == DATA
+
+
+def test_no_room_is_told_before_the_body_is_taken(server: Server, tmp_path: Path) -> None:
+    """By the length that the answer has, where nobody said it before."""
+
+    async def main() -> None:
+        async with make_client() as client:
+            fetcher = Fetcher(Web(client, Egress()), cache_in(tmp_path), free=lambda _folder: 299_999)
+            await fetcher.fetch(wanted(server))
+
+    with pytest.raises(CacheError, match=r"293\.0 KiB are to be fetched, 293\.0 KiB are free"):
+        trio.run(main)
+    assert [path.stat().st_size for path in (tmp_path / "cache").rglob("*.part")] == [0]
 
 
 def test_packed_content_is_refused(server: Server, tmp_path: Path) -> None:
