@@ -15,7 +15,7 @@ from tests.transports.ssh.conftest import sh, until
 from tests.transports.ssh.test_commands import GROUP, STUBBORN, Pids
 from tests.transports.ssh.test_uploads import MIB, big_file
 from tests.transports.sshd import is_alive
-from transports.base import Bytes, File, Stream, TransportError
+from transports.base import Bytes, File, Piece, Stream, TransportError, digest_of_file
 from transports.local import LocalTransport
 
 pytestmark = pytest.mark.anyio
@@ -121,6 +121,20 @@ async def test_a_full_disk_is_named_with_its_free_space(node: LocalTransport, sm
 
     assert caught.value.lineage == ("disk.full", "disk")
     assert list(small_disk.iterdir()) == []
+
+
+async def test_a_part_that_fills_the_disk_keeps_what_fits(
+    node: LocalTransport, small_disk: Path, tmp_path: Path
+) -> None:
+    """It is gone on with when there is room."""
+    source = tmp_path / "source"
+    source.write_bytes(bytes(2 * MIB))
+    piece = Piece(source, 0, 2 * MIB, digest_of_file(source))
+    with pytest.raises(TransportError, match=r"disk is full.* KiB free") as caught:
+        await node.append(piece, PurePosixPath(small_disk / "part"))
+
+    assert caught.value.lineage == ("disk.full", "disk")
+    assert 0 < (small_disk / "part").stat().st_size < 2 * MIB
 
 
 async def test_an_owner_who_is_not_there_is_named(node: LocalTransport, tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path, PurePosixPath
 import anyio
 import pytest
 
-from transports.base import ArgumentError, Bytes, Command, File, Outcome, TransportError, argv
+from transports.base import ArgumentError, Bytes, Command, File, Outcome, Piece, TransportError, argv
 from transports.simulated import (
     FAULT_KINDS,
     SimulatedHost,
     SimulatedNetwork,
     SimulatedTransport,
     UnknownCommand,
+    modelled_digest,
 )
 
 pytestmark = pytest.mark.anyio
@@ -452,3 +453,63 @@ async def test_a_file_above_the_limit_is_refused() -> None:
     host.disk.write(TARGET, b"content")
     with pytest.raises(TransportError, match="larger than 3 bytes"):
         await transport.get(TARGET, limit=3)
+
+
+PART = PurePosixPath("/root/part")
+WHOLE = "e" * 64
+PIECE = Piece(Path("/nowhere"), 100, 1000, "f" * 64, WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lineage", "size"),
+    [
+        ("drop", "connection.lost", 600),
+        ("apply-then-drop", "connection.lost", 1100),
+        ("reboot", "connection.lost", 600),
+        ("hang", "timeout", 100),
+        ("exit", "exit.1", 100),
+        ("disk-full", "disk.full", 100),
+        ("truncated", "integrity", 600),
+    ],
+)
+async def test_what_arrived_of_a_piece_before_a_fault_stays(kind: str, lineage: str, size: int) -> None:
+    """And it is the beginning of the file, as its hash says."""
+    host, transport = road(("file.append", Fault(kind)))
+    host.disk.grow(PART, WHOLE, 0, 100)
+    with pytest.raises(TransportError) as caught:
+        await transport.append(PIECE, PART)
+
+    assert caught.value.lineage[0] == lineage
+    assert (host.files[PART].size, host.files[PART].sha256) == (size, modelled_digest(WHOLE, 0, size))
+
+
+async def test_a_part_that_fills_the_disk_keeps_what_fits() -> None:
+    """To the last byte."""
+    host, transport = road(disk_free=500)
+    host.disk.grow(PART, WHOLE, 0, 100)
+    with pytest.raises(TransportError) as caught:
+        await transport.append(PIECE, PART)
+
+    assert caught.value.lineage == ("disk.full", "disk")
+    assert host.files[PART].size == 500
+
+
+async def test_a_piece_of_another_file_makes_a_part_of_neither() -> None:
+    """A mixture has a hash that no file has."""
+    host, transport = road()
+    host.disk.grow(PART, "d" * 64, 0, 100)
+    await transport.append(PIECE, PART)
+
+    assert host.files[PART].sha256 not in (
+        modelled_digest("d" * 64, 0, 1100),
+        modelled_digest(WHOLE, 0, 1100),
+    )
+
+
+async def test_a_piece_takes_its_time_on_the_link() -> None:
+    """As an upload of that size."""
+    _, transport = road(rate=100.0)
+    began = anyio.current_time()
+    await transport.append(Piece(Path("/nowhere"), 0, 1000, WHOLE, WHOLE), PART)
+
+    assert anyio.current_time() - began == pytest.approx(10, abs=0.2)

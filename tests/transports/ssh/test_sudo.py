@@ -5,6 +5,7 @@ Needs root (to make a temporary user, who is removed again) and sudo.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh, until
 from tests.transports.ssh.test_commands import Pids
 from tests.transports.sshd import Server, is_alive, running
-from transports.base import Bytes, TransportError
+from transports.base import Bytes, Piece, TransportError
 
 pytestmark = pytest.mark.anyio
 
@@ -213,12 +214,34 @@ async def test_a_file_is_written_as_root(
     assert [path.name for path in home.iterdir()] == ["file"]
 
 
+async def test_a_file_grows_as_root(
+    node: Server, needs_password: users.TemporaryUser, home: Path, tmp_path: Path
+) -> None:
+    """As a file is written: root's alone; without sudo that is refused."""
+    source, part = tmp_path / "source", PurePosixPath(home / "part")
+    source.write_bytes(b"x" * 3_000_000)
+    pieces = [
+        Piece(source, start, 1_500_000, hashlib.sha256(b"x" * 1_500_000).hexdigest())
+        for start in (0, 1_500_000)
+    ]
+    async with connected(
+        node, user=needs_password.name, sudo_password=lambda: needs_password.password
+    ) as transport:
+        with pytest.raises(TransportError, match="Permission denied"):
+            await transport.append(pieces[0], part)
+        for piece in pieces:
+            await transport.append(piece, part, sudo=True)
+
+    assert (home / "part").read_bytes() == source.read_bytes()
+    assert ((home / "part").stat().st_uid, (home / "part").stat().st_mode & 0o777) == (0, 0o600)
+
+
 # Becomes the user only after everything is loaded: an interpreter in root's home is out of their reach.
 LOCAL = """
-import os, pwd, sys
+import hashlib, os, pwd, sys
 import anyio
-from pathlib import PurePosixPath
-from transports.base import Bytes, Command, TransportError
+from pathlib import Path, PurePosixPath
+from transports.base import Bytes, Command, Piece, TransportError
 from transports.local import LocalTransport
 
 def sh(script, **rest):
@@ -229,6 +252,9 @@ async def main(password, folder):
     print((await node.run(sh("id -u; cat", stdin=b"mine"))).stdout)
     await node.put(Bytes(b"content"), PurePosixPath(folder) / "file", mode=0o600, sudo=True)
     print(await node.get(PurePosixPath(folder) / "file", sudo=True))
+    digest = hashlib.sha256(b"root:").hexdigest()
+    await node.append(Piece(Path("/etc/passwd"), 0, 5, digest), PurePosixPath(folder) / "part", sudo=True)
+    print(await node.get(PurePosixPath(folder) / "part", sudo=True))
     try:
         await node.run(sh("sleep 1003", timeout=0.3))
     except TransportError as error:
@@ -263,6 +289,7 @@ async def test_sudo_works_on_this_machine_too(needs_password: users.TemporaryUse
     assert outcome.stdout.decode().splitlines() == [
         repr(b"0\nmine"),
         repr(b"content"),
+        repr(b"root:"),
         repr(("timeout",)),
         repr(("sudo.password", "sudo")),
     ]

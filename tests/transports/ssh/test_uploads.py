@@ -16,7 +16,7 @@ import pytest
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, driven, sh, until
 from tests.transports.sshd import Server, wait_until
-from transports.base import Bytes, File, TransportError, digest_of_file
+from transports.base import Bytes, File, Piece, TransportError, digest_of_file
 from transports.files import CANNOT_WRITE, put_command
 from transports.ssh import UploadThreads
 from transports.ssh.driver import Lost
@@ -319,6 +319,43 @@ async def test_a_full_disk_is_named_with_its_free_space(
         assert f"{small_disk} is full" in caught.value.message
         assert "KiB free" in caught.value.message
         assert list(small_disk.iterdir()) == [ballast]
+
+
+async def test_a_part_that_fills_the_disk_keeps_what_fits(
+    server: Server, tmp_path: Path, small_disk: Path
+) -> None:
+    """It is gone on with when there is room."""
+    file = big_file(tmp_path / "source", 16 * MIB)
+    piece = Piece(file.path, 0, file.size, file.sha256)
+    async with connected(server) as transport:
+        with pytest.raises(TransportError) as caught:
+            await transport.append(piece, PurePosixPath(small_disk / "part"))
+
+    assert caught.value.lineage == ("disk.full", "disk")
+    assert f"{small_disk} is full" in caught.value.message
+    assert 0 < (small_disk / "part").stat().st_size < 16 * MIB
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "another's"])
+async def test_what_is_no_file_of_ours_does_not_grow(server: Server, folder: Path, kind: str) -> None:
+    """Refused by name, at once: opening a fifo would wait for ever."""
+    part = folder / "part"
+    if kind == "folder":
+        part.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(part)
+    elif os.geteuid() != 0:
+        pytest.skip("not root: no file can be given away")
+    else:
+        part.write_bytes(b"theirs")
+        os.chown(part, 4711, 4711)
+    source = big_file(folder / "source", 1024)
+    async with connected(server) as transport:
+        with anyio.fail_after(20), pytest.raises(TransportError, match="nothing is written there") as caught:
+            await transport.append(Piece(source.path, 0, 1024, source.sha256), PurePosixPath(part))
+
+    assert caught.value.final
+    assert part.exists()
 
 
 async def test_an_owner_is_set(server: Server, folder: Path) -> None:
