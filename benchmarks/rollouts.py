@@ -42,6 +42,7 @@ from mk8s.lab.places import cache_folder
 from mk8s.lab.real import real_release
 from mk8s.manifest import load_cluster_text
 from mk8s.needs import pretend
+from mk8s.parts_model import modelled_cuts
 from mk8s.project import Project, load_project
 from mk8s.rehearsal import modelled_roads, nominal_release, rehearse
 from mk8s.release import find_release
@@ -141,6 +142,7 @@ def _modelled(cluster: Cluster, distro: Distro, order: Order) -> Took:
         release=nominal_release(cluster, distro),
         token="",
         kept=pretend(distro.needs(cluster)),
+        cut=modelled_cuts,
         keep_kubeconfig=lambda _text: None,
     )
     binding = Rollout(cluster, distro, around).binding

@@ -8,6 +8,7 @@ from machines import MemoryJournal
 from machines.simulation import PlannedFault, run_simulated
 from mk8s.distros.base import load_distro
 from mk8s.modelled import model_os
+from mk8s.parts_model import modelled_cuts
 from mk8s.rehearsal import nominal_release
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.steps import Verdict
@@ -46,6 +47,7 @@ def audited_after(trouble: str, kept: list[str] | None = None) -> dict[str, Verd
             journal=MemoryJournal(),
             release=nominal_release(CLUSTER, distro),
             token="token",
+            cut=modelled_cuts,
             keep_kubeconfig=keep.append,
         )
         rollout = Rollout(CLUSTER, distro, around)

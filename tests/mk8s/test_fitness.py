@@ -12,6 +12,7 @@ from mk8s.binding import Binding
 from mk8s.distros.base import Question, load_distro
 from mk8s.executor import Executor
 from mk8s.modelled import model_os
+from mk8s.parts_model import modelled_delivery
 from mk8s.rehearsal import nominal_release
 from mk8s.steps import Verdict
 from tests.mk8s.examples import cluster, node
@@ -29,7 +30,7 @@ def bound(*hosts: SimulatedHost) -> Binding:
         model_os(network.add(host))
         distro.model(host, network, CLUSTER)
     roads = {host.name: SimulatedTransport(host.name, host, network) for host in hosts}
-    executor = Executor(roads, redact=lambda text: text.replace("hush", "***"))
+    executor = Executor(roads, redact=lambda text: text.replace("hush", "***"), delivery=modelled_delivery)
     return Binding(CLUSTER, distro, executor, nominal_release(CLUSTER, distro), "token", print)
 
 
