@@ -158,7 +158,7 @@ class Fetcher:
         if error.after > self.patience.longest_asked:
             raise error
         pause = self.patience.pause(failures, error.after, self.random())
-        if pause >= TOLD:
+        if pause >= TOLD or error.kind == "timeout":
             self.say(f"{error.problem}: trying again in {pause:.0f} s")
         await trio.sleep(pause)
 

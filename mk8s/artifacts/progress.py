@@ -27,6 +27,7 @@ __all__ = ["JsonShow", "LiveShow", "PlainShow", "Show", "Tally", "choose_show"]
 EVERY = 5.0  # seconds between two plain lines
 STEP = 0.1  # of the total: a plain line earlier than that
 SMOOTH = 5.0  # seconds over which a rate is smoothed
+SILENT = 5.0  # seconds without a byte, after which an old rate would be a lie
 NO_RATE = 0.5  # seconds before a rate means something
 MINUTE, HOUR = 60, 3600
 
@@ -49,6 +50,7 @@ class Tally:
     sizes: dict[str, int | None] = field(default_factory=dict)  # of files that are expected
     rate: float = 0.0  # bytes per second, smoothed; 0: not known yet
     _seen: tuple[float, int] | None = None
+    _heard: float | None = None  # when the last news came
 
     def update(self, name: str, here: int, size: int | None) -> None:
         """`here` bytes of a file are here now. Fewer than before: it was begun anew."""
@@ -58,6 +60,12 @@ class Tally:
         else:
             known.start, known.here, known.size = min(known.start, here), here, size
         self._measure()
+        self._heard = self.clock()
+
+    @property
+    def silence(self) -> float:
+        """Seconds without news, while files are on their way."""
+        return 0.0 if self._heard is None else self.clock() - self._heard
 
     @property
     def here(self) -> int:
@@ -83,6 +91,8 @@ class Tally:
         parts = [
             f"{here} of {bytes_in_words(total)}" if total is not None else f"{here}, the whole is not known"
         ]
+        if self.silence >= SILENT:
+            return ", ".join([*parts, f"no byte for {_seconds(self.silence)}"])
         if self.rate:
             parts.append(f"{bytes_in_words(self.rate)}/s")
         if self.seconds_left is not None:

@@ -70,6 +70,16 @@ def test_a_file_that_is_begun_anew_makes_no_negative_rate(clock: Clock) -> None:
         assert tally.rate >= 0
 
 
+def test_a_stall_is_shown_instead_of_an_old_rate(clock: Clock) -> None:
+    """Nothing comes: then there is no rate and no end in sight."""
+    tally = Tally(clock)
+    for second in range(3):
+        tally.update("a", second * MIB, 10 * MIB)
+        clock.now += 1
+    clock.now += 11
+    assert tally.words() == "2.0 MiB of 10.0 MiB, no byte for 12 s"
+
+
 def test_plain_lines_come_seldom(clock: Clock) -> None:
     """Every five seconds, or every tenth part, and each file once at its end."""
     stream = io.StringIO()
