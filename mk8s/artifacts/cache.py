@@ -229,6 +229,13 @@ class Cache:
         finally:
             os.close(held)
 
+    def begun(self, key: str) -> int:
+        """Bytes that are there of the part called `key`."""
+        try:
+            return (self.folder / "partial" / f"{key}.part").lstat().st_size
+        except OSError:
+            return 0
+
     def keep(self, part: Part) -> Blob:
         """Make a whole part a blob: durable, read-only, named by its hash in one step. Slow.
 

@@ -38,6 +38,7 @@ from mk8s.artifacts.hashes import (
     is_list,
     read_recorded,
     record,
+    refuse_other_list,
 )
 from mk8s.artifacts.outcomes import (
     DownloadError,
@@ -122,7 +123,7 @@ class Download:
         wanted: dict[str, list[Source]] = {}
         for source in self.sources:
             url = source.url if is_list(source) else source.checksums_url
-            if url and not source.promised:
+            if url and (is_list(source) or not source.promised):
                 wanted.setdefault(url, []).append(source)
         found = await self._each(wanted.items(), partial(self._list, recorded))
         return Hashes(dict(zip(wanted, found, strict=True)), recorded)
@@ -132,7 +133,10 @@ class Download:
         url, sources = wanted
         known = all(is_list(source) or source.item.file in recorded for source in sources)
         try:
-            return await self.fetcher.small(url, f"the hash of {sources[-1].item.file}", patient=not known)
+            found = await self.fetcher.small(url, f"the hash of {sources[-1].item.file}", patient=not known)
+            for source in sources:
+                refuse_other_list(source, found)
+            return found
         except Mk8sError as error:
             return error
 
@@ -175,8 +179,10 @@ class Download:
         sizes = {plan.source.item.file: size for plan, size in zip(missing, lengths, strict=True)}
         if sizes:
             self.show.expect(sizes)
-        needed = sum(size for size in lengths if size)
+        whole = sum(size for size in lengths if size)
+        begun = sum(self.fetcher.begun(_wanted(plan)) for plan in missing)  # it lies on the disk already
         for place in self._disks():
+            needed = whole - begun if place == self.fetcher.cache.folder else whole
             free = self.free(place)
             if needed > free:
                 raise DownloadError(

@@ -120,6 +120,10 @@ class Fetcher:
         except FetchError:
             return None
 
+    def begun(self, wanted: Wanted) -> int:
+        """Bytes of the file that an earlier transfer left."""
+        return self.cache.begun(_key(wanted))
+
     @asynccontextmanager
     async def _part(self, wanted: Wanted) -> AsyncIterator[Part]:
         """The file's part, ours alone; waits for another process that fetches the same."""

@@ -9,6 +9,7 @@ Reads and writes small files in the folder of the release; knows no network.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,17 @@ from mk8s.artifacts.filing import write_small
 from mk8s.artifacts.sources import Source, name_in
 from mk8s.errors import Mk8sError
 
-__all__ = ["LISTS", "RECORDED", "VERIFIED", "Expectation", "Hashes", "is_list", "read_recorded", "record"]
+__all__ = [
+    "LISTS",
+    "RECORDED",
+    "VERIFIED",
+    "Expectation",
+    "Hashes",
+    "is_list",
+    "read_recorded",
+    "record",
+    "refuse_other_list",
+]
 
 RECORDED = "mk8s-hashes.txt"
 VERIFIED = "SHA256SUMS"
@@ -73,6 +84,17 @@ def _listed(source: Source, text: str) -> Expectation:
 def is_list(source: Source) -> bool:
     """Whether it is upstream's own list of hashes, which lies beside the files."""
     return source.item.id.startswith(LISTS)
+
+
+def refuse_other_list(source: Source, text: bytes) -> None:
+    """Raise FetchError for a list of hashes that is not the one that the manifest gives the hash of."""
+    found = hashlib.sha256(text).hexdigest()
+    if is_list(source) and source.promised not in ("", found):
+        raise FetchError(
+            "hash",
+            f"{shown_url(source.url)}: its sha256 is {found[:12]}…, and should be {source.promised[:12]}…",
+            remedy=f"correct artifacts.{source.item.id}.checksum in the manifest, or the mirror",
+        )
 
 
 def read_recorded(folder: Path, sources: Iterable[Source]) -> dict[str, str]:

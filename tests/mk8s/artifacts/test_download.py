@@ -290,6 +290,28 @@ def test_room_that_is_just_enough_is_enough(site: Site) -> None:
     assert told.sizes == {BINARY: 200_000, IMAGES: 200_000}
 
 
+def test_room_that_a_part_takes_already_is_not_asked_for_again(site: Site) -> None:
+    """After a full disk: what arrived counts."""
+    site.server.fault(site.path(BINARY), Cut(150_000), Status(404))
+    with pytest.raises(DownloadError):
+        download(site.artifacts, site.sources)
+    told, _ = download(site.artifacts, site.sources, free=50_000)
+    assert told.verdicts[BINARY] == "fetched"
+    assert site.here() == site.files
+
+
+def test_a_list_of_hashes_can_have_a_hash_of_its_own(site: Site) -> None:
+    """The manifest's word for it: another list is not used, and its files are not taken."""
+    sources = [replace(s, promised="ab" * 32 if s.item.file == SUMS else "") for s in site.sources]
+    with pytest.raises(DownloadError, match=r"its sha256 is .* and should be abababababab"):
+        download(site.artifacts, sources)
+    assert site.here() == {}
+    right = digest(site.files[SUMS])
+    sources = [replace(s, promised=right if s.item.file == SUMS else "") for s in site.sources]
+    download(site.artifacts, sources)
+    assert site.here() == site.files
+
+
 def test_a_file_that_nobody_publishes_is_asked_of_the_user(tmp_path: Path) -> None:
     """By its id, so that the manifest can say where it comes from."""
     item = ArtifactItem("images-own", "own.tar", "images the manifest adds", True, EVERYONE, True)
