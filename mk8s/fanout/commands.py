@@ -61,7 +61,9 @@ cd "$(dirname -- "$0")" || exit
 tail -c "+$(($2 + 1))" <"$1" | head -c "$3"
 """
 
-# Where sshd looks for the user's keys is its own to say; without an answer, the usual place.
+# Where sshd looks for the user's keys is its own to say; without an answer, the usual place. That folder is
+# the user's, who is not root yet and may change it at any moment: nothing in it is read or written through
+# a link, and no key of theirs is lost, be the disk full or the power gone.
 KEYS_FILE = """\
 PATH=$PATH:/usr/sbin:/sbin
 unfit() { echo "mk8s: $1" >&2; exit 91; }
@@ -81,16 +83,23 @@ find_keys() {
     *) keys=$home/$keys;;
   esac
 }
-has_ours() {
-  while IFS= read -r line || [ -n "$line" ]; do case $line in *" $mark") return 0;; esac; done <"$1"
-  return 1
-}
-without_ours() {
-  there=$(readlink -f -- "$keys") && [ -f "$there" ] && has_ours "$there" || return 0
-  cp -p -- "$there" "$there.mk8s" || return
+plain() { dd if="$1" iflag=nofollow status=none; }
+others() {
   while IFS= read -r line || [ -n "$line" ]; do
     case $line in *" $mark") ;; *) printf '%s\\n' "$line";; esac
-  done <"$there" >"$there.mk8s" && mv -f -- "$there.mk8s" "$there"
+  done
+}
+without_ours() {
+  there=$(readlink -f -- "$keys") && [ -f "$there" ] || return 0
+  all=$(plain "$there") && kept=$(printf '%s\\n' "$all" | others) || return
+  [ "$kept" != "$all" ] || return 0
+  new=$there.mk8s
+  cp -pP --remove-destination -- "$there" "$new" &&
+    printf %s "${kept:+$kept
+}" | dd of="$new" oflag=nofollow conv=nocreat,fsync status=none &&
+    [ "$(plain "$new")" = "$kept" ] && mv -fT -- "$new" "$there" && return
+  rm -f -- "$new"
+  return 1
 }
 """
 
@@ -105,11 +114,12 @@ mkdir -p -- "$folder" && chgrp -- "$(id -g "$user")" "$folder" && chmod 750 -- "
 printf %s "$serve" >"$folder/serve" || exit
 ssh=$(dirname -- "$keys")
 if [ ! -d "$ssh" ]; then
-  mkdir -m 700 -- "$ssh" && chown "$user:$(id -g "$user")" "$ssh" && : >"$folder/made-folder" || exit
+  mkdir -m 700 -- "$ssh" && chown -h -- "$user:$(id -g "$user")" "$ssh" && : >"$folder/made-folder" || exit
 fi
 without_ours || exit
 if [ ! -e "$keys" ]; then
-  (umask 077; : >"$keys") && chown "$user:$(id -g "$user")" "$keys" && : >"$folder/made-keys" || exit
+  (umask 077; set -C; : >"$keys") && chown -h -- "$user:$(id -g "$user")" "$keys" || exit
+  : >"$folder/made-keys" || exit
 fi
 may="restrict,command=\\"/bin/sh $folder/serve\\",expiry-time=\\"$until\\"${from:+,from=\\"$from\\"}"
 line="$may $key $mark"

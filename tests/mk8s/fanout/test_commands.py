@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import shutil
 import subprocess
@@ -291,3 +292,84 @@ def test_the_private_key_is_in_no_argument() -> None:
     assert command.stdin == key.private
     assert all(key.private.decode() not in text for text in (command.script, *command.args))
     assert "PRIVATE" not in repr(key)
+
+
+@dataclass
+class Home:
+    """The folder of a user on a source, who may put there what they like."""
+
+    bench: Bench
+
+    @property
+    def keys(self) -> Path:
+        return self.bench.folder / "home" / ".ssh" / "authorized_keys"
+
+    @property
+    def target(self) -> Path:
+        """What is root's alone, and what links of the user point to."""
+        return self.bench.folder / "target"
+
+    def stub(self, name: str, script: str) -> None:
+        program = self.bench.folder / "bin" / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    def open(self) -> Outcome:
+        command = commands.open_source(getpass.getuser(), make_key(), "10.0.0.1")
+        return self.bench.run(command, self.bench.served)
+
+    def close(self) -> Outcome:
+        return self.bench.run(
+            commands.close(getpass.getuser()), self.bench.served, self.bench.folder / "working"
+        )
+
+
+@pytest.fixture
+def home(bench: Bench) -> Home:
+    """With one key of the user's own."""
+    made = Home(bench)
+    made.keys.parent.mkdir(parents=True)
+    made.keys.write_text("ssh-ed25519 AAAA theirs \\ * %s\n")
+    made.stub("getent", f"echo 'u:x:1:1::{bench.folder / 'home'}:/bin/sh'")
+    made.stub("sshd", "exit 1")
+    return made
+
+
+def test_a_key_comes_once_and_goes_and_theirs_stays(home: Home) -> None:
+    """Byte for byte, in its mode; opening twice leaves one line."""
+    home.keys.chmod(0o640)
+    before = home.keys.read_bytes()
+    assert home.open().ok
+    assert home.open().ok
+    assert home.keys.read_text().count("restrict,command=") == 1
+    assert home.close().ok
+    assert (home.keys.read_bytes(), home.keys.stat().st_mode & 0o777) == (before, 0o640)
+    assert [path.name for path in home.keys.parent.iterdir()] == ["authorized_keys"]
+
+
+def test_no_file_is_written_through_a_link_of_the_users(home: Home) -> None:
+    """The login's user is not root yet: a link in their folder would let them write anywhere."""
+    home.target.write_text("of root\n")
+    (home.keys.parent / "authorized_keys.mk8s").symlink_to(home.target)
+    assert home.open().ok
+    assert home.close().ok
+    assert home.target.read_text() == "of root\n"
+    assert not home.target.is_symlink()
+
+
+def test_no_file_is_made_through_a_link_of_the_users(home: Home) -> None:
+    """It would be theirs, wherever it is."""
+    home.keys.unlink()
+    home.keys.symlink_to(home.target)
+    assert not home.open().ok
+    assert not home.target.exists()
+
+
+def test_a_disk_that_fills_up_takes_no_key_of_the_users(home: Home) -> None:
+    """They could not log in any more, and neither could we."""
+    assert home.open().ok
+    before = home.keys.read_bytes()
+    real = shutil.which("dd")
+    home.stub("dd", f'case $* in *of=*) : >"${{1#of=}}"; exit 1;; esac; exec {real} "$@"')
+    assert not home.close().ok
+    assert home.keys.read_bytes() == before
