@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mk8s.artifacts.checksums import read_checksums
 from mk8s.artifacts.hashes import RECORDED
+from mk8s.artifacts.origins import is_of_another, read_origins
 from mk8s.artifacts.sources import name_in
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem, Catalogue
@@ -66,7 +67,7 @@ class Inspection:
             raise ReleaseError("\n".join(self.unreadable), remedy="check its permissions")
         if self.wrong:
             raise ReleaseError(
-                "the release is damaged:\n  " + "\n  ".join(self.wrong),
+                "the release is damaged, or another one:\n  " + "\n  ".join(self.wrong),
                 cause="a file whose hash differs is never sent to a node",
                 remedy=FETCH_AGAIN,
             )
@@ -118,8 +119,22 @@ def inspect_release(cluster: Cluster, distro: Catalogue, digest: Digest = digest
         for file in files.values()
         if expected.get(file.path.name, file.sha256) != file.sha256
     ]
+    wrong += _of_another_version(cluster, items, files)
     missing, unchecked = _missing(cluster, items), _unchecked(items, files, expected)
     return Inspection(files, len(items), missing, tuple(unreadable), tuple(wrong), unchecked)
+
+
+def _of_another_version(
+    cluster: Cluster, items: Sequence[ArtifactItem], files: Mapping[str, File]
+) -> list[str]:
+    """Files that mk8s itself fetched as another version's: whole, and the wrong ones."""
+    came = read_origins(cluster.artifacts_dir)
+    found = [(item, files[item.id]) for item in items if item.id in files]
+    return [
+        f"{file.path}: was fetched from {came[item.file].url}, and {cluster.version} wants {item.origin.url}"
+        for item, file in found
+        if is_of_another(came.get(item.file), file.sha256, item.origin.url)
+    ]
 
 
 def _here(cluster: Cluster, item: ArtifactItem) -> bool:

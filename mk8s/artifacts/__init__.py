@@ -9,6 +9,7 @@ How it gets here     obtaining, download      a whole release, put together for 
                      fetch, answers, local    one file; what an answer says of it; file:// URLs
                      web, fault               one request, and what can go wrong
                      cache, filing            files by their content, and files on their way
+                     origins                  as which URL each file was fetched
                      progress, outcomes       what people are told
 Images               registry, manifests, challenge, logins   a strict client of registries
                      image_download, image_archive            from a list of names to one archive

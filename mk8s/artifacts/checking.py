@@ -3,19 +3,21 @@
 The third look at the same thing: `download` verifies what arrives, `release` what is sent; this one is for
 people and programs in between, after a copy or a carried disk.
 
-Verdicts: ok; missing; damaged (its hash is another); cut (it ends too early); unreadable; no-hash (nobody
-says what it must hash to: it is not known to be damaged). Begin reading at `check_files`.
+Verdicts: ok; missing; damaged (its hash is another); cut (it ends too early); other (it was fetched for
+another version); unreadable; no-hash (nobody says what it must hash to: it is not known to be damaged).
+Begin reading at `check_files`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from mk8s.amounts import bytes_in_words
 from mk8s.artifacts.catalogue import release_items
+from mk8s.artifacts.origins import is_of_another, read_origins
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem, Catalogue
 from mk8s.images import is_cut
@@ -24,7 +26,7 @@ from transports.base import digest_of_file
 
 __all__ = ["Checked", "check_files", "checked_as_data", "checked_as_text"]
 
-Word: TypeAlias = Literal["ok", "missing", "damaged", "cut", "unreadable", "no-hash"]
+Word: TypeAlias = Literal["ok", "missing", "damaged", "cut", "other", "unreadable", "no-hash"]
 WHOLE: frozenset[Word] = frozenset({"ok", "no-hash"})
 HEAD = ("file", "size", "sha256 expected", "sha256 found", "verdict")
 SHOWN = 12  # hexadecimal digits
@@ -54,7 +56,14 @@ def check_files(
     """Every file of the release, in the order in which they are used. Slow: each is read."""
     items = release_items(cluster, catalogue)
     expected = expected_hashes(cluster, catalogue, items)
-    return [_checked(item, cluster.artifacts_dir, expected.get(item.file, ""), digest) for item in items]
+    came = read_origins(cluster.artifacts_dir)
+    checked = [_checked(item, cluster.artifacts_dir, expected.get(item.file, ""), digest) for item in items]
+    return [
+        replace(one, verdict="other")
+        if is_of_another(came.get(one.file), one.found, item.origin.url)
+        else one
+        for one, item in zip(checked, items, strict=True)
+    ]
 
 
 def checked_as_data(checked: Sequence[Checked], cluster: Cluster) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from mk8s.artifacts.hashes import (
     record,
     refuse_other_list,
 )
+from mk8s.artifacts.origins import Came, is_of_another, read_origins, write_origins
 from mk8s.artifacts.outcomes import (
     DownloadError,
     Outcome,
@@ -50,7 +51,7 @@ from mk8s.artifacts.outcomes import (
 )
 from mk8s.artifacts.progress import Show
 from mk8s.artifacts.references import parse_reference
-from mk8s.artifacts.sources import Source
+from mk8s.artifacts.sources import Source, name_in
 from mk8s.distros.base import ArtifactItem
 from mk8s.errors import Mk8sError
 from mk8s.images import image_names
@@ -90,6 +91,7 @@ class Download:
     jobs: int = 4
     free: Callable[[Path], int] = free_bytes
     _limit: trio.CapacityLimiter = field(init=False)
+    _came: dict[str, Came] = field(init=False)
 
     async def run(self) -> list[Outcome]:
         """Fetch all that is missing or differs. The outcomes, in the order of the sources.
@@ -119,7 +121,13 @@ class Download:
 
     async def _hashes(self) -> Hashes:
         """Every list of hashes, as it is now: each fetched once."""
+        self._came = await _in_thread(read_origins, self.folder)
         recorded = await _in_thread(read_recorded, self.folder, self.sources)
+        for source in self.sources:
+            came = self._came.get(source.item.file)
+            if came and came.url != source.upstream:  # of another version: what was true of it says nothing
+                recorded.pop(source.item.file, None)
+                recorded.pop(name_in(source.upstream), None)
         wanted: dict[str, list[Source]] = {}
         for source in self.sources:
             url = source.url if is_list(source) else source.checksums_url
@@ -150,7 +158,8 @@ class Download:
             return self._failed(source, expected.problem)
         if found is None:
             return _Plan(source, expected)
-        if expected.sha256 in ("", found[0]):
+        other = is_of_another(self._came.get(source.item.file), found[0], source.upstream)
+        if expected.sha256 == found[0] or not (expected.sha256 or other):
             words = "" if expected.sha256 else "no hash of it is known"
             return self._done(Outcome(source.item, "here", *found, expected.published), words)
         self.show.say(f"{source.item.file} is here and is not what it should be: it is fetched again")
@@ -253,6 +262,9 @@ class Download:
         record(self.folder / RECORDED, hashes_of(first if own_list else [*first, *verified]))
         if own_list:
             record(self.folder / VERIFIED, hashes_of(verified))
+        upstream = {source.item.id: source.upstream for source in self.sources}
+        known = [o for o in files if upstream[o.item.id] and (o.published or o.verdict != "here")]
+        write_origins(self.folder, {o.item.file: Came(upstream[o.item.id], o.sha256) for o in known})
 
     def _failed(self, source: Source, problem: Mk8sError) -> Outcome:
         return self._done(Outcome(source.item, "failed", problem=problem), problem.problem)

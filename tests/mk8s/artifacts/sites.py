@@ -58,8 +58,8 @@ class Site:
         return next(_path(source.url) for source in self.sources if source.item.file == file)
 
     def here(self) -> dict[str, bytes]:
-        """What lies in the folder of the release under its own name."""
-        found = self.artifacts.iterdir() if self.artifacts.exists() else ()
+        """What lies in the folder of the release, but for hidden files."""
+        found = self.artifacts.glob("[!.]*") if self.artifacts.exists() else ()
         return {path.name: path.read_bytes() for path in found}
 
     def start(self, *words: str) -> subprocess.Popen[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -157,6 +156,36 @@ def test_a_damaged_file_is_replaced(site: Site) -> None:
     told, _ = download(site.artifacts, site.sources)
     assert site.here() == site.files
     assert any(f"{BINARY} is here and is not what it should be" in words for words in told.said)
+
+
+def test_another_versions_file_is_not_this_ones(tmp_path: Path, server: Server) -> None:
+    """The same name, whole, and by the recorded hash the right one: but fetched as something else."""
+    old, folder = source(server, "install.sh", b"old", listed=False), tmp_path / "artifacts"
+    download(folder, [old])
+    new = source(server, "v2/install.sh", b"new", listed=False)
+    new = replace(new, item=replace(new.item, file="install.sh"))
+    told, _ = download(folder, [new])
+    assert (told.verdicts, (folder / "install.sh").read_bytes()) == ({"install.sh": "fetched"}, b"new")
+    assert (folder / RECORDED).read_text() == f"{digest(b'new')}  install.sh\n"
+
+
+def test_without_a_network_another_versions_hashes_prove_nothing(tmp_path: Path, server: Server) -> None:
+    """The version was changed, and the new one's list cannot be had: that is told."""
+    folder = tmp_path / "artifacts"
+    download(folder, [source(server, "kubelet", b"old"), own_list()])
+    new = source(server, "v2/kubelet", b"new")
+    server.fault("/v2/kubelet.sha256", Status(503), always=True)
+    with pytest.raises(DownloadError, match="answers 503"):
+        download(folder, [replace(new, item=replace(new.item, file="kubelet")), own_list()])
+
+
+def test_a_file_that_is_the_same_in_both_versions_stays(tmp_path: Path, server: Server) -> None:
+    """By its hash, which the new version's list names."""
+    folder = tmp_path / "artifacts"
+    download(folder, [source(server, "runc", b"same")])
+    new = source(server, "v2/runc", b"same")
+    told, _ = download(folder, [replace(new, item=replace(new.item, file="runc"))])
+    assert told.verdicts == {"runc": "here"}
 
 
 def test_a_link_in_the_folder_is_replaced_and_not_followed(site: Site, tmp_path: Path) -> None:
@@ -371,4 +400,4 @@ def test_the_name_that_the_manifest_gives_is_the_files(tmp_path: Path, server: S
     renamed = replace(file, item=replace(file.item, file="runc"))
     server.content["/runc.amd64.sha256"] = f"{digest(content(1000))}  runc.amd64\n".encode()  # type: ignore[index]
     download(tmp_path / "artifacts", [renamed])
-    assert os.listdir(tmp_path / "artifacts") == ["runc"]  # noqa: PTH208
+    assert [path.name for path in (tmp_path / "artifacts").glob("[!.]*")] == ["runc"]

@@ -172,6 +172,25 @@ def test_without_any_hash_a_file_is_not_called_verified(
     assert found == {BINARY: "no-hash", IMAGES: "no-hash", SUMS: "missing"}
 
 
+def test_another_version_of_a_release_is_not_sent(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its files have the same names and a list of hashes: only where they came from tells."""
+    main(["download", str(site.manifest)])
+    text = site.manifest.read_text()
+    site.manifest.write_text(text.replace("v1.33.4+rke2r1", "v1.33.5+rke2r1"))
+    capsys.readouterr()
+    assert main(["validate", str(site.manifest)]) == 2
+    assert f"{site.artifacts / BINARY}: was fetched from https://github.com/" in capsys.readouterr().err
+    assert main(["tools", "check-artifacts", str(site.manifest), "--output", "json"]) == 2
+    found = {f["file"]: f["verdict"] for f in json.loads(capsys.readouterr().out)["files"]}
+    assert found == {BINARY: "other", IMAGES: "other", SUMS: "ok"}
+    make_site(site.folder, site.server)
+    listing = site.listing
+    assert missing_sources(listing.cluster, listing.catalogue) == []
+    site.manifest.write_text(text.replace("v1.33.4+rke2r1", "v1.33.5+rke2r1"))
+    wanted = missing_sources(site.listing.cluster, site.listing.catalogue)
+    assert {source.item.file for source in wanted} == {BINARY, IMAGES, SUMS}
+
+
 def run(site: Site, capsys: pytest.CaptureFixture[str]) -> str:
     """`mk8s run`; what it said. It ends at its state folder, which is a file, before any node is asked."""
     (site.folder / "state").write_text("")
