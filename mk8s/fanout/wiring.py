@@ -1,7 +1,7 @@
 """The courier of a run, put together from what the manifest and the journal say.
 
-In simulation (no `places`), nodes hand on only where the manifest asks for it with ``mode: on``: nothing is
-measured there, so ``auto`` has nothing to go by.
+In simulation (no `places`) nothing is measured, so ``auto`` goes by `limits.bandwidth` alone: without it
+nodes hand on only where the manifest asks for it with ``mode: on``.
 """
 
 from __future__ import annotations
@@ -43,17 +43,20 @@ class FanOutOffice:
     def make(self, hands: Hands) -> Delivery:
         """The courier; the plain delivery where the manifest wants no fan-out."""
         direct = DirectDelivery(hands, cut=self.cut, keep={file.sha256 for file in self.release})
-        mode = self.cluster.fan_out.mode
         places = MemoryPlaces() if self.places is None else self.places
         doors = Doors(self.cluster, hands, places, make_key())
         sent_to = self.cluster.limits.get("uploads", SENT_TO)
         self._courier = FanOutDelivery(self.cluster, hands, direct, doors, self._choose, sent_to)
-        is_off = mode == "off" or (mode == "auto" and self.places is None)
-        return direct if is_off else self._courier
+        return self._courier if self._may_hand_on() else direct
 
     async def close(self) -> list[str]:
         """Remove the keys of this run, and of an earlier one; nodes where one may still be."""
         return await self._courier.close() if self._courier else []
+
+    def _may_hand_on(self) -> bool:
+        """Whether there is anything to choose by: a rehearsal without a bandwidth has nothing."""
+        mode, known = self.cluster.fan_out.mode, self.places is not None or self.cluster.bandwidth
+        return mode == "on" or (mode == "auto" and bool(known))
 
     def _choose(self, say: Callable[[str], None]) -> Choice:
         cluster = self.cluster
