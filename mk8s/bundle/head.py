@@ -96,7 +96,7 @@ def read_note(content: bytes, index: Index) -> DeltaNote:
     """A delta's note, held against the index. Raises BundleError."""
     try:
         note = msgspec.json.decode(content, type=DeltaNote, strict=True)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{DELTA} is not a delta's note: {error}", remedy=FETCH_AGAIN) from error
     named = set(note.members)
     in_order = tuple(entry.path for entry in index.members if entry.path in named)

@@ -194,7 +194,7 @@ def read_index(content: bytes) -> Index:
     _refuse_other_formats(content)
     try:
         index = msgspec.json.decode(content, type=Index, strict=True)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{INDEX} is not an index: {error}", remedy=FETCH_AGAIN) from error
     if encode(index) != content:
         raise BundleError(f"{INDEX} is not written as mk8s writes it", remedy=FETCH_AGAIN)
@@ -216,7 +216,7 @@ def _refuse_other_formats(content: bytes) -> None:
     """A newer bundle is not damaged: say so before the strict reading does."""
     try:
         found = msgspec.json.decode(content, type=_AnyFormat)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     if found.kind == "mk8s-bundle" and found.format > FORMAT:
         raise BundleError(

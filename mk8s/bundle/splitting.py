@@ -235,7 +235,7 @@ def _read_set(first: Path) -> _Set:
         content = stream.read(LARGEST_LIST)
     try:
         known = msgspec.json.decode(content, type=ChunkList, strict=True)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"{listed} is no list of chunks: {error}", remedy="copy it again") from error
     if known.name != name or sum(chunk.size for chunk in known.chunks) != known.size:
         raise BundleError(f"{listed} is of another file, or was changed", remedy="copy it again")

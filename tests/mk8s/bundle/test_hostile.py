@@ -137,6 +137,8 @@ HOSTILE: dict[str, bytes] = {
     "zeros": bytes(10240),
     "only an end": END,
     "a text": b"hello " * 1000,
+    "an index nested without end": _with_index_text(b'{"kind":"mk8s-bundle","x":' + b"[" * 100_000),
+    "a note nested without end": with_note(b'{"x":' + b"[" * 100_000),
     "compressed": gzip.compress(GOOD),
     "an ordinary tar": tar_header("hello.txt", tarfile.REGTYPE) + END,
     "README is a link": tar_header("README.txt", tarfile.SYMTYPE, link="/etc/passwd") + GOOD[BLOCK:],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from pathlib import Path
@@ -120,6 +121,24 @@ def test_a_program_too_old_says_neither_yes_nor_no(said: str, key: Path, tmp_pat
     signed = check_signature(CONTENT, sign(CONTENT, key), tmp_path, program=str(old))
     assert signed == Signed("unchecked")
     refuse_signature(signed, "b", tmp_path, required=False)
+
+
+@pytest.mark.parametrize("words", [b"usage:", b"x\nusage:", b"Unsupported operation"])
+def test_words_within_a_signature_do_not_pass_for_those_of_an_old_program(
+    words: bytes, key: Path, signers: Path
+) -> None:
+    """ssh-keygen repeats the name of a hash that it does not know; it was not asked anything unknown."""
+    lines = sign(CONTENT, key).decode().splitlines()
+    raw = base64.b64decode("".join(lines[1:-1]))
+    changed = raw.replace(_string(b"sha512"), _string(words))
+    made = f"{lines[0]}\n{base64.b64encode(changed).decode()}\n{lines[-1]}\n"
+    assert changed != raw
+    assert check_signature(CONTENT, made.encode(), signers).state == "wrong"
+
+
+def _string(content: bytes) -> bytes:
+    """As SSH writes it."""
+    return len(content).to_bytes(4, "big") + content
 
 
 @pytest.mark.parametrize("name", ["missing", "folder", "no-key"])
