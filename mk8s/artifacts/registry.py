@@ -29,7 +29,7 @@ from machines.words import one_line
 from mk8s.artifacts.cache import Blob
 from mk8s.artifacts.challenge import Challenge, read_challenge, read_token
 from mk8s.artifacts.fetch import OnBytes, Wanted
-from mk8s.artifacts.logins import Logins
+from mk8s.artifacts.logins import Login, Logins
 from mk8s.artifacts.manifests import ACCEPT, LARGEST_DOCUMENT, Descriptor, Index, Manifest, read_document
 from mk8s.artifacts.places import Place, place_of
 from mk8s.artifacts.references import Reference, parse_reference
@@ -104,6 +104,7 @@ class Registry:
         self._sleep = sleep  # seconds
         self._passes: dict[tuple[str, str], _Pass] = {}
         self._challenges: dict[tuple[str, str], Challenge] = {}
+        self._not_its_own: set[tuple[str, str]] = set()  # challenges that another host made, after a redirect
 
     async def resolve_all(self, names: Sequence[str], arch: str) -> list[Resolved]:
         """All these images for Linux on `arch`, in order. Raises for the first that cannot be had."""
@@ -190,6 +191,8 @@ class Registry:
             challenge = read_challenge(answer.headers.get("www-authenticate", ""))
             if challenge:
                 self._challenges[place.key] = challenge
+                if urlsplit(answer.url).netloc.rpartition("@")[2] != place.host:
+                    self._not_its_own.add(place.key)
                 answer = await self._patiently(url, reference, await self._headers(place, reference))
         _refuse(answer, reference, place)
         return answer
@@ -212,7 +215,7 @@ class Registry:
 
     async def _headers(self, place: Place, reference: Reference) -> dict[str, str]:
         """What lets us in, as far as is known: nothing before the first challenge."""
-        challenge, login = self._challenges.get(place.key), self._logins.find(place.host)
+        challenge, login = self._challenges.get(place.key), self._login(place)
         if challenge is None:
             return {}
         if challenge.scheme == "basic":
@@ -224,8 +227,8 @@ class Registry:
 
     async def _pass(self, challenge: Challenge, place: Place, reference: Reference) -> _Pass:
         """A token for this repository, for whoever we are there."""
-        url = challenge.url(f"repository:{place.repository}:pull")
-        login = self._logins.find(place.host)
+        url = _token_url(challenge, place)
+        login = self._login(place)
         if not _may_be_asked(url, place, login is not None):
             raise RegistryError(
                 f"{place.host} wants a token from {one_line(challenge.realm)[:200]}, without encryption",
@@ -243,6 +246,10 @@ class Registry:
                 f"{place.host}: {error}", cause=f"{reference.asked} is wanted from there"
             ) from error
         return _Pass(f"Bearer {token}", trio.current_time() + max(lives, LEEWAY + 1))
+
+    def _login(self, place: Place) -> Login | None:
+        """Ours there; none where somebody else asks for it."""
+        return None if place.key in self._not_its_own else self._logins.find(place.host)
 
     def _forget(self, place: Place, headers: Mapping[str, str]) -> None:
         """Drop the token that was no use, unless another task has a new one already."""
@@ -275,6 +282,16 @@ async def _together(work: Callable[[_K], Awaitable[None]], keys: Iterable[_K]) -
             nursery.start_soon(one, key)
     if problems:
         raise problems[0]
+
+
+def _token_url(challenge: Challenge, place: Place) -> str:
+    try:
+        return challenge.url(f"repository:{place.repository}:pull")
+    except ValueError as error:
+        raise RegistryError(
+            f"{place.host} wants a token from {one_line(challenge.realm)[:200]}, which is no address",
+            remedy="is it a registry at all? name a mirror of yours in the manifest's `mirrors`",
+        ) from error
 
 
 def _may_be_asked(url: str, place: Place, with_login: bool) -> bool:

@@ -241,6 +241,32 @@ async def test_a_password_goes_to_no_other_host_without_encryption(store: Store,
 
 
 @pytest.mark.anyio
+async def test_a_password_is_not_given_to_whom_a_redirect_leads(store: Store, tmp_path: Path) -> None:
+    """Who answers there is not the registry that the password is for; a token for anybody is asked for."""
+    with RegistryServer(store) as server:
+        elsewhere = f"http://{server.other_host}/v2/pause/manifests/3.10"
+        own = f'Bearer realm="http://{server.host}/token",service="x"'
+        server.faults.append(Fault("manifests", status=302, headers={"Location": elsewhere}))
+        server.faults.append(Fault("manifests", status=401, headers={"WWW-Authenticate": own}))
+        async with desk(server, tmp_path, Logins({server.host: Login(*LOGIN)})) as d:
+            await d.registry.resolve(PAUSE, "amd64")
+    assert [request.authorization for request in server.asked("/token")] == [""]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("realm", ["http://[", "https://[zz]/token"])
+async def test_a_token_server_that_is_no_address_is_told(realm: str, store: Store, tmp_path: Path) -> None:
+    """A registry may say anything."""
+    with RegistryServer(store) as server:
+        server.faults.append(
+            Fault("manifests", status=401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+        )
+        async with desk(server, tmp_path) as d:
+            with pytest.raises(RegistryError, match="which is no address"):
+                await d.registry.resolve(PAUSE, "amd64")
+
+
+@pytest.mark.anyio
 async def test_a_token_that_ends_on_the_way_is_fetched_anew(store: Store, tmp_path: Path) -> None:
     """Large layers take longer than tokens live."""
     with RegistryServer(store, tokens=True) as server:
