@@ -161,6 +161,10 @@ class Rollout:
         around = self.around
         return expected_files(self.cluster, nodes, self.binding.distro, around.release, around.images)
 
+    def tell(self, say: Callable[[str], None]) -> None:
+        """Let somebody hear what concerns no single node: how files will travel."""
+        self._fan_out.say = say
+
     async def remove_keys(self) -> list[str]:
         """Take the keys of the fan-out off all nodes, an earlier run's too; where one may still be.
 

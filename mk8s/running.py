@@ -118,6 +118,7 @@ def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: flo
         screen.say("stopping at once" if at_once else STOPPING.format(grace))
 
     async def main() -> Result:
+        rollout.tell(lambda words: screen.say(printable(words)))
         try:
             await rollout.remove_keys()
             for words in await refresh_healthy(rollout, states):

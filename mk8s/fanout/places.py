@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from mk8s.errors import Mk8sError
 from mk8s.state import StateFolder
 
 __all__ = ["FilePlaces", "MemoryPlaces", "Places"]
@@ -68,7 +69,8 @@ class FilePlaces:
 
     def remove(self, node: str) -> None:
         if self._nodes.pop(node, None) is not None:
-            self._write()
+            with suppress(Mk8sError):  # a name too many costs the next run a look
+                self._write()
 
     @property
     def _path(self) -> Path:
@@ -79,7 +81,7 @@ class FilePlaces:
             text = json.dumps(self._nodes, indent=2, sort_keys=True) + "\n"
             self._state.write_private(self._path, text.encode())
             return
-        with suppress(OSError):  # one that stays costs the next run a look
+        with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
 

@@ -38,6 +38,7 @@ class FanOutOffice:
     places: Places | None  # None: a simulation
     capacity: Callable[[], int]  # nodes that may receive at the same time
     expected: Callable[[], Expected]  # what is still to be brought to nodes
+    say: Callable[[str], None] = lambda _words: None  # hears what was chosen, for all nodes
     _courier: FanOutDelivery | None = field(default=None, init=False)
 
     def make(self, hands: Hands) -> Delivery:
@@ -58,9 +59,15 @@ class FanOutOffice:
         mode, known = self.cluster.fan_out.mode, self.places is not None or self.cluster.bandwidth
         return mode == "on" or (mode == "auto" and bool(known))
 
-    def _choose(self, say: Callable[[str], None]) -> Choice:
+    def _choose(self, note: Callable[[str], None]) -> Choice:
+        """`note`: the same for the node whose file is the first."""
         cluster = self.cluster
-        return Choice(cluster.fan_out, self.expected(), self.capacity(), cluster.bandwidth, say)
+
+        def told(words: str) -> None:
+            note(words)
+            self.say(words)
+
+        return Choice(cluster.fan_out, self.expected(), self.capacity(), cluster.bandwidth, told)
 
 
 def expected_files(
