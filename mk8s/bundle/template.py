@@ -41,7 +41,12 @@ ARTIFACTS_DIR = "./artifacts"
 CONFIGS = (("nodes", EACH, "config"), ("config", EACH))
 FILES = (("manifests", EACH), ("registries", "access", EACH, "ca_file"))
 PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9._/+-]*")
-URL_PASSWORD = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
+URL_LOGIN = re.compile(r"(?:(?<=http)|(?<=https))://[^/?#@\s]+@|://[^/@\s:]*:[^/@\s]+@", re.IGNORECASE)
+"""Also a name alone: many servers take a token for it."""
+SIGNED_URL = re.compile(
+    r"([?&][^=&#\s]*(?:sig|token|key|pass|secret|cred|auth)[^=&#\s]*=)[^&#\s\"']+", re.IGNORECASE
+)
+"""A word of a query by which whoever has the URL is let in, as stores of objects make them."""
 SHORTEST = 4  # of secrets that are looked for everywhere; mk8s.secrets has the same bound
 MOST_BYTES = 8 << 20  # never the first bound: the manifest was read before
 
@@ -88,7 +93,8 @@ class _Hider:
 
     def clean(self, text: str) -> str:
         """The text with stars in place of secrets, for comments."""
-        return URL_PASSWORD.sub(f"://{HIDDEN}@", self._inside.redact(text.replace(PLACEHOLDER, HIDDEN)))
+        text = URL_LOGIN.sub(f"://{HIDDEN}@", self._inside.redact(text.replace(PLACEHOLDER, HIDDEN)))
+        return SIGNED_URL.sub(rf"\g<1>{HIDDEN}", text)
 
 
 def secrets_of(text: str, cluster: Cluster, catalogue: Catalogue) -> tuple[str, ...]:

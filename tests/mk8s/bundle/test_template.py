@@ -224,6 +224,39 @@ def test_a_password_in_a_url_of_the_manifest_does_not_travel() -> None:
     assert blanks(made) == ('mirrors["https://a.example"]',)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:hush-hush@b.example/file",
+        "https://hush-hush@b.example/file",
+        "https://hush-hush:@b.example/file",
+        "HTTPS://:hush-hush@b.example/file",
+        "https://b.example/file?X-Amz-Date=1&X-Amz-Signature=hush-hush&X-Amz-Expires=2",
+        "https://b.example/file?sv=2024&sig=hush-hush",
+        "https://b.example/file?access_token=hush-hush#x",
+    ],
+)
+def test_what_lets_in_with_a_url_does_not_travel(url: str) -> None:
+    """A login, also a token in the place of the name, and the signature of a signed URL."""
+    text = (
+        f"# {url}\ndistro: rke2\nversion: v1.28.3+rke2r2\nnodes: [{{address: 10.0.0.1, role: server}}]\n"
+        f"artifacts: {{rke2: {{url: '{url}', checksum: {'a' * 64}}}}}\n"
+    )
+    made = template(text)
+    assert "hush-hush" not in made
+    assert blanks(made) == ("artifacts.rke2.url",)
+
+
+def test_other_urls_stay() -> None:
+    """A query is no secret by itself, and an @ behind the host no login."""
+    url = "https://b.example/a@b/file?download=1&arch=amd64"
+    text = (
+        f"name: x # {url}\ndistro: rke2\nversion: v1.28.3+rke2r2\nartifacts_dir: ./artifacts\n"
+        f"nodes: [{{address: 10.0.0.1, role: server}}]\nartifacts: {{rke2: {{url: '{url}'}}}}\n"
+    )
+    assert template(text) == NOTE + text
+
+
 def test_a_short_secret_is_taken_out_where_it_stands_and_blots_out_nothing_else() -> None:
     """A token of three letters is weak; ordinary words stay readable."""
     text = (
