@@ -1,7 +1,6 @@
 """What began with which release, where it is about registries and image archives. Pure.
 
-Every table says: minor release -> first patch release that has it. A minor above the table's last has it,
-a minor that the table leaves out has not. K3s and RKE2 of one number are one engine, released together.
+K3s and RKE2 of one number are one engine, released together.
 
 Sources: the engine's flag tables and documentation at the release tags; containerd's sources at its tags
 (``_default`` came with v1.6.17, `config_path` with v1.5.0); k0s's documentation of its runtime.
@@ -10,8 +9,8 @@ Sources: the engine's flag tables and documentation at the release tags; contain
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import TypeAlias
+
+from mk8s.distros.releases import Release, Since, has
 
 __all__ = [
     "CERTS_D",
@@ -23,8 +22,6 @@ __all__ = [
     "begins_with",
     "conditional_import",
 ]
-
-Since: TypeAlias = Mapping[int, int]
 
 NUMBERS = re.compile(r"v?(?P<major>\d+)\.(?P<minor>\d+)\.(?P<patch>\d+)")
 
@@ -47,10 +44,7 @@ def begins_with(version: str, since: Since) -> bool:
     found = NUMBERS.match(version)
     if not found or int(found["major"]) > 1:
         return True
-    minor, patch = int(found["minor"]), int(found["patch"])
-    if minor in since:
-        return patch >= since[minor]
-    return minor > max(since)
+    return has(Release(int(found["minor"]), int(found["patch"])), since)
 
 
 def conditional_import(version: str) -> bool:

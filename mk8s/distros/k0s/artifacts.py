@@ -13,7 +13,8 @@ from pathlib import PurePosixPath
 from mk8s.cluster import Cluster, Role
 from mk8s.distros import bare
 from mk8s.distros.base import ArtifactItem, Origin
-from mk8s.distros.k0s.versions import BUNDLE_NAMES_OS, CHECKSUMS, has, release_of
+from mk8s.distros.k0s.versions import BUNDLE_NAMES_OS, CHECKSUMS, release_of
+from mk8s.distros.releases import has
 
 __all__ = ["artifact_items", "workers"]
 

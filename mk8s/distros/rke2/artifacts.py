@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Origin, Situation
+from mk8s.distros.releases import NEWEST, Release, has
 from mk8s.distros.rke2.config import data_dir, words
-from mk8s.distros.rke2.versions import CORE_IMAGES, TRAEFIK_IN_CORE, ZST_IMAGES, Release, has, parse_version
+from mk8s.distros.rke2.versions import CORE_IMAGES, TRAEFIK_IN_CORE, ZST_IMAGES, parse_version
 from transports.base import File
 
 __all__ = [
@@ -100,8 +101,8 @@ def unknown_ids(cluster: Cluster) -> list[str]:
 
 
 def release_of(cluster: Cluster) -> Release:
-    """The cluster's release numbers. A version that is none is a fault, so the newest stands in for it."""
-    return parse_version(cluster.version) or Release(minor=99, patch=0)
+    """The cluster's release numbers; the newest for a version that is none."""
+    return parse_version(cluster.version) or NEWEST
 
 
 def cni_of(cluster: Cluster) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from mk8s.cluster import Cluster, Node
+from mk8s.distros.releases import Since, has
 from mk8s.distros.rke2 import versions
 from mk8s.distros.rke2.artifacts import (
     ARCHIVE_SUFFIXES,
@@ -162,11 +163,11 @@ def _ingress(cluster: Cluster) -> Iterator[str]:
 
 
 def _choices(
-    cluster: Cluster, key: str, choices: Mapping[str, versions.Since], given: tuple[str, ...]
+    cluster: Cluster, key: str, choices: Mapping[str, Since], given: tuple[str, ...]
 ) -> Iterator[str]:
     if key not in cluster.primary.config:
         return
-    possible = [name for name, since in choices.items() if versions.has(release_of(cluster), since)]
+    possible = [name for name, since in choices.items() if has(release_of(cluster), since)]
     for name in given:
         if name not in possible:
             close = difflib.get_close_matches(name, possible, n=1)
@@ -177,7 +178,7 @@ def _choices(
 
 
 def _datastore(cluster: Cluster) -> Iterator[str]:
-    if versions.has(release_of(cluster), versions.DATASTORE_ENDPOINT):
+    if has(release_of(cluster), versions.DATASTORE_ENDPOINT):
         return
     for node in cluster.servers:
         if "datastore-endpoint" in node.config:

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from mk8s.cluster import Cluster, Node
 from mk8s.commands import has_folder, make_folder, unit_disable, unit_enable, unit_is_enabled, unit_stop
 from mk8s.distros.base import Question, Situation
+from mk8s.distros.releases import has
 from mk8s.distros.rke2 import commands, versions
 from mk8s.distros.rke2.artifacts import archives, cni_of, images_dir, release_of, staged, staging_dir
 from mk8s.distros.rke2.commands import unit_of
@@ -95,8 +96,8 @@ def bootstrap(s: Situation) -> list[Step]:
 
 def _guards(s: Situation) -> list[Step]:
     release = release_of(s.cluster)
-    guarded = versions.has(release, versions.NM_CLOUD_SETUP_GUARD)
-    if not guarded or versions.has(release, versions.NO_NM_CLOUD_SETUP_GUARD):
+    guarded = has(release, versions.NM_CLOUD_SETUP_GUARD)
+    if not guarded or has(release, versions.NO_NM_CLOUD_SETUP_GUARD):
         return []
     return [WaitFor("nm-cloud-setup is off", commands.has_nm_cloud_setup(), nm_cloud_setup_is_off)]
 

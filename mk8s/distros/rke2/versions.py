@@ -1,15 +1,14 @@
 """RKE2 release numbers, and what began or ended with which release.
 
-Every table says: minor release -> first patch release that has it. A minor above the table's last has
-it, a minor that the table leaves out has not. The numbers come from RKE2's own packaging scripts, unit
-files and flag tables at the release tags.
+The numbers come from RKE2's own packaging scripts, unit files and flag tables at the release tags.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+
+from mk8s.distros.releases import Release, Since, read_release
 
 __all__ = [
     "CNI_CHOICE",
@@ -21,12 +20,8 @@ __all__ = [
     "TRAEFIK_IN_CORE",
     "UNIT_NOTIFIES",
     "ZST_IMAGES",
-    "Release",
-    "has",
     "parse_version",
 ]
-
-Since: TypeAlias = Mapping[int, int]
 
 VERSION = re.compile(r"v1\.(?P<minor>\d+)\.(?P<patch>\d+)(-rc\d+)?\+rke2r\d+")
 
@@ -52,21 +47,6 @@ NM_CLOUD_SETUP_GUARD: Since = {21: 2, 22: 3}  # the unit refuses to start beside
 NO_NM_CLOUD_SETUP_GUARD: Since = {32: 11, 33: 7, 34: 3, 35: 0}  # ... and from here on no longer
 
 
-class Release(NamedTuple):
-    """The two numbers that decide: v1.MINOR.PATCH."""
-
-    minor: int
-    patch: int
-
-
 def parse_version(text: str) -> Release | None:
     """The numbers in a tag such as ``v1.33.4+rke2r1``; None when it is not one."""
-    found = VERSION.fullmatch(text)
-    return Release(int(found["minor"]), int(found["patch"])) if found else None
-
-
-def has(release: Release, since: Since) -> bool:
-    """Whether what the table dates is in this release."""
-    if release.minor in since:
-        return release.patch >= since[release.minor]
-    return release.minor > max(since)
+    return read_release(VERSION, text)

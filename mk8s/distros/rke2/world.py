@@ -20,12 +20,13 @@ from urllib.parse import urlsplit
 import yaml
 
 from mk8s.cluster import Cluster
+from mk8s.distros.releases import has
 from mk8s.distros.rke2.artifacts import release_of
 from mk8s.distros.rke2.commands import ADMIN_KUBECONFIG
 from mk8s.distros.rke2.config import DATA_DIR, is_true
 from mk8s.distros.rke2.faults import SAME_ON_ALL_SERVERS
 from mk8s.distros.rke2.readiness import CONTROL_PLANE, ETCD, IS_VOTER
-from mk8s.distros.rke2.versions import UNIT_NOTIFIES, has
+from mk8s.distros.rke2.versions import UNIT_NOTIFIES
 from transports.simulated import ServiceFailed, SimulatedHost, SimulatedNetwork, SimulatedService
 
 __all__ = ["AGENT_UNIT", "SERVER_UNIT", "Member", "NodeObject", "World", "config_of", "data_dir_of"]

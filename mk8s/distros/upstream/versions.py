@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from mk8s.cluster import Cluster
+from mk8s.distros.releases import NEWEST, Release, read_release
 
-__all__ = ["Release", "parse_version", "release_of"]
+__all__ = ["parse_version", "release_of"]
 
 VERSION = re.compile(r"v1\.(?P<minor>0|[1-9]\d*)\.(?P<patch>0|[1-9]\d*)(-(alpha|beta|rc)\.\d+)?")
 
 
-class Release(NamedTuple):
-    """The two numbers that decide: v1.MINOR.PATCH."""
-
-    minor: int
-    patch: int
-
-
 def parse_version(text: str) -> Release | None:
     """The numbers in a tag such as ``v1.20.2``; None when it is not one."""
-    found = VERSION.fullmatch(text)
-    return Release(int(found["minor"]), int(found["patch"])) if found else None
+    return read_release(VERSION, text)
 
 
 def release_of(cluster: Cluster) -> Release:
-    """The cluster's release numbers. A version that is none is a fault, so the newest stands in for it."""
-    return parse_version(cluster.version) or Release(minor=99, patch=0)
+    """The cluster's release numbers; the newest for a version that is none."""
+    return parse_version(cluster.version) or NEWEST

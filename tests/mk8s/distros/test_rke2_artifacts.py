@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from mk8s.cluster import ArtifactSource
+from mk8s.distros.releases import has
 from mk8s.distros.rke2 import DISTRO
 from mk8s.distros.rke2.artifacts import archives
-from mk8s.distros.rke2.versions import DATASTORE_ENDPOINT, UNIT_NOTIFIES, has, parse_version
+from mk8s.distros.rke2.versions import DATASTORE_ENDPOINT, UNIT_NOTIFIES, parse_version
 from tests.mk8s.distros.situations import make_cluster, make_node, situation
 
 BASE = ["sha256sum-amd64.txt", "rke2.linux-amd64.tar.gz"]

@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from mk8s.cluster import ArtifactSource
+from mk8s.distros.releases import Release
 from mk8s.distros.upstream import images, parts
-from mk8s.distros.upstream.versions import Release, parse_version, release_of
+from mk8s.distros.upstream.versions import parse_version, release_of
 from mk8s.steps import Run, Upload
 from tests.mk8s.distros.situations import make_node
 from tests.mk8s.distros.upstream.made import cluster, situation, with_arm
