@@ -12,14 +12,14 @@ This module knows no file and no release. Begin reading at `Web.open`.
 
 from __future__ import annotations
 
+import netrc
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -254,10 +254,26 @@ def _seconds_to_wait(text: str, now: datetime | None = None) -> float:
         return 0.0
 
 
-def _netrc() -> Any:
+class _Netrc(httpx.Auth):
+    """Logins by host. Its `default` is nobody's own, so nobody gets it; a URL's own login goes before."""
+
+    def __init__(self, file: str | None) -> None:
+        self._hosts = netrc.netrc(file).hosts
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        user, password = request.url.username, request.url.password
+        if not request.url.userinfo and request.url.host != "default":
+            user, _, password = self._hosts.get(request.url.host, ("", "", ""))
+        if user or password:
+            yield from httpx.BasicAuth(user, password).auth_flow(request)
+        else:
+            yield request
+
+
+def _netrc() -> _Netrc | None:
     """The user's logins, where there is a file of them."""
     try:
-        return httpx.NetRCAuth(os.environ.get("NETRC") or None)
+        return _Netrc(os.environ.get("NETRC") or None)
     except FileNotFoundError:
         return None
     except Exception as error:  # netrc's own error class, or a file that cannot be read

@@ -121,6 +121,20 @@ def test_a_login_comes_from_netrc_and_goes_to_its_host_only(server: Server, tmp_
     assert second == ""
 
 
+def test_a_login_for_any_host_goes_to_none(server: Server, tmp_path: Path) -> None:
+    """A release comes from hosts that nobody has heard of, by redirects."""
+    (tmp_path / "netrc").write_text("default login me password secret\n")
+    get(server.url("/a"))
+    assert "authorization" not in server.asked[0][2]
+
+
+def test_a_urls_own_login_goes_before_that_of_netrc(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    get(server.url("/a").replace("://", "://you:word@"))
+    sent = server.asked[0][2]["authorization"]
+    assert base64.b64decode(sent.removeprefix("Basic ")) == b"you:word"
+
+
 def test_a_header_with_a_login_stays_with_its_host(server: Server) -> None:
     """A registry's token is not for the storage that it sends us to."""
     server.fault("/a", Status(302, {"Location": f"http://localhost:{server.port}/a"}))
