@@ -219,23 +219,28 @@ def refuse_without_room(node: str, steps: Sequence[Upload], found: Sequence[Room
     A file of the right size at its target is taken for the file: it is hashed before it would be sent.
     """
     missing: dict[str, int] = {}
-    folders: dict[str, list[str]] = {}
+    folders: dict[str, list[PurePosixPath]] = {}
     free = {room.device: room.free for room in found}
     for step, room in zip(steps, found, strict=True):
         need = 0 if room.target == step.source.size else max(0, step.source.size - room.part)
         missing[room.device] = missing.get(room.device, 0) + need
-        if need and str(step.target.parent) not in folders.setdefault(room.device, []):
-            folders[room.device].append(str(step.target.parent))
-    full = [device for device in missing if missing[device] > free[device]]
+        if need:
+            folders.setdefault(room.device, []).append(step.target.parent)
+    full = {device: _outermost(folders[device]) for device in missing if missing[device] > free[device]}
     if full:
-        words = [_short_of(folders[device], missing[device], free[device]) for device in full]
-        where = " and ".join(folder for device in full for folder in folders[device])
+        words = [_short_of(full[device], missing[device], free[device]) for device in full]
+        where = " and ".join(folder for names in full.values() for folder in names)
         raise ActionError(
             "disk.full",
             "disk",
             message="; ".join(words),
             remedy=f"free some space on {node}, or mount a larger disk at {where}",
         )
+
+
+def _outermost(folders: Sequence[PurePosixPath]) -> list[str]:
+    """Each once, without those that lie below another."""
+    return [str(one) for one in dict.fromkeys(folders) if not set(one.parents) & set(folders)]
 
 
 def _short_of(folders: Sequence[str], need: int, free: int) -> str:

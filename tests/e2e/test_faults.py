@@ -82,7 +82,7 @@ def test_a_server_that_loses_power_in_its_join_is_completed_later(
 
 
 def test_a_cable_pulled_during_an_upload_costs_a_retry(lab: LabMaker, tmp_path: Path) -> None:
-    """The attempt is lost, and the same run sends the file again when the cable is back."""
+    """The attempt is lost, and the same run sends what is missing of the file when the cable is back."""
     large = build_release(tmp_path / "release", DEFAULT_VERSION, machine_arch(), images_size=IMAGES)
     driver = drive(lab.fresh(1), tmp_path, large)
     with driver.running() as process:
@@ -94,10 +94,10 @@ def test_a_cable_pulled_during_an_upload_costs_a_retry(lab: LabMaker, tmp_path: 
     assert (process.returncode, driver.node_states()) == (0, ["healthy"]), err
     errors = of_kind(driver.records(), "error", "stage")
     assert errors[0].lineage == ("connection.lost", "connection")
-    assert "the connection was lost: upload rke2-images.linux-amd64.tar.zst" in errors[0].message
+    assert re.search(r"the connection was lost: send \d+ bytes of rke2-images", errors[0].message)
     (done,) = of_kind(driver.records(), "done", "stage")
     assert done.attempt == len(errors) + 1
-    assert done.evidence["uploaded"] > IMAGES
+    assert 0 < done.evidence["uploaded"] < IMAGES
 
 
 def test_an_sshd_that_restarts_with_all_its_sessions_is_only_logged_in_to_again(
@@ -121,8 +121,8 @@ def test_a_full_disk_sets_the_node_aside(lab: LabMaker, release: Path, tmp_path:
     driver.on_host(1, SMALL_DISK)
     first = driver.run()
     assert (first.code, driver.node_states()) == (1, ["quarantined"])
-    assert f"{driver.name(1)}: quarantined at stage: /var/lib/mk8s/artifacts/" in first.err
-    assert "rke2-images.linux-amd64.tar.zst needs 8.0 MiB, and " in first.err
+    complaint = rf"{driver.name(1)}: quarantined at stage: /var/lib/mk8s/artifacts\S* needs 8\.\d MiB, and "
+    assert re.search(complaint, first.err), first.err
     assert f"hint: free some space on {driver.name(1)}, or mount a larger disk at" in first.err
 
     driver.on_host(1, "umount /var/lib/mk8s")

@@ -236,6 +236,14 @@ async def test_room_is_asked_for_once_for_all_that_is_still_to_be_sent() -> None
     assert on.host.files == {}
 
 
+async def test_a_folder_below_another_is_not_named_beside_it() -> None:
+    """One disk, one place to make room at."""
+    on = scene(disk_free=80 * MIB)
+    failure = await on.fail(UPLOAD, replace(UPLOAD, target=PurePosixPath("/var/lib/deep/more.tar")))
+
+    assert failure.message == "/var/lib needs 100.0 MiB, and 80.0 MiB are free there"
+
+
 async def test_what_is_there_needs_no_room() -> None:
     """Neither a file that stands at its target, nor the beginning of one."""
     on = scene(disk_free=110 * MIB)
