@@ -87,7 +87,7 @@ def artifact_items(cluster: Cluster) -> list[ArtifactItem]:
             True,
             EVERYONE,
             True,
-            Origin(destination=f"{images_dir(cluster.primary)}/{cluster.artifacts[name].name}"),
+            _origin_of_extra(cluster, cluster.artifacts[name].name),
         )
         for name in _extra_ids(cluster)
     ]
@@ -159,6 +159,16 @@ def _origin(cluster: Cluster, part: _Part, arch: str) -> Origin:
         return Origin(INSTALLER, destination=_place(cluster, part))
     hashes = "" if part.id == "checksums" else _published(cluster, f"sha256sum-{arch}.txt")
     return Origin(_published(cluster, part.name), hashes, arch=arch, destination=_place(cluster, part))
+
+
+def _origin_of_extra(cluster: Cluster, name: str) -> Origin:
+    """RKE2's own, if it is called so: images of vSphere, Harvester or another CNI. Else the user's."""
+    place = str(images_dir(cluster.primary) / name)
+    own = OWN_NAME.fullmatch(name)
+    if not own:
+        return Origin(destination=place)
+    hashes = _published(cluster, f"sha256sum-{own[1]}.txt")
+    return Origin(_published(cluster, name), hashes, arch=own[1], destination=place)
 
 
 def _published(cluster: Cluster, name: str) -> str:

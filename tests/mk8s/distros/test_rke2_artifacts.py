@@ -96,6 +96,21 @@ def test_the_manifest_may_add_image_archives() -> None:
     ]
 
 
+def test_an_added_archive_with_one_of_rke2s_own_names_comes_from_the_release() -> None:
+    """Images of clouds are files of the release that no config names; RKE2's packaging scripts name them."""
+    name = "rke2-images-vsphere.linux-amd64.tar.zst"
+    cluster = make_cluster(artifacts={"imagesVsphere": ArtifactSource(name=name)})
+
+    (added,) = [item for item in DISTRO.artifacts(cluster) if item.file == name]
+
+    folder = "https://github.com/rancher/rke2/releases/download/v1.33.4%2Brke2r1"
+    assert (added.origin.url, added.origin.checksums_url) == (
+        f"{folder}/{name}",
+        f"{folder}/sha256sum-amd64.txt",
+    )
+    assert added.origin.destination == f"/var/lib/rancher/rke2/agent/images/{name}"
+
+
 def test_a_mixed_cluster_needs_both_architectures_and_each_node_gets_its_own() -> None:
     primary = make_node("srv-1", "primary", "10.0.0.11")
     agent = make_node("agent-1", "agent", "10.0.0.21", arch="arm64")
