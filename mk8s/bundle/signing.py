@@ -19,6 +19,7 @@ from typing import Literal
 
 from machines.words import printable
 from mk8s.bundle.index import FETCH_AGAIN, INDEX, SIGNATURE, BundleError
+from mk8s.bundle.splitting import is_chunk, whole_of
 
 __all__ = ["NAMESPACE", "Signed", "check_signature", "refuse_signature", "sign", "words_for_hand_check"]
 
@@ -118,7 +119,7 @@ def refuse_signature(signed: Signed, name: str, signers: Path, *, required: bool
 
 
 def words_for_hand_check(bundle: Path, who: str, signers: Path) -> str:
-    """The commands that check the signature of a bundle, or of an unpacked one's folder, without mk8s."""
+    """The commands that check a signature without mk8s: of a bundle, of chunks, or of an unpacked folder."""
     place = shlex.quote(str(bundle))
     check = (
         f"ssh-keygen -Y verify -f {shlex.quote(str(signers))} -I {shlex.quote(who or 'NAME@PLACE')} "
@@ -126,7 +127,14 @@ def words_for_hand_check(bundle: Path, who: str, signers: Path) -> str:
     )
     if bundle.is_dir():
         return f"{check} {place}/{SIGNATURE} < {place}/{INDEX}"
-    return f"tar -xOf {place} {SIGNATURE} > {SIGNATURE}\ntar -xOf {place} {INDEX} | {check} {SIGNATURE}"
+    if is_chunk(bundle):
+        place = f"{shlex.quote(str(whole_of(bundle)[0]))}.[0-9]*"
+        return _from_tar(f"cat {place} | tar -xOf -", check)
+    return _from_tar(f"tar -xOf {place}", check)
+
+
+def _from_tar(member: str, check: str) -> str:
+    return f"{member} {SIGNATURE} > {SIGNATURE}\n{member} {INDEX} | {check} {SIGNATURE}"
 
 
 class _NoAnswerError(Exception):

@@ -12,11 +12,13 @@ import pytest
 from mk8s.bundle.head import Head
 from mk8s.bundle.index import BundleError
 from mk8s.bundle.signing import Signed, check_signature, refuse_signature, sign, words_for_hand_check
+from mk8s.bundle.splitting import split
 from tests.mk8s.bundle.making import bundle, head_of, written
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="there is no ssh-keygen here")
 
 CONTENT = head_of().content
+MEDIUM = 500_000  # bytes
 
 
 def key_in(folder: Path, name: str) -> Path:
@@ -139,6 +141,15 @@ def test_words_within_a_signature_do_not_pass_for_those_of_an_old_program(
 def _string(content: bytes) -> bytes:
     """As SSH writes it."""
     return len(content).to_bytes(4, "big") + content
+
+
+def test_the_commands_for_checking_chunks_by_hand_work(key: Path, signers: Path, tmp_path: Path) -> None:
+    """Whichever chunk was named: the signature is in the first ones, and they lie side by side."""
+    head: Head = head_of(signature=sign(head_of().content, key))
+    chunks = split(written(tmp_path / "a bundle.mk8s.tar", bundle(head=head)), MEDIUM, tmp_path / "a medium")
+    words = words_for_hand_check(chunks[1], "alice@example.org", signers)
+    done = subprocess.run(["sh", "-ec", words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Good" in done.stdout) == (0, True), done.stderr
 
 
 @pytest.mark.parametrize("name", ["missing", "folder", "no-key"])
