@@ -127,7 +127,9 @@ class Stage:
     def has(self, entry: Entry) -> bool:
         """Whether it lies on the stage, whole, from a time before."""
         path = self._path(entry)
-        return path.is_file() and path.stat().st_size == entry.size and digest_of_file(path) == entry.sha256
+        if path.is_symlink() or not path.is_file():  # a link would be moved to the file's place
+            return False
+        return path.stat().st_size == entry.size and digest_of_file(path) == entry.sha256
 
     def put(self, entry: Entry, content: Iterable[bytes]) -> None:
         """Write a member onto the stage. `content` raises where it is not what the index says."""

@@ -91,6 +91,19 @@ def test_no_link_in_the_folder_is_followed(at: str, tmp_path: Path) -> None:
     assert (folder / at).is_symlink()
 
 
+def test_no_link_on_the_stage_comes_to_a_files_place(tmp_path: Path) -> None:
+    """It leads to the right content, and may lead to other content later."""
+    head = head_of()
+    stage = tmp_path / "folder" / ".mk8s-unpack"
+    stage.mkdir(parents=True)
+    for number, entry in enumerate(head.index.members):
+        (tmp_path / f"{number}").write_bytes(contents()[entry.path])
+        (stage / f"{number:06d}").symlink_to(tmp_path / f"{number}")
+    unpack(read(bundle()), tmp_path / "folder")
+    assert tree(tmp_path / "folder") == expected()
+    assert not any(path.is_symlink() for path in (tmp_path / "folder").rglob("*"))
+
+
 def test_a_fault_at_the_very_end_leaves_nothing(tmp_path: Path) -> None:
     """Not even folders that were made for it."""
     spoilt = bundle(instead={"mk8s/mk8s": b"#!/bin/zz\n"})
