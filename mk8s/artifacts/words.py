@@ -11,6 +11,7 @@ from typing import Any
 
 from mk8s.amounts import bytes_in_words
 from mk8s.artifacts.catalogue import Artifact, Image, Listed
+from mk8s.artifacts.egress import shown_url
 from mk8s.cluster import Cluster
 
 __all__ = ["listed_as_data", "listed_as_text"]
@@ -93,7 +94,7 @@ def _origins(artifacts: Sequence[Artifact]) -> Iterator[str]:
         if artifact.sha256:
             yield f"  sha256 {artifact.sha256}, from the manifest"
         elif artifact.checksums_url:
-            yield f"  its hash: {artifact.checksums_url}"
+            yield f"  its hash: {shown_url(artifact.checksums_url)}"
 
 
 def _origin(artifact: Artifact) -> str:
@@ -105,7 +106,7 @@ def _origin(artifact: Artifact) -> str:
         return "yours: it is not fetched"
     if artifact.kind == "hashes":
         return "written here when files are fetched, or yours"
-    return artifact.url
+    return shown_url(artifact.url)
 
 
 def _image_lines(images: Sequence[Image]) -> list[str]:

@@ -185,6 +185,18 @@ def test_the_table_names_every_file_and_its_url(tmp_path: Path) -> None:
     assert all(artifact.url in text and artifact.file in text for artifact in found.artifacts)
 
 
+def test_the_table_shows_no_login_and_no_signature_of_a_url(tmp_path: Path) -> None:
+    """It is what people paste into their tickets."""
+    cluster = made(
+        tmp_path,
+        "distro: k3s\nversion: v1.33.4+k3s1\n"
+        "artifacts: {binary: {url: 'https://me:hush-hush@m.example/k3s?sig=hush-hush'}}\n",
+    )
+    text = listed_as_text(listed(cluster), cluster)
+    assert "https://m.example/k3s?…" in text
+    assert "hush-hush" not in text
+
+
 def test_the_data_says_which_form_it_has(tmp_path: Path) -> None:
     cluster = made(tmp_path, "distro: rke2\nversion: v1.33.4+rke2r1\n")
     data = listed_as_data(listed(cluster), cluster)
