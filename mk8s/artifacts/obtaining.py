@@ -59,7 +59,7 @@ def fetch_missing(cluster: Cluster, missing: Sequence[Source]) -> bool:
         return False
     show = choose_show("text")
     try:
-        show.say(f"{len(wanted)} release files are not in {cluster.artifacts_dir}: fetching them")
+        show.say(f"{len(wanted)} of the release's files not in {cluster.artifacts_dir}: fetching")
         _download(cluster, wanted, egress, show, How())
     finally:
         show.close()

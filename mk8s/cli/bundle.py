@@ -165,7 +165,7 @@ def _create(args: Namespace) -> int:
         f"{path}: {len(head.index.members)} members, {bytes_in_words(head.file_size)}, "
         f"{'signed' if head.signature else 'not signed'}; identity {head.digest[:12]}…"
     )
-    say(f"next: mk8s bundle verify {shlex.quote(str(path))}")
+    say(f"Next: mk8s bundle verify {shlex.quote(str(path))}")
     return 0
 
 
@@ -230,7 +230,7 @@ def _say_next(folder: Path, head: Head) -> None:
     if missing:
         _tell(f"fill in what did not travel, in {manifest}: {', '.join(missing)}")
     program = "./mk8s/mk8s" if head.index.entry("mk8s/mk8s") else "mk8s"
-    say(f"next: cd {shlex.quote(str(folder))} && {program} preflight cluster.yaml")
+    say(f"Next: cd {shlex.quote(str(folder))} && {program} preflight cluster.yaml")
 
 
 def _missing_in(manifest: Path) -> tuple[str, ...]:
@@ -279,7 +279,7 @@ def _join(args: Namespace) -> int:
     with Progress("joining", size) as progress:
         join(args.first, path, spent=progress)
     print(path)
-    say(f"next: mk8s bundle verify {shlex.quote(str(path))}")
+    say(f"Next: mk8s bundle verify {shlex.quote(str(path))}")
     return 0
 
 
@@ -300,7 +300,7 @@ def _diff(args: Namespace) -> int:
         print(printable(as_text(old, new, found)))
     if args.output_bundle:
         delta = shlex.quote(str(args.output_bundle))
-        say(f"next: mk8s bundle unpack {delta} DIR --base {shlex.quote(str(args.old))}")
+        say(f"Next: mk8s bundle unpack {delta} DIR --base {shlex.quote(str(args.old))}")
     return 0
 
 

@@ -112,7 +112,7 @@ def _words(outcomes: Sequence[Outcome], folder: Path) -> str:
         "fetched": "fetched",
         "made": "put together",
         "cached": "out of the cache",
-        "here": "were here",
+        "here": "here already",
     }
     parts = [f"{counted[verdict]} {text}" for verdict, text in texts.items() if counted[verdict]]
     size = bytes_in_words(sum(outcome.size for outcome in outcomes))

@@ -204,7 +204,7 @@ def test_a_run_fetches_what_is_missing_from_the_manifests_mirror(
     """Also behind an air gap, for the mirror is inside; and before anything else."""
     said = run(site, capsys)
     assert site.here() == site.files
-    assert f"3 release files are not in {site.artifacts}: fetching them" in said
+    assert f"3 of the release's files not in {site.artifacts}: fetching" in said
 
 
 def test_a_run_with_all_files_here_asks_nobody(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

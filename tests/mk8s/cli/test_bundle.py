@@ -51,7 +51,7 @@ def test_create_prints_the_file_and_the_next_command(place: Path, capsys: pytest
     assert mk8s("create", "site/cluster.yaml", "--without-mk8s") == 0
     said = capsys.readouterr()
     assert said.out == f"{NAME}\n"
-    assert f"next: mk8s bundle verify {NAME}" in said.err
+    assert f"Next: mk8s bundle verify {NAME}" in said.err
     assert (place / NAME).exists()
 
 
@@ -178,7 +178,7 @@ def test_unpack_says_what_is_left_to_do(made: Path, place: Path, capsys: pytest.
     assert said.out == "there\n"
     assert "fill in what did not travel" in said.err
     assert "nodes[0].config" in said.err
-    assert "next: cd there && mk8s preflight cluster.yaml" in said.err
+    assert "Next: cd there && mk8s preflight cluster.yaml" in said.err
     assert {path.name: path.read_bytes() for path in (place / "there/artifacts").glob("rke2*")} == RELEASE
 
 
@@ -189,7 +189,7 @@ def test_a_manifest_that_is_none_is_no_riddle(
     """A bundle of other making may hold anything: it is unpacked, and validate says what is wrong with it."""
     written(place / "b", bundle({"cluster.yaml": manifest}))
     assert mk8s("unpack", "b", "there") == 0
-    assert "next: cd there" in capsys.readouterr().err
+    assert "Next: cd there" in capsys.readouterr().err
 
 
 def test_inspect_prints_files_and_needs(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
