@@ -71,7 +71,10 @@ def is_cut(path: Path) -> bool:
     (Of a tar.gz all of it, for there is no other way to its end.)
     """
     try:
-        with path.open("rb") as stream, tarfile.open(fileobj=cast("IO[bytes]", _unpacked(stream))) as tar:
+        with (
+            path.open("rb") as stream,
+            tarfile.open(fileobj=cast("IO[bytes]", _unpacked(stream)), mode="r:") as tar,
+        ):
             for count, _ in enumerate(tar):
                 if count > MOST_MEMBERS:
                     return False  # of no sensible kind: not known
