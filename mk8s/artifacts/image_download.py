@@ -20,6 +20,7 @@ import trio
 
 from mk8s.amounts import bytes_in_words
 from mk8s.artifacts.checksums import find_digest
+from mk8s.artifacts.egress import shown_url
 from mk8s.artifacts.fetch import Fetcher, OnBytes, Wanted
 from mk8s.artifacts.filing import CacheError
 from mk8s.artifacts.image_archive import holds_exactly, write_images
@@ -138,7 +139,8 @@ class ImageMaker:
             return find_digest(text.decode(errors="replace"), name_in(source.upstream))
         except ValueError as error:
             raise ImageListError(
-                f"{source.item.file} was not run to ask it for its images: {source.checksums_url} {error}",
+                f"{source.item.file} was not run to ask it for its images: "
+                f"{shown_url(source.checksums_url)} {error}",
                 remedy="give its `checksum` in the manifest's artifacts section",
             ) from error
 
