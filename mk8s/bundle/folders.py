@@ -15,7 +15,7 @@ from mk8s.bundle.index import INDEX, LARGEST_INDEX, MANIFEST, RUNTIME, SIGNATURE
 from mk8s.bundle.placing import look
 from mk8s.bundle.reading import LARGEST_TEXT
 
-__all__ = ["read_folder", "verify_folder"]
+__all__ = ["read_folder", "strangers", "verify_folder"]
 
 TOLD_AT_MOST = 20
 
@@ -29,12 +29,14 @@ def read_folder(folder: Path) -> Head:
 
 def verify_folder(folder: Path, head: Head) -> None:
     """Raise BundleError with every member that is missing or changed, and what was added to mk8s."""
-    faults = [*_changed(folder, head), *_added(folder, head)]
+    added = strangers(folder, head)
+    faults = [*_changed(folder, head), *(f"{name}: added" for name in added)]
     if faults:
+        again = "unpack the bundle again, to a new folder"
         more = [f"... and {len(faults) - TOLD_AT_MOST} more"] if len(faults) > TOLD_AT_MOST else []
         raise BundleError(
             f"{folder} is not what its index says:\n  " + "\n  ".join([*faults[:TOLD_AT_MOST], *more]),
-            remedy="unpack the bundle again, with --replace or to a new folder",
+            remedy=f"{again}; or remove what was added" if added else f"{again} or with --replace",
         )
 
 
@@ -47,13 +49,18 @@ def _changed(folder: Path, head: Head) -> Iterator[str]:
             yield f"{entry.path}: changed"
 
 
+def strangers(folder: Path, head: Head) -> list[str]:
+    """What lies below mk8s/ and is not of this bundle; unpacking leaves it, and Python would take it."""
+    return list(_added(folder, head))
+
+
 def _added(folder: Path, head: Head) -> Iterator[str]:
     known = {entry.path for entry in head.index.members}
     with explained(folder, "read"):
         for path in sorted((folder / RUNTIME).rglob("*")):
             name = path.relative_to(folder).as_posix()
             if name not in known and (path.is_symlink() or not path.is_dir()):
-                yield f"{name}: added"
+                yield name
 
 
 def _text(path: Path, limit: int) -> bytes:

@@ -208,6 +208,7 @@ def _verified_folder(args: Namespace) -> tuple[Head, Signed]:
 
 def _unpack(args: Namespace) -> int:
     from mk8s.bundle.bases import open_base
+    from mk8s.bundle.folders import strangers
     from mk8s.bundle.opening import opened
     from mk8s.bundle.unpacking import unpack
 
@@ -220,6 +221,11 @@ def _unpack(args: Namespace) -> int:
     say(f"{args.folder}: {done.written} files written, {done.kept} were there already; {signed.words}")
     if done.manifest_beside:
         say("cluster.yaml there was edited and stays; the bundle's is cluster.yaml.new")
+    added = strangers(args.folder, reader.head)
+    if added:
+        _tell(
+            f"not of this bundle, and it would be run: {', '.join(added[:3])}; {len(added)} in all: remove it"
+        )
     _say_next(args.folder, reader.head)
     return 0
 

@@ -182,6 +182,19 @@ def test_unpack_says_what_is_left_to_do(made: Path, place: Path, capsys: pytest.
     assert {path.name: path.read_bytes() for path in (place / "there/artifacts").glob("rke2*")} == RELEASE
 
 
+def test_unpack_says_what_would_be_run_and_is_not_of_the_bundle(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it found there it leaves alone; `verify` of the folder says to remove it."""
+    written(place / "b", bundle())
+    (place / "there/mk8s/lib").mkdir(parents=True)
+    (place / "there/mk8s/lib/json.py").write_text("evil\n")
+    assert mk8s("unpack", "b", "there") == 0
+    assert "not of this bundle, and it would be run: mk8s/lib/json.py" in capsys.readouterr().err
+    assert mk8s("verify", "there") == 2
+    assert "or remove what was added" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("manifest", [b"", b"\xff\xfe", b"a: [", b"just words"])
 def test_a_manifest_that_is_none_is_no_riddle(
     manifest: bytes, place: Path, capsys: pytest.CaptureFixture[str]
