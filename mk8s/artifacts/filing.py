@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeAlias
@@ -28,6 +28,7 @@ __all__ = [
     "digest_without_links",
     "explained",
     "free_bytes",
+    "in_one_step",
     "lock",
     "lock_folder",
     "make_private",
@@ -80,14 +81,25 @@ def bring(source: Path, sha256: str, target: Path) -> None:
 
     Hard-linked where that can be, else copied and the copy hashed. Slow. Raises CacheError.
     """
+    with in_one_step(target) as temporary:
+        _link_or_copy(source, sha256, temporary)
+
+
+@contextmanager
+def in_one_step(target: Path) -> Iterator[Path]:
+    """A file to fill, which then takes the name `target`, durably; removed where filling it fails.
+
+    Its content must be durable when the block ends. Raises CacheError where the system refuses.
+    """
     temporary = target.with_name(f".{target.name[:200]}.{token_hex(8)}.tmp")
     with explained(target, "written"):
         try:
-            _link_or_copy(source, sha256, temporary)
+            yield temporary
             temporary.replace(target)
             sync_folder(target.parent)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what failed first is told
+                temporary.unlink(missing_ok=True)
             raise
 
 
@@ -177,20 +189,13 @@ def lock_folder(folder: Path, otherwise: str) -> Iterator[None]:
 
 def write_small(path: Path, content: bytes, write: Write = os.write) -> None:
     """Put a small file there, in one move, durable when this returns. Raises CacheError."""
-    temporary = path.with_name(f".{path.name[:200]}.{token_hex(8)}.tmp")
-    with explained(path, "written"):
+    with in_one_step(path) as temporary:
+        descriptor = os.open(temporary, NEW | os.O_WRONLY, READABLE)
         try:
-            descriptor = os.open(temporary, NEW | os.O_WRONLY, READABLE)
-            try:
-                write_all(descriptor, content, write)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            temporary.replace(path)
-            sync_folder(path.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+            write_all(descriptor, content, write)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_all(descriptor: int, content: bytes, write: Write) -> None:

@@ -24,12 +24,10 @@ import json
 import os
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 from typing import IO, Any, cast
 
-from mk8s.artifacts.filing import CacheError, explained, sync_folder
+from mk8s.artifacts.filing import CacheError, in_one_step
 from mk8s.artifacts.manifests import Descriptor, check_config
 from mk8s.artifacts.references import Reference, parse_reference
 from mk8s.artifacts.registry import RegistryError, Resolved
@@ -52,16 +50,8 @@ def write_images(images: Sequence[Resolved], blobs: Mapping[str, Path], target: 
     """
     for image in images:
         _check(image, blobs, arch)
-    temporary = target.with_name(f".{target.name[:200]}.{token_hex(8)}.tmp")
-    with explained(target, "written"):
-        try:
-            _write(images, blobs, temporary)
-            temporary.replace(target)
-            sync_folder(target.parent)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+    with in_one_step(target) as temporary:
+        _write(images, blobs, temporary)
 
 
 def holds_exactly(path: Path, names: Iterable[str]) -> bool:
