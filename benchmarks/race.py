@@ -1,7 +1,8 @@
 """The race: 200 MB to each of N hosts, checked by sha256, then 20 commands in order on each.
 
-Against asyncssh and pyinfra, each written as its documentation suggests, N real sshds on loopback, files
-in memory. Each contender is one process tree, from its start to its end: imports and hashing included.
+Against asyncssh, OpenSSH's scp and pyinfra, each written as its documentation suggests, N real sshds on
+loopback, files in memory. mk8s sends as a run does: by verified pieces. Each contender is one process tree,
+from its start to its end: imports and hashing included.
 """
 
 from __future__ import annotations
@@ -19,10 +20,19 @@ from typing import TypeAlias
 import anyio
 import trio
 
-from benchmarks.contenders import asyncssh_options, door_of, hashed, refuse_other, transport
+from benchmarks.contenders import (
+    asyncssh_options,
+    door_of,
+    hashed,
+    refuse_other,
+    send_by_pieces,
+    transport,
+)
 from benchmarks.measuring import NotMeasuredError, Usage, command, measure, medians
 from benchmarks.servers import Door, doors, payload
 from benchmarks.tables import Table, mebibytes, ratio, seconds
+from mk8s.cutting import cut_file
+from mk8s.steps import Upload
 from transports.base import Command, digest_of_file
 from transports.ssh import ConnectionStarts, SSHTransport, UploadThreads
 
@@ -32,6 +42,7 @@ COMMANDS = 20
 AT_ONCE = 8  # uploads at once: what the shipped node table allows
 STARTS = 10  # logins at once: what mk8s allows itself
 BASE = "mk8s"
+ARRIVED = "file"  # in a folder of each host's
 Entry: TypeAlias = Callable[[Sequence[Door], Path, Path], Usage]
 
 
@@ -49,11 +60,12 @@ def run(quick: bool) -> Iterator[Table]:
 
 
 def _in_turns(rounds: int, to: Sequence[Door], source: Path, folder: Path) -> dict[str, list[float]]:
-    entries: dict[str, Entry] = {BASE: _mk8s, "asyncssh": _asyncssh, "pyinfra": _pyinfra}
+    entries: dict[str, Entry] = {BASE: _mk8s, "asyncssh": _asyncssh, "scp": _scp, "pyinfra": _pyinfra}
     figures: dict[str, list[list[float]]] = {name: [] for name in entries}
     for _ in range(rounds):
         for name, entry in entries.items():
-            folder.mkdir()
+            for door in to:
+                (folder / door.host).mkdir(parents=True)
             try:
                 usage = entry(to, source, folder)
                 _refuse_missing(name, to, source, folder)
@@ -65,7 +77,9 @@ def _in_turns(rounds: int, to: Sequence[Door], source: Path, folder: Path) -> di
 
 def _refuse_missing(name: str, to: Sequence[Door], source: Path, folder: Path) -> None:
     size = source.stat().st_size
-    arrived = [path for door in to if (path := folder / door.host).exists() and path.stat().st_size == size]
+    arrived = [
+        path for door in to if (path := folder / door.host / ARRIVED).exists() and path.stat().st_size == size
+    ]
     if len(arrived) != len(to):
         raise NotMeasuredError(f"{name}: {len(arrived)} of {len(to)} files arrived")
 
@@ -102,14 +116,15 @@ def race_mk8s(hosts: list[str], source: str, folder: str) -> str:
 
     async def main() -> None:
         file = hashed(Path(source))
+        cuts = await cut_file(file)
         starts, uploads = ConnectionStarts(STARTS), UploadThreads(max(2, min(8, (os.cpu_count() or 2) * 2)))
         turn = anyio.CapacityLimiter(AT_ONCE)
 
         async def serve(door: Door) -> None:
             road = transport(door, uploads, starts)
-            target = PurePosixPath(folder) / door.host
+            target = PurePosixPath(folder) / door.host / ARRIVED
             async with turn:
-                await road.put(file, target)
+                await send_by_pieces(road, cuts, Upload("send", file, target))
             for number in range(COMMANDS):
                 await _ask(road, f"echo {number}; test -f {target}", str(number))
             await road.close()
@@ -142,7 +157,7 @@ def race_asyncssh(hosts: list[str], source: str, folder: str) -> str:
     digest = digest_of_file(Path(source))
 
     async def serve(door: Door) -> None:
-        target = f"{folder}/{door.host}"
+        target = f"{folder}/{door.host}/{ARRIVED}"
         async with asyncssh.connect(**asyncssh_options(door)) as connection:
             async with connection.start_sftp_client() as sftp:
                 await sftp.put(source, target)
@@ -158,6 +173,59 @@ def race_asyncssh(hosts: list[str], source: str, folder: str) -> str:
     return "done"
 
 
+# -- OpenSSH
+
+SCP = """\
+set -u
+source=$1 digest=$2 folder=$3 home=$4 commands=$5
+shift 5
+
+serve() {  # user host port key known_hosts
+    options="-F none -o BatchMode=yes -o StrictHostKeyChecking=yes -o IdentityAgent=none"
+    options="$options -o UserKnownHostsFile=$5 -i $4"
+    scp -q $options -P "$3" "$source" "$1@$2:$folder/$2/file" || return 1
+    ssh $options -p "$3" -M -N -S "$home/$2" "$1@$2" &  # its CPU counts: it is waited for
+    while [ ! -S "$home/$2" ]; do sleep 0.01; done
+    ask="ssh $options -p $3 -S $home/$2 $1@$2"
+    $ask "echo '$digest  $folder/$2/file' | sha256sum -c" || return 1
+    number=0
+    while [ "$number" -lt "$commands" ]; do
+        [ "$($ask "echo $number; test -f $folder/$2/file")" = "$number" ] || return 1
+        number=$((number + 1))
+    done
+    kill "$!"
+    wait "$!" || :
+}
+
+jobs=
+while [ "$#" -gt 0 ]; do
+    serve "$1" "$2" "$3" "$4" "$5" & jobs="$jobs $!"
+    shift 5
+done
+for job in $jobs; do wait "$job" || exit 1; done
+"""
+
+
+def _scp(to: Sequence[Door], source: Path, folder: Path) -> Usage:
+    """Both programs, for all hosts at the same time; the commands over one connection to each."""
+    home = folder.parent / "scp"
+    home.mkdir(exist_ok=True)
+    words = [
+        "sh",
+        "-c",
+        SCP,
+        "scp",
+        str(source),
+        digest_of_file(source),
+        str(folder),
+        str(home),
+        str(COMMANDS),
+    ]
+    for door in to:
+        words += [door.user, door.host, str(door.port), door.key, door.known_hosts]
+    return measure(words, watch=True)
+
+
 # -- pyinfra
 
 INVENTORY = "hosts = {hosts!r}\n"
@@ -165,7 +233,7 @@ DEPLOY = """\
 from pyinfra import host
 from pyinfra.operations import files, server
 
-target = {folder!r} + "/" + host.name
+target = {folder!r} + "/" + host.name + "/file"
 files.put(name="upload", src={source!r}, dest=target)
 server.shell(name="check", commands=[f"echo '{digest}  {{target}}' | sha256sum -c"])
 for number in range({commands}):
