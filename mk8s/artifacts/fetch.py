@@ -209,7 +209,13 @@ async def _receive(answer: httpx.Response, part: Part, wanted: Wanted, on_bytes:
             refuse_page(answer, wanted.url, piece)
         if size is not None and part.size + len(piece) > size:
             raise FetchError("length", f"{shown_url(wanted.url)} has more than its {size} bytes")
-        if part.add(piece):
+        try:
+            due = part.add(piece)
+        except CacheError:
+            if size is None:  # it may have no end: the disk is not left full of it
+                part.forget()
+            raise
+        if due:
             await _in_thread(part.sync)
         on_bytes(part.size, size)
 

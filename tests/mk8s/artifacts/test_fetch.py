@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -286,21 +288,34 @@ def test_a_local_file_that_is_missing_is_named(tmp_path: Path) -> None:
         fetch(cache_in(tmp_path), Wanted((tmp_path / "gone").as_uri(), "a file"))
 
 
-def test_a_full_disk_keeps_what_arrived(server: Server, tmp_path: Path) -> None:
-    """Told once; with room again, the rest is fetched and no more."""
-    room = [100_000]
+def room_for(room: int) -> Callable[[int, memoryview], int]:
+    """os.write on a disk that takes so many bytes."""
+    left = [room]
 
     def write(descriptor: int, piece: memoryview) -> int:
-        import errno
-        import os
-
-        if room[0] <= 0:
+        if left[0] <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        room[0] -= (count := os.write(descriptor, piece[: room[0]]))
+        left[0] -= (count := os.write(descriptor, piece[: left[0]]))
         return count
 
+    return write
+
+
+def test_what_may_have_no_end_does_not_leave_the_disk_full(server: Server, tmp_path: Path) -> None:
+    """Nobody says how long it is, so there is no telling whether more room would help."""
+    server.fault(PATH, NoLength())
     cache = cache_in(tmp_path)
-    cache.write = write
+    cache.write = room_for(100_000)
+    with pytest.raises(CacheError, match="No space left"):
+        fetch(cache, wanted(server))
+    (part,) = (tmp_path / "cache" / "partial").glob("*.part")
+    assert part.stat().st_size == 0
+
+
+def test_a_full_disk_keeps_what_arrived(server: Server, tmp_path: Path) -> None:
+    """Told once; with room again, the rest is fetched and no more."""
+    cache = cache_in(tmp_path)
+    cache.write = room_for(100_000)
     with pytest.raises(CacheError, match="No space left") as caught:
         fetch(cache, wanted(server))
     assert "free some space" in str(caught.value)
