@@ -139,7 +139,7 @@ class Stage:
         with os.fdopen(os.open(growing, flags, 0o644), "wb") as stream:
             for part in content:
                 stream.write(part)
-            os.fchmod(stream.fileno(), 0o755 if entry.executable else 0o644)
+            os.fchmod(stream.fileno(), _mode(entry))
         growing.replace(path)
 
     def move(self, places: Iterable[Place]) -> None:
@@ -167,6 +167,13 @@ class Stage:
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _mode(entry: Entry) -> int:
+    """The manifest is its owner's alone: its secrets will be written into it."""
+    if entry.path == MANIFEST:
+        return 0o600
+    return 0o755 if entry.executable else 0o644
 
 
 @contextmanager

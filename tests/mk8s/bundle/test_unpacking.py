@@ -25,7 +25,8 @@ def test_a_bundle_is_unpacked_whole(tmp_path: Path) -> None:
     assert tree(folder) == expected()
     assert (done.written, done.kept) == (len(expected()), 0)
     assert os.access(folder / "mk8s/mk8s", os.X_OK)
-    assert not os.access(folder / "cluster.yaml", os.X_OK)
+    assert (folder / "cluster.yaml").stat().st_mode & 0o777 == 0o600
+    assert (folder / "README.txt").stat().st_mode & 0o777 == 0o644
     assert not (folder / ".mk8s-unpack").exists()
 
 
