@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from transports.base import ArgumentError, Command, Outcome, Piece, TransportError
-from transports.files import CANNOT_WRITE, NO_SPACE, disk_full, free_bytes, plain, seal_patience
+from transports.files import CANNOT_WRITE, NO_SPACE, disk_full, free_bytes, not_writable, plain, seal_patience
 
 __all__ = ["append_command", "judge_append", "not_our_file", "too_short", "wrong_piece"]
 
@@ -82,12 +82,7 @@ def judge_append(name: str, piece: Piece, part: PurePosixPath, outcome: Outcome)
         raise wrong_piece(name, piece, part, outcome.text)
     if outcome.status == NOT_OURS:
         raise not_our_file(name, part)
-    raise TransportError(
-        f"exit.{outcome.status}",
-        "exit",
-        message=f"{name}: cannot write {part}: {outcome.complaint}",
-        remedy="check that the folder exists and that the user may write there",
-    )
+    raise not_writable(name, part, outcome)
 
 
 def too_short(name: str, piece: Piece, part: PurePosixPath, there: str) -> TransportError:

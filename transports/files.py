@@ -25,6 +25,7 @@ __all__ = [
     "judge_get",
     "judge_put",
     "not_whole",
+    "not_writable",
     "open_source",
     "part_of",
     "plain",
@@ -132,10 +133,14 @@ def judge_put(name: str, source: Source, target: PurePosixPath, outcome: Outcome
         raise disk_full(name, source.size, target, free_bytes(outcome.text))
     if outcome.status == NOT_WHOLE:
         raise not_whole(name, source, target, outcome.text)
-    raise TransportError(
+    raise not_writable(name, target, outcome)
+
+
+def not_writable(name: str, place: PurePosixPath, outcome: Outcome) -> TransportError:
+    return TransportError(
         f"exit.{outcome.status}",
         "exit",
-        message=f"{name}: cannot write {target}: {outcome.complaint}",
+        message=f"{name}: cannot write {place}: {outcome.complaint}",
         remedy="check that the folder exists and that the user may write there",
     )
 

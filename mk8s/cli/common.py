@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-__all__ = ["add_manifest", "add_output", "add_state", "length_of_time", "number", "say"]
+__all__ = ["add_manifest", "add_output", "add_state", "add_verbs", "length_of_time", "number", "say"]
 
 
 def say(*words: object) -> None:
@@ -27,6 +28,18 @@ def add_state(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="the cluster's state folder (default: .mk8s/NAME beside the manifest)",
     )
+
+
+def add_verbs(parser: ArgumentParser, metavar: str) -> _SubParsersAction[ArgumentParser]:
+    """Room for verbs below a verb, each with a `handler` of its own. Without any, the help is printed."""
+    parser.set_defaults(handler=partial(_help, parser))
+    return parser.add_subparsers(metavar=metavar)
+
+
+def _help(parser: ArgumentParser, args: Namespace) -> int:
+    del args
+    parser.print_help()
+    return 0
 
 
 def number(meaning: str, *, above: float = -math.inf, least: float = -math.inf) -> Callable[[str], float]:

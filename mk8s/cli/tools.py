@@ -14,16 +14,14 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
-from functools import partial
 
-from mk8s.cli.common import add_manifest, add_output, say
+from mk8s.cli.common import add_manifest, add_output, add_verbs, say
 
 __all__ = ["add_arguments", "main"]
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.set_defaults(handler=partial(_help, parser))
-    tools = parser.add_subparsers(metavar="TOOL")
+    tools = add_verbs(parser, "TOOL")
     check = tools.add_parser("check-artifacts", help="is every file of the release here, and whole?")
     add_manifest(check)
     add_output(check, "text", "json")
@@ -32,12 +30,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     return int(args.handler(args))
-
-
-def _help(parser: ArgumentParser, args: Namespace) -> int:
-    del args
-    parser.print_help()
-    return 0
 
 
 def _check_artifacts(args: Namespace) -> int:
