@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.measuring import NotMeasuredError
 
-NAMES = ("startup", "journal", "simulation", "ssh", "race", "overhead", "rollouts", "fanout")
-PACKAGES = ("trio", "anyio", "transitions", "msgspec", "ssh2-python", "asyncssh", "pyinfra")
+NAMES = ("startup", "journal", "simulation", "ssh", "race", "push", "overhead", "rollouts", "fanout")
+PACKAGES = ("trio", "anyio", "transitions", "msgspec", "ssh2-python", "asyncssh", "pyinfra", "ansible-core")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -31,6 +32,8 @@ __all__ = ["CLIENTS", "Client", "asyncssh_options", "hashed", "send_by_pieces", 
 
 GCM = "aes128-gcm@openssh.com"
 PATIENCE = 120.0  # seconds to log in while a hundred others do
+AT_ONCE = 8  # uploads at once: what the shipped node table allows
+STARTS = 10  # logins at once: what mk8s allows itself
 
 
 class Client(Protocol):
@@ -67,6 +70,12 @@ def transport(
         connect_timeout=PATIENCE,
     )
     return SSHTransport(door.host, options, uploads=uploads, starts=starts)
+
+
+def roads(hosts: Sequence[str]) -> dict[str, SSHTransport]:
+    """mk8s' own roads to doors that crossed a process boundary, with what a run lets them share."""
+    starts, uploads = ConnectionStarts(STARTS), UploadThreads(max(2, min(8, (os.cpu_count() or 2) * 2)))
+    return {door.host: transport(door, uploads, starts) for door in map(door_of, hosts)}
 
 
 def hashed(path: Path) -> File:
@@ -159,6 +168,19 @@ class AsyncSSH:
         await self._connection.wait_closed()
 
 
+def openssh_options(door: Door) -> list[str]:
+    """Arguments of OpenSSH's programs that say the same, whichever of them it is."""
+    said = {
+        "BatchMode": "yes",
+        "UserKnownHostsFile": door.known_hosts,
+        "StrictHostKeyChecking": "yes",
+        "IdentityAgent": "none",
+        "Port": str(door.port),
+        "ConnectTimeout": f"{PATIENCE:.0f}",
+    }
+    return ["-F", "none", "-i", door.key, *(w for name in said for w in ("-o", f"{name}={said[name]}"))]
+
+
 class OpenSSH:
     """The `ssh` program. A live session is a master connection, which is a child of ours for its CPU."""
 
@@ -167,17 +189,7 @@ class OpenSSH:
 
     def __init__(self, door: Door) -> None:
         self._socket = f"{door.key}.master"
-        self._words = [
-            "ssh",
-            "-F",
-            "none",
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            f"UserKnownHostsFile={door.known_hosts}",
-        ]
-        self._words += ["-o", "StrictHostKeyChecking=yes", "-o", "IdentityAgent=none", *self.options]
-        self._words += ["-i", door.key, "-p", str(door.port), f"{door.user}@{door.host}"]
+        self._words = ["ssh", *openssh_options(door), *self.options, f"{door.user}@{door.host}"]
 
     async def open(self) -> None:
         """Each command connects by itself."""

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -158,13 +158,15 @@ def _watched() -> Iterator[tuple[list[int], Callable[[int], None]]]:
 def _memory(pid: int) -> int:
     import psutil
 
-    total = 0
     try:
         top = psutil.Process(pid)
-        for process in [top, *top.children(recursive=True)]:
-            total += process.memory_full_info().pss
+        tree = [top, *top.children(recursive=True)]
     except psutil.Error:
-        return total
+        return 0
+    total = 0
+    for process in tree:
+        with suppress(psutil.Error):  # it ended while we looked
+            total += process.memory_full_info().pss
     return total
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
+from benchmarks import leftovers
 from benchmarks.__main__ import NAMES, main
-from benchmarks.measuring import NotMeasuredError, call, in_turns, measure
+from benchmarks.contest import Entry, Trial, contest, target_of
+from benchmarks.measuring import NotMeasuredError, Usage, call, in_turns, measure
+from benchmarks.push import ansible_host, scp_script
+from benchmarks.servers import Door
 from benchmarks.simulation import framework
 from benchmarks.tables import Table, count, percent, ratio, seconds
+
+DOOR = Door("127.0.7.1", 2022, "admin", "/keys/a key", "/keys/known_hosts-1")
 
 
 def test_a_table_is_markdown_with_figures_to_the_right() -> None:
@@ -87,3 +96,129 @@ def test_a_benchmark_that_does_not_exist_is_refused(capsys: pytest.CaptureFixtur
         main(["spead"])
     said = capsys.readouterr().err
     assert all(name in said for name in NAMES)
+
+
+# Contests
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Trial:
+    """A file for two hosts."""
+    source = tmp_path / "payload"
+    source.write_bytes(b"what is sent")
+    other = Door("127.0.7.2", 2022, "admin", "/keys/b", "/keys/known_hosts-2")
+    return Trial((DOOR, other), source, tmp_path / "arrived")
+
+
+def contender(wall: float, cpu: float, memory: int, content: bytes = b"what is sent") -> Entry:
+    """Brings this content to each host, at this cost."""
+
+    def entry(trial: Trial) -> Usage:
+        for door in trial.to:
+            Path(target_of(trial.folder, door.host)).write_bytes(content)
+        return Usage(wall, cpu, memory, "")
+
+    return entry
+
+
+def rows(table: Table) -> Iterable[list[str]]:
+    return [list(row) for row in table.rows]
+
+
+def test_a_contest_shows_what_each_took_and_how_many_times_mk8s_that_is(trial: Trial) -> None:
+    """Wall, CPU and memory: the three that the aims are about."""
+    entries = {"mk8s": contender(2, 1, 20 << 20), "peer": contender(3, 4, 10 << 20)}
+    assert rows(contest("push", trial, 1, entries)) == [
+        ["mk8s", "2.00 s", "1.00 s", "20 MiB", "1.00", "1.00", "1.00"],
+        ["peer", "3.00 s", "4.00 s", "10 MiB", "1.50", "4.00", "0.50"],
+    ]
+
+
+def test_a_contest_leaves_nothing_of_one_contender_to_the_next(trial: Trial) -> None:
+    """Who finds the file would skip it."""
+    contest("push", trial, 2, {"mk8s": contender(1, 1, 1)})
+    assert not trial.folder.exists()
+
+
+def test_a_peer_that_brings_less_is_named_and_has_no_row(trial: Trial) -> None:
+    """A figure of work that was not done is none."""
+    table = contest("push", trial, 1, {"mk8s": contender(1, 1, 1), "peer": contender(1, 1, 1, b"what")})
+    assert [row[0] for row in table.rows] == ["mk8s"]
+    assert table.notes == ["peer: not measured: 0 of 2 files arrived"]
+
+
+def test_a_peer_that_cannot_be_run_is_named_with_its_last_words(trial: Trial) -> None:
+    """And the others go on."""
+
+    def missing(_trial: Trial) -> Usage:
+        raise NotMeasuredError("peer: exit status 1\nTraceback\nno module is called peer\n")
+
+    table = contest("push", trial, 2, {"missing": missing, "mk8s": contender(1, 1, 1)})
+    assert [row[0] for row in table.rows] == ["mk8s"]
+    assert table.notes == ["missing: not measured: peer: exit status 1: no module is called peer"]
+
+
+def test_without_mk8s_there_is_no_contest(trial: Trial) -> None:
+    """All ratios are to it."""
+    with pytest.raises(NotMeasuredError, match="0 of 2 files arrived"):
+        contest("push", trial, 1, {"mk8s": contender(1, 1, 1, b"what"), "peer": contender(1, 1, 1)})
+
+
+# How the peers in pushing are called
+
+
+@pytest.mark.parametrize(("check", "sums"), [(False, 0), (True, 1 + 2)])
+def test_scp_copies_to_each_host_and_hashes_only_where_asked(trial: Trial, check: bool, sums: int) -> None:
+    """Once here, and once on each host: alone, it checks nothing."""
+    script = scp_script(trial, check=check)
+    assert script.count("scp -q ") == len(trial.to)
+    assert script.count("sha256sum") == sums
+    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+
+
+def test_a_shell_of_copies_fails_where_one_failed(trial: Trial) -> None:
+    """Nobody listens at these doors, or the program is not there: either is no figure."""
+    with pytest.raises(NotMeasuredError, match="exit status"):
+        measure(["sh", "-c", scp_script(trial, ("-o", "ConnectTimeout=1"), check=False)])
+
+
+def test_ansible_logs_in_by_the_same_door_as_the_others() -> None:
+    """Its key, its port, its known host, and nothing of the machine's own configuration."""
+    line = ansible_host(DOOR)
+    assert line.startswith("127.0.7.1 ansible_port=2022 ansible_user=admin ")
+    for part in ("-F none", "/keys/a key", "UserKnownHostsFile=/keys/known_hosts-1"):
+        assert part in line
+
+
+LEAVES_ONE = """\
+import os, signal, sys, time
+here, there = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    for number in (0, 1, 2):
+        os.close(number)
+    while time.process_time() < 0.3:
+        pass
+    os.write(there, b"busy no more")
+    signal.pause()
+os.read(here, 1)
+sys.exit(int(sys.argv[1]))
+"""  # as Ansible's master connections: it works, and stays when its parent has ended
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans to an ancestor")
+
+
+def leaving_one(status: int) -> list[str]:
+    return [sys.executable, "-I", leftovers.__file__, sys.executable, "-I", "-c", LEAVES_ONE, str(status)]
+
+
+@linux_only
+def test_what_a_program_leaves_running_is_ended_and_its_cpu_counted() -> None:
+    """Else the CPU of Ansible's master connections, which do the sending, would be in no figure."""
+    assert measure(leaving_one(0)).cpu >= 0.3
+
+
+@linux_only
+def test_the_exit_status_behind_leftovers_is_the_programs_own() -> None:
+    """So that a failed peer has no row."""
+    with pytest.raises(NotMeasuredError, match="exit status 3"):
+        measure(leaving_one(3))
