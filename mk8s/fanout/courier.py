@@ -64,7 +64,11 @@ class _Job:
 
     def has(self, pieces: int) -> None:
         """Tell how many bytes that is."""
-        self.on_bytes(min(pieces * PIECE, self.step.source.size), self.step.source.size)
+        self.at(min(pieces * PIECE, self.step.source.size))
+
+    def at(self, done: int, _sent_now: int = 0) -> None:
+        """Tell how many bytes are there, of the whole file: one sending is only of its next piece."""
+        self.on_bytes(done, self.step.source.size)
 
 
 class FanOutDelivery:
@@ -200,7 +204,7 @@ class FanOutDelivery:
         piece = job.cuts.pieces[move.first]
         alone = sum(isinstance(other, Push) for other in self._shares.moves()) == 1
         began = anyio.current_time()
-        await self._hands.append(job.node, [piece], part_of(job.step), job.on_bytes)
+        await self._hands.append(job.node, [piece], part_of(job.step), job.at)
         if alone:
             self._choice.measured(piece.size, anyio.current_time() - began)
         job.sent += piece.size

@@ -12,6 +12,7 @@ import pytest
 from trio.testing import MockClock
 
 from machines.errors import ActionError
+from mk8s.amounts import bytes_in_words
 from mk8s.cluster import Cluster, FanOut
 from mk8s.delivery import PIECE
 from mk8s.executor import Executor, StepsReport
@@ -115,6 +116,14 @@ async def test_each_byte_leaves_this_machine_once_and_all_hosts_have_the_file() 
     assert sum(report.uploaded for report in reports.values()) == ARCHIVE.size
     assert sum(report.handed_on for report in reports.values()) == 5 * ARCHIVE.size
     assert anyio.current_time() < 1.6 * ONE_COPY
+
+
+async def test_what_is_on_a_host_is_told_of_the_whole_file_also_where_pieces_are_sent() -> None:
+    """Not of as much as the next piece reaches to."""
+    scene = site()
+    await scene.bring()
+    told = [note.partition("B of ")[2] for note in scene.notes if "B of " in note]
+    assert {words.partition(",")[0] for words in told} == {bytes_in_words(ARCHIVE.size)}
 
 
 async def test_without_fan_out_each_host_is_sent_its_own_copy() -> None:
