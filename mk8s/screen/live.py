@@ -119,7 +119,7 @@ class LiveScreen:
 
     def _shown(self) -> list[tuple[str, Row]]:
         """All nodes where they fit; else those that are not healthy yet, first."""
-        room = max(4, self._console.height - KEEP_NEWS - 4)
+        room = max(4, self._console.height - KEEP_NEWS - 5)
         rows = list(self._rows.items())
         if len(rows) > room:
             rows.sort(key=lambda item: item[1].state == "healthy")
@@ -150,7 +150,10 @@ class LiveScreen:
         more = f", {hidden} more not shown" if hidden else ""
         elapsed = duration(time.monotonic() - self._began)
         words = f"{self._title}  {healthy} of {len(self._rows)} healthy{more}  {elapsed}"
-        return Text(f"{words}  {self._moving}".rstrip(), style="bold", no_wrap=True, overflow="ellipsis")
+        line = f"{words}  {self._moving}".rstrip()
+        if len(line) > self._console.width:  # the time left stands at its end
+            line = f"{words}\n{self._moving}"
+        return Text(line, style="bold", no_wrap=True, overflow="ellipsis")
 
     def _latest(self) -> list[Text]:
         from rich.text import Text

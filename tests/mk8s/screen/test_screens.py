@@ -124,6 +124,14 @@ def test_the_live_screen_shows_what_moves_beside_the_headline() -> None:
     assert "MiB" not in stream.getvalue()
 
 
+def test_what_moves_has_a_line_of_its_own_where_the_headline_is_too_narrow() -> None:
+    """The time left stands at its end, and is not cut off."""
+    stream = io.StringIO()
+    with LiveScreen(stream, TITLES, STATES, ROLES, title="a-cluster-with-a-rather-long-name") as screen:
+        screen.moving(MOVES[1])
+    assert MOVES[1].words in stream.getvalue()
+
+
 @pytest.mark.parametrize(("output", "kind"), [("json", EventScreen), ("plain", PlainScreen)])
 def test_a_screen_that_is_asked_for_is_given(output: str, kind: type[Screen]) -> None:
     """Whatever stderr is. `text` is live on a terminal only, which a test has not."""
