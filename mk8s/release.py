@@ -68,7 +68,7 @@ class Inspection:
         if self.wrong:
             raise ReleaseError(
                 "the release is damaged, or another one:\n  " + "\n  ".join(self.wrong),
-                cause="a file whose hash differs is never sent to a node",
+                cause="only what is this release's own, by hash and by origin, is sent to a node",
                 remedy=FETCH_AGAIN,
             )
 

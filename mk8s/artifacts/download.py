@@ -46,6 +46,7 @@ from mk8s.artifacts.outcomes import (
     Outcome,
     Verdict,
     explained_change,
+    explained_promise,
     hashes_of,
     refuse_failures,
 )
@@ -196,7 +197,7 @@ class Download:
             if needed > free:
                 raise DownloadError(
                     f"{place}: {bytes_in_words(needed)} are to be fetched, {bytes_in_words(free)} are free",
-                    cause="nothing was fetched",
+                    cause="room is looked for before anything large is fetched",
                     remedy="free some space there, or name other folders: --to, XDG_CACHE_HOME",
                 )
 
@@ -221,7 +222,7 @@ class Download:
             blob = await self.fetcher.fetch(_wanted(plan), partial(self.show.bytes, item.file))
             await _in_thread(link_or_copy, blob, self.folder / item.file)
         except Mk8sError as error:
-            return self._failed(plan.source, explained_change(error, plan.expected.published))
+            return self._failed(plan.source, _explained(error, plan))
         words = "" if plan.expected.sha256 else f"nobody publishes its hash: it is kept in {RECORDED}"
         verdict: Verdict = "cached" if blob.cached else "fetched"
         return self._done(Outcome(item, verdict, blob.sha256, blob.size, plan.expected.published), words)
@@ -291,6 +292,13 @@ class Download:
 def _wanted(plan: _Plan) -> Wanted:
     item = plan.source.item
     return Wanted(plan.source.url, item.file, plan.expected.sha256, item.origin.size)
+
+
+def _explained(error: Mk8sError, plan: _Plan) -> Mk8sError:
+    """With what vouched for the hash that a file has not got."""
+    if plan.source.promised:
+        return explained_promise(error, plan.source.item.id)
+    return explained_change(error, plan.expected.published)
 
 
 def _digest(path: Path) -> tuple[str, int] | None:

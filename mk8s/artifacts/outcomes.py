@@ -12,10 +12,18 @@ from mk8s.artifacts.hashes import RECORDED
 from mk8s.distros.base import ArtifactItem
 from mk8s.errors import ExitCode, Mk8sError
 
-__all__ = ["DownloadError", "Outcome", "Verdict", "explained_change", "hashes_of", "refuse_failures"]
+__all__ = [
+    "DownloadError",
+    "Outcome",
+    "Verdict",
+    "explained_change",
+    "explained_promise",
+    "hashes_of",
+    "refuse_failures",
+]
 
 Verdict: TypeAlias = Literal["here", "cached", "fetched", "made", "failed"]
-NOT_FETCHED = "the files that are here are whole; the same command goes on with the others"
+NOT_FETCHED = "what was fetched is kept; then the same command goes on with the others"
 
 
 class DownloadError(Mk8sError):
@@ -52,6 +60,15 @@ def explained_change(error: Mk8sError, published: bool) -> Mk8sError:
     remedy = f"if the new one is right, take its line out of {RECORDED}"
     said = f"{error.problem}; nobody publishes its hash, and at the first download it was another"
     return FetchError("hash", said, remedy=remedy)
+
+
+def explained_promise(error: Mk8sError, item_id: str) -> Mk8sError:
+    """A file that is not the one whose hash the manifest gives: it may be the manifest that is wrong."""
+    if getattr(error, "kind", "") != "hash":
+        return error
+    key = f"artifacts.{item_id}.checksum"
+    remedy = f"correct {key}, or leave it out where upstream publishes the hash; or mend the mirror"
+    return FetchError("hash", error.problem, cause=f"{key} in the manifest says so", remedy=remedy)
 
 
 def refuse_failures(outcomes: Sequence[Outcome], folder: Path) -> None:

@@ -233,7 +233,9 @@ class LiveShow:
         from rich.text import Text
 
         lines = [_line(name, self._tally.files[name]) for name in sorted(self._open)]
-        return Text("\n".join([*lines, f"all     {self._tally.words()}"]), no_wrap=True, overflow="ellipsis")
+        known = bool(self._tally.sizes or lines)  # before that "0 B of 0 B" would be said
+        whole = [f"all     {self._tally.words()}"] if known else []
+        return Text("\n".join([*lines, *whole]), no_wrap=True, overflow="ellipsis")
 
 
 def choose_show(output: str) -> LiveShow | PlainShow | JsonShow:

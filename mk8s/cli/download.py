@@ -17,16 +17,18 @@ Examples:
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mk8s.cli.common import add_manifest, add_output, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mk8s.artifacts.outcomes import Outcome, Verdict
     from mk8s.artifacts.progress import Show
+    from mk8s.project import Listing
 
 __all__ = ["add_arguments", "main"]
 
@@ -70,7 +72,8 @@ def main(args: Namespace) -> int:
     cluster = replace(listing.cluster, artifacts_dir=args.to) if args.to else listing.cluster
     show = choose_show(args.output)
     try:
-        outcomes = download_release(cluster, listing.catalogue, show, How(args.jobs, not args.no_cache))
+        with _told_what_is_kept(show):
+            outcomes = download_release(cluster, listing.catalogue, show, How(args.jobs, not args.no_cache))
     except Mk8sError as error:
         _end(show, int(error.exit_code))
         raise
@@ -78,8 +81,25 @@ def main(args: Namespace) -> int:
         show.close()
     _end(show, 0)
     say(_words(outcomes, cluster.artifacts_dir))
-    say(f"Next: mk8s bundle create {listing.words()} (to carry it), or mk8s run {listing.words()}")
+    say(_next(listing, cluster.artifacts_dir))
     return 0
+
+
+@contextmanager
+def _told_what_is_kept(show: Show) -> Iterator[None]:
+    """After Ctrl-C, which may come in a group of what was running."""
+    try:
+        yield
+    except* KeyboardInterrupt:
+        show.say("what was fetched is kept; the same command goes on with the rest")
+        raise
+
+
+def _next(listing: Listing, folder: Path) -> str:
+    usual = listing.cluster.artifacts_dir
+    if folder.resolve() != usual.resolve():
+        return f"Next: name {folder} as artifacts_dir in {listing.manifest}, or carry its files into {usual}"
+    return f"Next: mk8s bundle create {listing.words()} (to carry it), or mk8s run {listing.words()}"
 
 
 def _refuse_folder(path: Path) -> None:

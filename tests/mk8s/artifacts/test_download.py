@@ -120,6 +120,16 @@ def test_a_release_arrives_with_the_list_of_its_hashes(site: Site) -> None:
     assert [outcome.published for outcome in outcomes if outcome.item.file != SUMS] == [True, True]
 
 
+def test_a_wrong_checksum_of_the_manifest_is_laid_to_the_manifest(server: Server, tmp_path: Path) -> None:
+    """Not to the server, and nobody is told to give a `checksum` that stands there already."""
+    file = source(server, "kubelet", b"program", checksum="ab" * 32)
+    with pytest.raises(
+        DownloadError, match=r"artifacts\.kubelet\.checksum in the manifest says so"
+    ) as caught:
+        download(tmp_path / "artifacts", [file])
+    assert "correct artifacts.kubelet.checksum" in str(caught.value)
+
+
 def test_what_is_here_is_not_asked_for(site: Site) -> None:
     """Only the list is, for it may have changed."""
     download(site.artifacts, site.sources)

@@ -126,6 +126,8 @@ def test_a_terminal_shows_each_file_on_its_way(clock: Clock) -> None:
 
     stream = Terminal()
     show = LiveShow(stream, clock)
+    show.say("of nothing is anything known yet")
+    assert "0 B of 0 B" not in stream.getvalue()
     show.bytes("kubelet", 5 * MIB, 10 * MIB)
     show.done("kubectl", "fetched", "")
     show.close()

@@ -47,6 +47,17 @@ def test_a_release_is_downloaded(site: Site, capsys: pytest.CaptureFixture[str])
     assert said.out == ""
 
 
+def test_what_was_fetched_elsewhere_is_not_called_ready(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next verbs look into artifacts_dir: that it is another folder is said."""
+    elsewhere = site.folder / "x"
+    assert main(["download", str(site.manifest), "--to", str(elsewhere)]) == 0
+    said = capsys.readouterr().err
+    assert f"Next: name {elsewhere} as artifacts_dir in {site.manifest}" in said
+    assert "mk8s run" not in said
+
+
 def test_programs_get_events(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """One JSON object a line: what is expected, each file's end, the exit code."""
     assert main(["download", str(site.manifest), "--output", "json", "--to", str(site.folder / "x")]) == 0
@@ -104,6 +115,7 @@ def test_ctrl_c_ends_a_download_at_once(site: Site) -> None:
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1]
     assert (process.returncode, said.splitlines()[-1]) == (130, "interrupted")
+    assert "what was fetched is kept; the same command goes on with the rest" in said
     assert "Traceback" not in said
     assert parts(site) == 40_000
 
