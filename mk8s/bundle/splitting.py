@@ -247,7 +247,8 @@ def _refuse_size(chunks: _Set, number: int) -> None:
     missing = [place.name for place in chunks.paths[number:] if not place.exists()]
     if not path.exists():
         raise BundleError(
-            f"{chunks.known.name}: of {len(chunks.known.chunks)} chunks are not here: {', '.join(missing)}",
+            f"{chunks.known.name}: {len(missing)} of {len(chunks.known.chunks)} chunks not here: "
+            + ", ".join(missing),
             remedy=f"copy them to {chunks.folder}, then repeat: what was done is kept",
         )
     with explained(path, "read"):

@@ -322,8 +322,13 @@ def _trusted(head: Head, args: Namespace) -> Signed:
 
 
 def _signers(args: Namespace) -> Path:
-    """The file of those who may sign: named, or the user's own."""
+    """The file of those who may sign: named, or the user's own. Raises UsageError where no such file is."""
     if args.signers is not None:
+        if not args.signers.exists():
+            from mk8s.errors import UsageError
+
+            remedy = "name a file with a line for each who may sign: NAME@PLACE and the public key"
+            raise UsageError(f"the signers file {args.signers} is not there", remedy=remedy)
         return Path(args.signers)
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111  never raises
     return Path(home) / "mk8s" / "allowed_signers"

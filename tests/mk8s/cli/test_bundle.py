@@ -166,9 +166,19 @@ def test_what_is_not_trusted_is_not_unpacked(
     """Unsigned, or by a stranger: nothing is written."""
     words = ["--sign", str(key_at(place / "key"))] if signed else []
     assert mk8s("create", "site/cluster.yaml", "--without-mk8s", *words) == 0
+    (place / "nobody").touch()
     assert mk8s("unpack", NAME, "there", *option) == 2
     assert "a good signature is required" in capsys.readouterr().err
     assert not (place / "there").exists()
+
+
+def test_a_signers_file_that_is_not_there_is_named(
+    made: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not taken for one that vouches for nobody: its name may be mistyped."""
+    del made
+    assert mk8s("verify", NAME, "--signers", "nobdy") == 2
+    assert "the signers file nobdy is not there" in capsys.readouterr().err
 
 
 def test_unpack_says_what_is_left_to_do(made: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
