@@ -44,17 +44,14 @@ def place_of(root: Path, url: str) -> Path:
     return root / parts.netloc / unquote(parts.path).lstrip("/")
 
 
-def upstream_tree(root: Path, items: Iterable[ArtifactItem], release: Path | None = None) -> dict[str, str]:
-    """Write every published file of a release, and its lists of hashes; the files' sha256 by item id.
-
-    `release`: a folder with the real files, by their names there; without it they are 64 KiB of noise each.
-    """
+def upstream_tree(root: Path, items: Iterable[ArtifactItem]) -> dict[str, str]:
+    """Write every published file of a release, and its lists of hashes; the files' sha256 by item id."""
     found: dict[str, str] = {}
     lists: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for item in items:
         if not item.origin.url or item.id.startswith("checksums"):
             continue
-        content = (release / item.file).read_bytes() if release else _payload(item)
+        content = _payload(item)
         path = place_of(root, item.origin.url)
         _write(path, content)
         found[item.id] = hashlib.sha256(content).hexdigest()

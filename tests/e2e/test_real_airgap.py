@@ -19,9 +19,7 @@ from tests.e2e.bunker import bunker, watched
 from tests.e2e.driving import MK8S
 from tests.e2e.labs import LabMaker
 from tests.e2e.real_clusters import IMAGE, manifest_of
-from tests.httpd import Server
-from tests.registryd import RegistryServer, load_archive
-from tests.upstream_tree import upstream_tree
+from tests.e2e.real_upstream import real_upstream
 
 PODS = "10.244.0.0/16"  # by default; with cni bridge a pod's packets go to its node as they are
 
@@ -35,18 +33,12 @@ def test_a_cluster_from_upstreams_files_and_a_registrys_images(
     hosts = lab.fresh(2)
     connected, inside = tmp_path / "connected", tmp_path / "inside"
     connected.mkdir()
-    archive = real_release["kubeadm"] / "images-linux-amd64.tar"
-    with (
-        Server(tmp_path / "upstream") as server,
-        RegistryServer(load_archive(archive), tokens=True) as images,
-    ):
-        mirrors = {"*": server.url(), "k8s.gcr.io": images.url, "registry.local": images.url}
-        text = manifest_of(hosts, "kubeadm", Path("artifacts"), servers=1, nodes=2)
-        (connected / "cluster.yaml").write_text(f"mirrors: {mirrors}\nimages: ['{IMAGE}']\n{text}")
-        project = load_listing(connected / "cluster.yaml")
-        upstream_tree(
-            tmp_path / "upstream", project.catalogue.artifacts(project.cluster), real_release["kubeadm"]
-        )
+    manifest = connected / "cluster.yaml"
+    text = manifest_of(hosts, "kubeadm", Path("artifacts"), servers=1, nodes=2)
+    manifest.write_text(text)
+    cluster = load_listing(manifest).cluster
+    with real_upstream(tmp_path / "upstream", real_release["kubeadm"], cluster) as upstream:
+        manifest.write_text(f"images: ['{IMAGE}']\n{text}{upstream.mirrors}")
         _mk8s(connected, "download", "cluster.yaml")
         _mk8s(connected, "bundle", "create", "cluster.yaml", "-o", "../real.mk8s.tar")
     assert IMAGE in (image_names(connected / "artifacts/images-linux-amd64.tar") or ())

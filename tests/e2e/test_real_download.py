@@ -61,7 +61,7 @@ def test_the_release_is_fetched_whole_and_once(
     assert "kubeadm was not asked" not in said
     assert {line.split()[0] for line in again.splitlines()} & {"fetched", "made", "cached"} == set()
     assert upstream.images.requests == []
-    files = {path.name for path in cluster.artifacts_dir.iterdir()}
+    files = {path.name for path in cluster.artifacts_dir.iterdir() if not path.name.startswith(".")}
     assert files == {path.name for path in release.iterdir()} - {"README.txt"}
     same = {
         name
@@ -72,11 +72,11 @@ def test_the_release_is_fetched_whole_and_once(
     assert set(image_names(cluster.artifacts_dir / IMAGES) or ()) == set(image_names(release / IMAGES) or ())
 
 
-@pytest.mark.parametrize("distro", ["kubeadm", "vanilla"])
 def test_a_run_in_an_air_gap_fetches_from_the_manifests_mirrors(
-    distro: str, lab: LabMaker, real_release: dict[str, Path], tmp_path: Path
+    lab: LabMaker, real_release: dict[str, Path], tmp_path: Path
 ) -> None:
     """Files, hashes and images: nothing is here before. The node's images are those of the archive."""
+    distro = "vanilla"  # kubeadm's way from such a server is test_real_airgap.py
     hosts = lab.fresh(1)
     manifest = tmp_path / "cluster.yaml"
     text = manifest_of(hosts, distro, tmp_path / "artifacts", servers=1, nodes=1)
