@@ -44,16 +44,21 @@ class Place:
     here: bool  # with the right content
 
 
-def survey(folder: Path, entries: Sequence[Entry], *, replace: bool) -> list[Place]:
+def survey(
+    folder: Path, entries: Sequence[Entry], *, replace: bool, last: Entry | None = None
+) -> list[Place]:
     """The place of every member, in order. Changes nothing.
 
+    `last`: the manifest of the bundle that was unpacked here before; as long as nobody edited it, it is
+    replaced like any other file, for it would name the old version beside the new release files.
     Raises BundleError with all files that stand in the way, and for links and folders where files go.
     """
     places, differ = [], []
+    untouched = replace and last is not None and look(folder, last) == "same"
     for entry in entries:
         path = folder / entry.path
         found = look(folder, entry)
-        if found == "other" and entry.path == MANIFEST:
+        if found == "other" and entry.path == MANIFEST and not untouched:
             path, found = folder / EDITED, "nothing"
         if found == "other":
             differ.append(entry.path)

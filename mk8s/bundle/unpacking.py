@@ -7,12 +7,14 @@ killed is taken up again: what was written whole is not written twice.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mk8s.bundle.bases import Base, damaged, refuse_base
+from mk8s.bundle.folders import read_folder
 from mk8s.bundle.head import Head
-from mk8s.bundle.index import INDEX, SIGNATURE, BundleError, Entry, digest_of
+from mk8s.bundle.index import INDEX, MANIFEST, SIGNATURE, BundleError, Entry, digest_of
 from mk8s.bundle.placing import EDITED, Place, Stage, survey
 from mk8s.bundle.reading import Reader
 from mk8s.bundle.writing import checked
@@ -26,7 +28,7 @@ class Unpacked:
 
     written: int  # files
     kept: int  # that were there already
-    manifest_beside: bool  # the folder's manifest was edited; the bundle's lies beside it
+    manifest_beside: bool  # the folder's manifest is another and stays; the bundle's lies beside it
 
 
 def unpack(reader: Reader, folder: Path, *, base: Base | None = None, replace: bool = False) -> Unpacked:
@@ -34,7 +36,8 @@ def unpack(reader: Reader, folder: Path, *, base: Base | None = None, replace: b
     head = reader.head
     refuse_base(head, base, "the bundle")
     _refuse_other_signature(head, folder, replace=replace)
-    places = survey(folder, [*head.index.members, *_extras(head)], replace=replace)
+    entries = [*head.index.members, *_extras(head)]
+    places = survey(folder, entries, replace=replace, last=_last_manifest(folder))
     with Stage.opened(folder, places) as stage:
         _fill(stage, reader, base, {place.entry.path for place in places if not place.here})
         if not head.signature:
@@ -50,6 +53,14 @@ def verify_base(head: Head, base: Base | None, name: str) -> None:
         for entry in head.absent:
             for _ in _from_base(base, entry):
                 pass
+
+
+def _last_manifest(folder: Path) -> Entry | None:
+    """The manifest of the bundle that lies in the folder, as its index has it."""
+    with suppress(BundleError):
+        members = read_folder(folder).index.members
+        return next((entry for entry in members if entry.path == MANIFEST), None)
+    return None
 
 
 def _fill(stage: Stage, reader: Reader, base: Base | None, wanted: set[str]) -> None:

@@ -220,7 +220,9 @@ def _unpack(args: Namespace) -> int:
     print(args.folder)
     say(f"{args.folder}: {done.written} files written, {done.kept} were there already; {signed.words}")
     if done.manifest_beside:
-        say("cluster.yaml there was edited and stays; the bundle's is cluster.yaml.new")
+        say(
+            "cluster.yaml there differs and stays: take over what is new in cluster.yaml.new, the version too"
+        )
     added = strangers(args.folder, reader.head)
     if added:
         _tell(

@@ -79,6 +79,15 @@ def test_an_edited_manifest_is_never_replaced(replace: bool, tmp_path: Path) -> 
     assert (tmp_path / "cluster.yaml.new").read_bytes() == FILES["cluster.yaml"]
 
 
+def test_a_manifest_that_nobody_edited_comes_up_to_date_with_the_release(tmp_path: Path) -> None:
+    """Otherwise it would name the old version, and the new files would be installed under that name."""
+    unpack(read(bundle()), tmp_path)
+    newer = {**FILES, "cluster.yaml": b"name: test # of the next version\n"}
+    done = unpack(read(bundle(newer)), tmp_path, replace=True)
+    assert not done.manifest_beside
+    assert tree(tmp_path)["cluster.yaml"] == newer["cluster.yaml"]
+
+
 @pytest.mark.parametrize("at", ["artifacts", "artifacts/images.tar.zst", "bundle.json", ".mk8s-unpack"])
 def test_no_link_in_the_folder_is_followed(at: str, tmp_path: Path) -> None:
     """A link would lead the bundle's files elsewhere."""
