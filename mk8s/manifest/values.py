@@ -219,6 +219,7 @@ def url(text: str) -> Wrong | None:
         return problem
     try:
         parts = urlsplit(text)
+        _ = parts.port  # raises for what is no port
     except ValueError:
         return problem
     if parts.scheme in ("http", "https"):

@@ -24,6 +24,10 @@ BAD = {
         f"{SOUND}mirrors: {{'*': mirror.example}}\n",
         ["5:11: mirrors.*: 'mirror.example' is not a URL"],
     ),
+    "a mirror with a port that is none": (
+        f"{SOUND}mirrors: {{'*': 'http://m.example:99999'}}\n",
+        ["5:11: mirrors.*: 'http://m.example:99999' is not a URL"],
+    ),
     "a mirror with a password": (
         f"{SOUND}mirrors: {{'*': 'https://me:hush@m.example'}}\n",
         ["5:11: mirrors.*: this URL has a password in it"],
