@@ -21,14 +21,25 @@ import trio
 
 from benchmarks.measuring import NotMeasuredError
 from benchmarks.servers import Door
-from mk8s.cutting import Cuts, cut_file
+from mk8s.cutting import cut_file
 from mk8s.delivery import part_of
 from mk8s.parts import finish_part
 from mk8s.steps import Upload
 from transports.base import Command, File, digest_of_file
 from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport, UploadThreads
 
-__all__ = ["CLIENTS", "Client", "asyncssh_options", "hashed", "send_by_pieces", "transport"]
+__all__ = [
+    "AT_ONCE",
+    "CLIENTS",
+    "GCM",
+    "PATIENCE",
+    "Client",
+    "asyncssh_options",
+    "hashed",
+    "openssh_options",
+    "roads",
+    "transport",
+]
 
 GCM = "aes128-gcm@openssh.com"
 PATIENCE = 120.0  # seconds to log in while a hundred others do
@@ -113,16 +124,12 @@ class OursByPieces(Ours):
 
     async def put(self, source: Path, target: str) -> None:
         step = Upload("send", hashed(source), PurePosixPath(target))
-        await send_by_pieces(self._transport, await cut_file(step.source), step)
-
-
-async def send_by_pieces(road: SSHTransport, cuts: Cuts, step: Upload) -> None:
-    """The whole file, as to a host that has nothing of it yet."""
-    for piece in await cuts.rest(0):
-        await road.append(piece, part_of(step))
-    outcome = await road.run(finish_part(step))
-    if not outcome.ok:
-        raise NotMeasuredError(f"{step.target}: {outcome.complaint}")
+        cuts = await cut_file(step.source)
+        for piece in await cuts.rest(0):
+            await self._transport.append(piece, part_of(step))
+        outcome = await self._transport.run(finish_part(step))
+        if not outcome.ok:
+            raise NotMeasuredError(f"{target}: {outcome.complaint}")
 
 
 def asyncssh_options(door: Door) -> dict[str, Any]:

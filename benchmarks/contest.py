@@ -1,8 +1,7 @@
 """Contests over many hosts: one file to each of them, checked, then commands in order on each.
 
 Each contender is one process tree, from its start to its end: imports and hashing included. The hosts are
-real sshds on loopback, files are in memory. The peers stand here, each written as its documentation
-suggests, so that all contests have the same; mk8s' own way is each contest's own.
+real sshds on loopback, files are in memory. Who takes part is in `benchmarks.entries`.
 
 A peer that cannot be run is named under the table with what it said; without mk8s there is no table.
 Begin reading at `contest`.
@@ -10,23 +9,18 @@ Begin reading at `contest`.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from benchmarks.contenders import asyncssh_options, door_of, refuse_other
 from benchmarks.measuring import NotMeasuredError, Usage, command, measure, medians
 from benchmarks.servers import Door
 from benchmarks.tables import Table, mebibytes, ratio, seconds
-from transports.base import digest_of_file
 
-__all__ = ["BASE", "Entry", "Trial", "by_asyncssh", "by_pyinfra", "contest", "in_process", "target_of"]
+__all__ = ["BASE", "NAME", "Entry", "Trial", "contest", "in_process", "target_of"]
 
 BASE = "mk8s"
 NAME = "arrived"
@@ -113,75 +107,3 @@ def in_process(work: Callable[[list[str], str, str, int], str]) -> Entry:
         return measure(words, watch=True)
 
     return entry
-
-
-# -- asyncssh
-
-
-def with_asyncssh(hosts: list[str], source: str, folder: str, commands: int) -> str:
-    """In a process of its own."""
-    import asyncssh
-
-    digest = digest_of_file(Path(source))
-
-    async def serve(door: Door) -> None:
-        target = str(target_of(folder, door.host))
-        async with asyncssh.connect(**asyncssh_options(door)) as connection:
-            async with connection.start_sftp_client() as sftp:
-                await sftp.put(source, target)
-            refuse_other(digest, str((await connection.run(f"sha256sum {target}", check=True)).stdout))
-            for number in range(commands):
-                done = await connection.run(f"echo {number}; test -f {target}", check=True)
-                refuse_other(str(number), str(done.stdout))
-
-    async def main() -> None:
-        await asyncio.gather(*(serve(door_of(text)) for text in hosts))
-
-    asyncio.run(main())
-    return "done"
-
-
-by_asyncssh = in_process(with_asyncssh)
-
-
-# -- pyinfra
-
-INVENTORY = "hosts = {hosts!r}\n"
-DEPLOY = """\
-from pyinfra import host
-from pyinfra.operations import files, server
-
-target = f"{folder}/{{host.name}}/{name}"
-files.put(name="upload", src={source!r}, dest=target)
-server.shell(name="check", commands=[f"echo '{digest}  {{target}}' | sha256sum -c"])
-for number in range({commands}):
-    server.shell(name=f"command {{number}}", commands=[f"echo {{number}}; test -f {{target}}"])
-"""
-
-
-def by_pyinfra(trial: Trial) -> Usage:
-    """The program itself, with an inventory and a deploy; it looks for changes first, as it always does."""
-    home = trial.folder.parent / "pyinfra"
-    home.mkdir(exist_ok=True)
-    (home / "inventory.py").write_text(INVENTORY.format(hosts=[_pyinfra_host(door) for door in trial.to]))
-    deploy = DEPLOY.format(
-        folder=trial.folder,
-        name=NAME,
-        source=str(trial.source),
-        digest=digest_of_file(trial.source),
-        commands=trial.commands,
-    )
-    (home / "deploy.py").write_text(deploy)
-    at_once = str(len(trial.to))
-    words = [sys.executable, "-m", "pyinfra", "-y", "--parallel", at_once, "inventory.py", "deploy.py"]
-    env = {**os.environ, "HOME": str(home), "SSH_AUTH_SOCK": "", "PYTHONPATH": os.pathsep.join(sys.path)}
-    return measure(words, env=env, watch=True, cwd=home)
-
-
-def _pyinfra_host(door: Door) -> tuple[str, dict[str, object]]:
-    return door.host, {
-        "ssh_port": door.port,
-        "ssh_user": door.user,
-        "ssh_key": door.key,
-        "ssh_known_hosts_file": door.known_hosts,
-    }

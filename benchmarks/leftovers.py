@@ -9,22 +9,28 @@ import ctypes
 import os
 import signal
 import sys
+import time
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PAUSE = 0.02  # seconds between signals: ssh can miss one
 
 
 def main() -> int:
     """The exit status of the program."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _, status = os.waitpid(os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ), 0)
-    with open(f"/proc/self/task/{os.getpid()}/children") as stream:  # noqa: PTH123  # pathlib is imported for nothing else
-        for pid in stream.read().split():
-            os.kill(int(pid), signal.SIGTERM)  # a child that nobody has waited for keeps its number
-    while True:
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            return os.waitstatus_to_exitcode(status)
+    while children := _children():
+        for pid in children:
+            os.kill(pid, signal.SIGTERM)  # a child that nobody has waited for keeps its number
+        time.sleep(PAUSE)
+        for pid in children:
+            os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _children() -> list[int]:
+    with open(f"/proc/self/task/{os.getpid()}/children") as stream:  # noqa: PTH123  # pathlib only for this
+        return [int(pid) for pid in stream.read().split()]
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import pytest
 from benchmarks import leftovers
 from benchmarks.__main__ import NAMES, main
 from benchmarks.contest import Entry, Trial, contest, target_of
+from benchmarks.entries import ansible_host, scp_script
 from benchmarks.measuring import NotMeasuredError, Usage, call, in_turns, measure
-from benchmarks.push import ansible_host, scp_script
 from benchmarks.servers import Door
 from benchmarks.simulation import framework
 from benchmarks.tables import Table, count, percent, ratio, seconds
@@ -170,16 +170,22 @@ def test_without_mk8s_there_is_no_contest(trial: Trial) -> None:
 @pytest.mark.parametrize(("check", "sums"), [(False, 0), (True, 1 + 2)])
 def test_scp_copies_to_each_host_and_hashes_only_where_asked(trial: Trial, check: bool, sums: int) -> None:
     """Once here, and once on each host: alone, it checks nothing."""
-    script = scp_script(trial, check=check)
-    assert script.count("scp -q ") == len(trial.to)
-    assert script.count("sha256sum") == sums
-    subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+    stubs = """\
+scp() { echo copied >>"$count"; }
+ssh() { echo hashed >>"$count"; echo sum; }
+sha256sum() { echo hashed >>"$count"; echo sum; }
+"""
+    count = trial.source.with_name("count")
+    script = f"count={count}\n{stubs}{scp_script(trial, count.parent, check=check)}"
+    subprocess.run(["sh", "-c", script], check=True)
+    said = count.read_text().split()
+    assert (said.count("copied"), said.count("hashed")) == (len(trial.to), sums)
 
 
-def test_a_shell_of_copies_fails_where_one_failed(trial: Trial) -> None:
+def test_a_shell_of_copies_fails_where_one_failed(trial: Trial, tmp_path: Path) -> None:
     """Nobody listens at these doors, or the program is not there: either is no figure."""
     with pytest.raises(NotMeasuredError, match="exit status"):
-        measure(["sh", "-c", scp_script(trial, ("-o", "ConnectTimeout=1"), check=False)])
+        measure(["sh", "-c", scp_script(trial, tmp_path, check=False)])
 
 
 def test_ansible_logs_in_by_the_same_door_as_the_others() -> None:
