@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 Verdict: TypeAlias = Literal["here", "cached", "fetched", "made", "failed"]
-NOT_FETCHED = "what was fetched is kept; then the same command goes on with the others"
+NOT_FETCHED = "what was fetched is kept: once that is mended, the same command goes on with the others"
 
 
 class DownloadError(Mk8sError):

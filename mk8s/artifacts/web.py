@@ -199,7 +199,7 @@ def _problem(error: httpx.HTTPError, url: str) -> FetchError:
         return FetchError("certificate", said, remedy=remedy)
     match error:
         case httpx.ConnectTimeout() | httpx.ConnectError() | httpx.PoolTimeout():
-            said = f"no connection to {host}: {_words(error)}"
+            said = f"no connection to {host}: {_of_system(error) or _words(error)}"
             remedy = "is there a way to it? a proxy is taken from HTTPS_PROXY and HTTP_PROXY"
             return FetchError("connection", said, transient=True, remedy=remedy)
         case httpx.TimeoutException():
@@ -224,6 +224,18 @@ def _words(error: BaseException) -> str:
     """What an error says; where it says nothing, the one below it."""
     below = error.__cause__ or error.__context__
     return str(error) or (_words(below) if below else "no answer")
+
+
+def _of_system(error: BaseException | None) -> str:
+    """What the system said below an error, such as ``Connection refused``; empty: nothing."""
+    if isinstance(error, ssl.SSLError):
+        return ""  # its numbers are its own
+    if isinstance(error, OSError) and error.errno:
+        found = os.strerror(error.errno) if error.errno > 0 else error.strerror  # names' numbers are below 0
+        return found or ""
+    if isinstance(error, BaseExceptionGroup):  # one for each address of the host
+        return next(filter(None, map(_of_system, error.exceptions)), "")
+    return _of_system(error.__cause__ or error.__context__) if error else ""
 
 
 def _redirect(response: httpx.Response) -> str | None:

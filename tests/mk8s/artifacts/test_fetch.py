@@ -172,9 +172,20 @@ def test_trouble_that_stays_is_told(server: Server, tmp_path: Path) -> None:
 
 def test_nobody_listening_is_told_with_the_host(tmp_path: Path) -> None:
     """Which host, and that a proxy could be missing."""
-    with pytest.raises(FetchError, match=r"no connection to 127\.0\.0\.1:9") as caught:
+    with pytest.raises(FetchError, match=r"no connection to 127\.0\.0\.1:9: Connection refused") as caught:
         fetch(cache_in(tmp_path), Wanted("http://127.0.0.1:9/x", "a file"))
     assert "HTTPS_PROXY" in str(caught.value)
+
+
+def test_encryption_that_the_server_does_not_speak_is_no_fault_of_the_system(
+    server: Server, tmp_path: Path
+) -> None:
+    """OpenSSL's numbers look like those of the system, and mean something else."""
+    address = server.url(PATH).replace("http://", "https://")
+    with pytest.raises(FetchError) as caught:
+        fetch(cache_in(tmp_path), Wanted(address, "a file"))
+    assert "SSL" in caught.value.problem
+    assert "not permitted" not in caught.value.problem
 
 
 def test_silence_is_cut_and_resumed(server: Server, tmp_path: Path) -> None:
