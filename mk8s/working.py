@@ -196,7 +196,9 @@ class Work:
             before = done
             if done >= total or now - told_at >= NEWS:
                 told_at = now
-                self.note(f"{step.title}: {Moving(done, total, rate.at(now)).words}")
+                self.note(
+                    f"{Moving(done, total, rate.at(now)).words}: {step.title}"
+                )  # a narrow screen cuts the end
 
         return progress
 
