@@ -229,7 +229,7 @@ async def test_a_frozen_server_costs_the_timeout_and_no_more(make_server: MakeSe
 
         assert caught.value.lineage == ("timeout",)
         assert "may still run" in caught.value.message
-        assert time.monotonic() - started < 6
+        assert time.monotonic() - started < 18
         os.kill(server.pid, signal.SIGCONT)
         server.signal_sessions(signal.SIGCONT)
 

@@ -125,7 +125,7 @@ async def test_a_command_is_heard_while_another_waits(server: Server) -> None:
     """Whoever watches the socket wakes those whose input came."""
     async with driven(server) as driver, anyio.create_task_group() as tasks:
         tasks.start_soon(run_on, driver, "sleep 30")
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             for _ in range(20):
                 assert (await run_on(driver, "echo quick")).text == "quick"
         tasks.cancel_scope.cancel()
@@ -138,7 +138,7 @@ async def test_somebody_watches_the_socket_whenever_anybody_waits(server: Server
     """
     async with driven(server) as driver:
         for _ in range(15):
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 async with anyio.create_task_group() as tasks:
                     for _ in range(8):
                         tasks.start_soon(run_on, driver, "true")
@@ -184,7 +184,7 @@ async def test_a_flood_can_be_cancelled(server: Server) -> None:
         with anyio.move_on_after(0.2):
             await transport.run(sh("cat /dev/zero"), on_output=lambda stream, data: None)
 
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
         assert (await transport.run(sh("echo usable"))).text == "usable"
 
 
