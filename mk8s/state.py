@@ -14,13 +14,14 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, TypeAlias
+from typing import Any
 
+from mk8s.disks import Write, refusals_explained, sync_folder, write_all
 from mk8s.errors import Mk8sError
 
 __all__ = ["StateFolder", "TranscriptWriter", "read_private", "refuse_untrusted", "write_private"]
@@ -29,9 +30,6 @@ HOLDER = ".mk8s"
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-
-Write: TypeAlias = Callable[[int, memoryview], int]
-"""os.write, or what a test puts in its place to bring a bad day."""
 
 REMEDIES = {
     errno.ENOSPC: "free some space on that disk, then run again: what was kept so far is whole",
@@ -157,7 +155,7 @@ class TranscriptWriter:
         with _explained(self._path, "written"):
             if self._descriptor < 0:
                 self._descriptor = _open_for_append(self._path)
-            _write_all(self._descriptor, data, self._write)
+            write_all(self._descriptor, data, self._write)
 
     def close(self) -> None:
         """Let go of the file. Closing twice is fine; a later entry opens it again."""
@@ -186,7 +184,7 @@ def write_private(path: Path, content: bytes, *, write: Write = os.write) -> Non
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def read_private(path: Path, at_most: int, *, holds: str, otherwise: str) -> bytes | None:
@@ -237,22 +235,7 @@ def _write_new(path: Path, content: bytes, write: Write) -> None:
     )
     try:
         os.fchmod(descriptor, PRIVATE_FILE)  # whatever the umask
-        _write_all(descriptor, content, write)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_all(descriptor: int, content: bytes, write: Write) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[write(descriptor, rest) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+        write_all(descriptor, content, write)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -265,7 +248,7 @@ def _open_for_append(path: Path) -> int:
         os.fchmod(descriptor, PRIVATE_FILE)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
-            _write_all(descriptor, b"\n", os.write)  # the last line was torn
+            write_all(descriptor, b"\n", os.write)  # the last line was torn
     except BaseException:
         os.close(descriptor)
         raise
@@ -290,7 +273,7 @@ def _make(folder: Path) -> None:
     with _explained(folder, "made"):
         if not os.path.lexists(folder):
             folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-            _sync_folder(folder.parent)
+            sync_folder(folder.parent)
         refuse_untrusted(folder, folder.lstat())
         folder.chmod(PRIVATE_FOLDER)  # it may have been readable, or narrowed by the umask
 
@@ -331,11 +314,6 @@ def _keep_out_of_git(holder: Path) -> None:
         write_private(path, b"*\n")
 
 
-@contextmanager
-def _explained(path: Path, what: str) -> Iterator[None]:
+def _explained(path: Path, what: str) -> AbstractContextManager[None]:
     """Turn the system's refusals into problems with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, "look at the disk and at the owner of the folder")
-        raise Mk8sError(f"{path} cannot be {what}: {error.strerror or error}", remedy=remedy) from error
+    return refusals_explained(path, what, REMEDIES)

@@ -11,12 +11,12 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import TypeAlias
 
+from mk8s.disks import Write, refusals_explained, sync_folder, write_all
 from mk8s.errors import ExitCode, Mk8sError
 
 __all__ = [
@@ -42,9 +42,6 @@ PRIVATE_FOLDER, PRIVATE_FILE, READABLE = 0o700, 0o600, 0o644
 NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 CHUNK = 1 << 20  # bytes read at once
 CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS)
-
-Write: TypeAlias = Callable[[int, memoryview], int]
-"""os.write, or what a test puts in its place to bring a bad day."""
 
 REMEDIES = {
     errno.ENOSPC: "free some space there, then do the same again: what has arrived is kept",
@@ -108,23 +105,9 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def explained(path: Path, what: str) -> Iterator[None]:
+def explained(path: Path, what: str) -> AbstractContextManager[None]:
     """Turn the system's refusals into problems with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, "look at the disk and at the owner of the folder")
-        raise CacheError(f"{path} cannot be {what}: {error.strerror or error}", remedy=remedy) from error
+    return refusals_explained(path, what, REMEDIES, CacheError)
 
 
 def _link_or_copy(source: Path, sha256: str, temporary: Path) -> None:
@@ -196,13 +179,6 @@ def write_small(path: Path, content: bytes, write: Write = os.write) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def write_all(descriptor: int, content: bytes, write: Write) -> None:
-    """Write all of it, however small the pieces are that the system takes. Raises OSError."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[write(descriptor, rest) :]
 
 
 def no_links(path: str, flags: int) -> int:

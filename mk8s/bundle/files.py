@@ -12,12 +12,13 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from mk8s.amounts import bytes_in_words
 from mk8s.bundle.index import BundleError
+from mk8s.disks import refusals_explained, sync_folder
 
 __all__ = ["explained", "growing", "open_plain", "part_of", "refuse_full_disk", "sync_disk"]
 
@@ -35,14 +36,11 @@ REMEDIES = {
 }
 
 
-@contextmanager
-def explained(path: Path, what: str) -> Iterator[None]:
+def explained(path: Path, what: str) -> AbstractContextManager[None]:
     """Turn the system's refusals into problems with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, "look at the disk, and at the owner of the folder")
-        raise BundleError(f"{path} cannot be {what}: {error.strerror or error}", remedy=remedy) from error
+    return refusals_explained(
+        path, what, REMEDIES, BundleError, "look at the disk, and at the owner of the folder"
+    )
 
 
 def part_of(path: Path) -> Path:
@@ -94,7 +92,7 @@ def growing(path: Path, size: int, *, resume: bool = False) -> Iterator[BinaryIO
             stream.flush()
             os.fsync(stream.fileno())
             part.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             if not resume:
                 part.unlink(missing_ok=True)
@@ -148,12 +146,3 @@ def _close(stream: BinaryIO) -> None:
     """Close; what a full disk refuses once more in the last flush was told already."""
     with suppress(OSError):
         stream.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name survive a power loss."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
