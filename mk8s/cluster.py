@@ -12,12 +12,17 @@ from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "ArtifactSource",
+    "Balancer",
     "Cluster",
+    "ControlPlane",
+    "Datastore",
     "FanOut",
+    "Jump",
     "KubeVip",
     "Login",
     "Network",
     "Node",
+    "Proxy",
     "Registries",
     "RegistryAccess",
     "RegistryMirror",
@@ -28,16 +33,45 @@ Role: TypeAlias = Literal["primary", "server", "agent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
-    """How to get onto a node."""
+class Jump:
+    """One bastion on the way to a node."""
 
-    user: str
+    host: str
+    user: str = ""  # empty: the node's own login name
+    port: int = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How to get onto a node.
+
+    What the manifest leaves to the user's ssh_config is empty or None here; `connect` asks ``ssh -G`` for it.
+    """
+
+    user: str  # as the manifest says, else whoever runs mk8s
     port: int = 22
     key_path: Path | None = None  # ~ expanded; None: agent, then the usual key files
     local: bool = False  # the machine that mk8s runs on
     password_env: str | None = None  # name of an environment variable; never the password itself
     passphrase_env: str | None = None
     sudo_password_env: str | None = None
+    transport: Literal["ssh", "openssh"] = "ssh"  # ssh: built in; openssh: the user's own ssh program
+    jumps: tuple[Jump, ...] | None = None  # bastions, the first is connected to first; None: not given
+    ssh_config: Path | Literal["auto", "none"] = "auto"  # auto: ~/.ssh/config and the system's
+    certificate_path: Path | None = None  # of the user's key; None: KEY-cert.pub where it lies
+    identities_only: bool | None = None  # offer only key_path's key, not all of the agent's
+    escalate: Literal["sudo", "doas"] = "sudo"
+    given: frozenset[str] = frozenset()  # of user, port, key_path: what the manifest itself says
+    environment: Mapping[str, str] = field(default_factory=dict)  # of every command on the node; no secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The HTTP proxy of the services: the distro's units and the container runtime. Holds no password."""
+
+    http: str = ""
+    https: str = ""
+    no_proxy: tuple[str, ...] = ()  # as given; drivers add the cluster's own networks and addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +87,11 @@ class Node:
     config_text: str = ""  # the same as the user wrote it, where it was text
     node_ip: str = ""  # its address inside the cluster, where `address` is not that
     group: str = ""  # rack or site; nodes of one group have a quick link to each other
+    labels: Mapping[str, str] = field(default_factory=dict)  # of its Node object, set when it registers
+    taints: tuple[str, ...] = ()  # key=value:Effect or key:Effect, set when it registers
+    arguments: tuple[str, ...] = ()  # more words for the distro's own start command (k0s)
+    drop_ins: Mapping[str, str] = field(default_factory=dict)  # file name -> text, beside the distro's config
+    proxy: Proxy | None = None
 
     @property
     def is_server(self) -> bool:
@@ -89,6 +128,40 @@ class KubeVip:
 
     interface: str
     image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Balancer:
+    """What leads from `Cluster.endpoint` to the servers.
+
+    `external`: an address that the user runs. `kube-vip`, `keepalived`: a virtual address that the servers
+    hold among themselves; keepalived has haproxy behind it, at other ports. `cplb`: the same, run by k0s.
+    """
+
+    by: Literal["external", "kube-vip", "keepalived", "cplb"] = "external"
+    interface: str = ""  # network interface of the servers that gets the address; empty: the default route's
+    image: str = ""  # kube-vip's
+    router_id: int = 51  # of VRRP: unique in the servers' network
+    node_local: bool = False  # every worker balances for itself (k0s NLLB)
+
+
+@dataclass(frozen=True, slots=True)
+class Datastore:
+    """A database that holds the cluster's state instead of the distro's own etcd."""
+
+    endpoint: str  # postgres://user@host:5432/db, mysql://user@tcp(host:3306)/db, https://etcd1:2379,...
+    password_env: str | None = None  # name of an environment variable; never the password itself
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """A control plane that exists already and that mk8s does not manage: the manifest has agents only."""
+
+    address: str  # where agents register: IP or host name
+    token_env: str  # name of the environment variable that holds the join token
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +231,11 @@ class Cluster:
     bandwidth: int | None = None  # bytes per second that this machine sends at the most; None: no limit
     network: Network | None = None  # None: not given
     manifests: tuple[Path, ...] = ()  # applied once the first API server is ready, in order
-    kube_vip: KubeVip | None = None
+    balancer: Balancer = field(default_factory=Balancer)
+    control_plane: Literal["isolated", "tainted", "schedulable"] | None = None  # None: as the distro does
+    datastore: Datastore | None = None  # None: the distro's own
+    joins: ControlPlane | None = None  # None: the control plane is among `nodes`
+    artifacts_mode: Literal["download", "bundle", "preinstalled"] = "bundle"
     swap: Literal["refuse", "disable", "allow"] = "refuse"  # what to do about swap on a host
     hosts_entries: bool = False  # write all nodes' names into each node's /etc/hosts
     smoke_image: str = ""  # of the pods that `mk8s smoke` starts; empty: what the distro says
@@ -172,7 +249,14 @@ class Cluster:
         return self.network or Network()
 
     @property
+    def kube_vip(self) -> KubeVip | None:
+        """kube-vip, where it holds the endpoint."""
+        held = self.balancer.by == "kube-vip"
+        return KubeVip(self.balancer.interface, self.balancer.image) if held else None
+
+    @property
     def primary(self) -> Node:
+        """The server that starts the cluster; with `joins`, where no node is a server, the first agent."""
         return self.nodes[0]
 
     @property

@@ -124,6 +124,7 @@ class Lookup:
     command: Command
     read: Callable[[Outcome], str]
     on: str  # the node to ask, by name
+    secret: bool = False  # the answer is hidden in all that is shown or kept, such as a token just made
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,13 @@ class Distro(Protocol):
 
     def needs(self, cluster: Cluster) -> list[Need]:
         """What must be kept for the cluster's whole life; `Situation.kept` has it. Named once each."""
+        ...
+
+    def pacing(self, cluster: Cluster) -> Mapping[str, int]:
+        """Limits of the node machine that this distro wants in this mode, by name; the manifest's own win.
+
+        ``etcd-joins``: servers that may join at the same time, where there is no etcd of its own to pace for.
+        """
         ...
 
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:

@@ -17,9 +17,9 @@ from pathlib import Path
 from machines.forms import duration
 from mk8s.cluster import (
     ArtifactSource,
+    Balancer,
     Cluster,
     FanOut,
-    KubeVip,
     Login,
     Network,
     Node,
@@ -36,7 +36,6 @@ from mk8s.manifest.schema import (
     ConfigForm,
     FanOutForm,
     GatesForm,
-    KubeVipForm,
     LimitsForm,
     ManifestForm,
     NetworkForm,
@@ -101,7 +100,7 @@ def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tup
         bandwidth=rate(form.limits.bandwidth) if form.limits and form.limits.bandwidth else None,
         network=_network(form.network),
         manifests=tuple(place.locate(text) for text in form.manifests or ()),
-        kube_vip=_kube_vip(form.kube_vip),
+        balancer=_balancer(form),
         swap=form.swap,
         hosts_entries=form.hosts_entries,
         smoke_image=form.smoke_image or "",
@@ -229,8 +228,9 @@ def _network(form: NetworkForm | None) -> Network | None:
     return Network(form.pod_cidr, form.service_cidr, form.dns_domain, form.cni)
 
 
-def _kube_vip(form: KubeVipForm | None) -> KubeVip | None:
-    return KubeVip(form.interface, form.image) if form else None
+def _balancer(form: ManifestForm) -> Balancer:
+    vip = form.kube_vip
+    return Balancer("kube-vip", vip.interface, vip.image) if vip else Balancer()
 
 
 def _limits(form: LimitsForm) -> dict[str, int]:

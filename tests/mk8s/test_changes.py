@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mk8s.changes import refusals
-from mk8s.cluster import Cluster, KubeVip, Network
+from mk8s.cluster import Balancer, Cluster, Network
 from tests.mk8s.examples import cluster, node
 
 HEALTHY = {"srv-1": "healthy", "srv-2": "healthy", "srv-3": "healthy"}
@@ -93,7 +93,7 @@ def test_another_way_to_install_is_refused_once_something_is_installed() -> None
 
 
 NETWORK = Network("10.32.0.0/16", "10.33.0.0/16", "k8s.example", "none")
-VIP = KubeVip("eth0", "kube-vip:v0.8.0")
+VIP = Balancer("kube-vip", "eth0", "kube-vip:v0.8.0")
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ VIP = KubeVip("eth0", "kube-vip:v0.8.0")
             "network.cni was 'none' and is now 'bridge'; changing it is not built yet",
         ),
         (
-            {"kube_vip": VIP},
-            {"kube_vip": replace(VIP, interface="eth1")},
+            {"balancer": VIP},
+            {"balancer": replace(VIP, interface="eth1")},
             "kube_vip.interface was 'eth0' and is now 'eth1'; changing it is not built yet",
         ),
         (
-            {"kube_vip": VIP},
-            {"kube_vip": replace(VIP, image="kube-vip:v0.9.0")},
+            {"balancer": VIP},
+            {"balancer": replace(VIP, image="kube-vip:v0.9.0")},
             "kube_vip.image was 'kube-vip:v0.8.0' and is now 'kube-vip:v0.9.0'; changing it is not built yet",
         ),
         (
@@ -153,7 +153,7 @@ def test_what_all_nodes_were_made_for_is_refused_once_a_node_has_begun(
 
 def test_kube_vip_that_comes_later_is_refused() -> None:
     """Nothing would place it on the servers that stand."""
-    found = refusals(three(), replace(three(), kube_vip=VIP), HEALTHY)
+    found = refusals(three(), replace(three(), balancer=VIP), HEALTHY)
 
     assert [line.split(" was ")[0] for line in found] == ["kube_vip.interface", "kube_vip.image"]
 

@@ -62,6 +62,10 @@ class Kubeadm:
         own: list[Need] = [Random("bootstrap-token", "bootstrap-token"), Random("certificate-key", "hex-32")]
         return own + network.needs(cluster)
 
+    def pacing(self, cluster: Cluster) -> Mapping[str, int]:
+        del cluster
+        return {}
+
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:
         return requirements.requirements(node, cluster)
 

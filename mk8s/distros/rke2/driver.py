@@ -61,6 +61,10 @@ class Rke2:
         del cluster  # RKE2 makes its own keys
         return []
 
+    def pacing(self, cluster: Cluster) -> Mapping[str, int]:
+        del cluster
+        return {}
+
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:
         return requirements.requirements(node, cluster)
 

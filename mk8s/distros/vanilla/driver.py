@@ -61,6 +61,10 @@ class Vanilla:
     def needs(self, cluster: Cluster) -> list[Need]:
         return [*pki.keys(cluster), *network.needs(cluster)]
 
+    def pacing(self, cluster: Cluster) -> Mapping[str, int]:
+        del cluster
+        return {}
+
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:
         return requirements.requirements(node, cluster)
 

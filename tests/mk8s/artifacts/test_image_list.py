@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mk8s.artifacts.image_list import ImageListError, ask_kubeadm, images_known, images_needed, merged
-from mk8s.cluster import Cluster, KubeVip
+from mk8s.cluster import Balancer, Cluster
 from tests.mk8s.distros.situations import make_cluster
 
 ANSWER = """registry.k8s.io/kube-apiserver:v1.34.1
@@ -97,8 +97,8 @@ def test_an_image_of_the_manifest_replaces_the_one_of_its_name() -> None:
 
 def test_images_named_elsewhere_in_the_manifest_are_carried() -> None:
     """kube-vip's and the smoke test's, each once."""
-    vip = KubeVip("eth0", "ghcr.io/kube-vip/kube-vip:v0.8.0")
-    found = cluster("vanilla", "v1.32.3", kube_vip=vip, smoke_image="busybox:1.36", images=("busybox:1.36",))
+    vip = Balancer("kube-vip", "eth0", "ghcr.io/kube-vip/kube-vip:v0.8.0")
+    found = cluster("vanilla", "v1.32.3", balancer=vip, smoke_image="busybox:1.36", images=("busybox:1.36",))
     assert images_known(found)[0][2:] == ("busybox:1.36", "ghcr.io/kube-vip/kube-vip:v0.8.0")
 
 

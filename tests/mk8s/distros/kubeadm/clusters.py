@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mk8s.cluster import Cluster, KubeVip
+from mk8s.cluster import Balancer, Cluster
 from mk8s.distros.base import Situation
 from mk8s.distros.kubeadm import DISTRO
 from mk8s.needs import Kept, pretend
@@ -28,6 +28,8 @@ VERSIONS = ("v1.20.2", "v1.24.17", "v1.29.14", "v1.31.4", "v1.36.1")
 TOKEN = "abcdef.0123456789abcdef"
 KEY = "c" * 64
 LEARNED = {"progress": "none", "ca-hash": "sha256:" + "a" * 64}
+
+VIP = Balancer("kube-vip", "eth0", "ghcr.io/kube-vip/kube-vip:v0.8.0")
 
 
 def a_cluster(version: str = "v1.31.4", config: Mapping[str, Any] | None = None, **more: Any) -> Cluster:
@@ -54,7 +56,9 @@ def all_clusters() -> Iterator[Cluster]:
     """One of each kind."""
     yield from (a_cluster(version) for version in VERSIONS)
     yield a_cluster(
-        endpoint="10.0.0.100", kube_vip=KubeVip("eth0", "ghcr.io/kube-vip/kube-vip:v0.8.0"), swap="allow"
+        endpoint="10.0.0.100",
+        balancer=VIP,
+        swap="allow",
     )
     alone = a_cluster("v1.20.2", nodes=(make_node("srv-1", "primary", "10.0.0.11"),))
     yield replace(alone, airgap=False, manifests=(Path("/addons/team.yaml"),))

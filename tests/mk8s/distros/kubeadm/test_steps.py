@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mk8s.cluster import KubeVip
+from mk8s.cluster import Balancer
 from mk8s.distros.base import load_distro
 from mk8s.distros.kubeadm import DISTRO, cluster_commands, commands, config, files
 from mk8s.distros.kubeadm.certificate import public_key_info
@@ -309,7 +309,7 @@ def test_what_is_no_certificate_is_refused(spoil: Callable[[str], str]) -> None:
 @pytest.mark.parametrize(("version", "first"), [("v1.28.5", "admin.conf"), ("v1.29.0", "super-admin.conf")])
 def test_kube_vip_uses_the_kubeconfig_that_has_rights_already(version: str, first: str) -> None:
     """From 1.29 on admin.conf has none before init has given them."""
-    cluster = a_cluster(version, endpoint="10.0.0.100", kube_vip=KubeVip("eth0", "vip:v1"))
+    cluster = a_cluster(version, endpoint="10.0.0.100", balancer=Balancer("kube-vip", "eth0", "vip:v1"))
 
     found = [yaml.safe_load(files.kube_vip(cluster, first=when)) for when in (True, False)]
 

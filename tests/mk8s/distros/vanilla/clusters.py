@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mk8s.cluster import Cluster, KubeVip, Network
+from mk8s.cluster import Balancer, Cluster, Network
 from mk8s.distros.base import Situation
 from mk8s.distros.vanilla import DISTRO
 from mk8s.distros.vanilla.pki import FOUNDERS
@@ -18,6 +18,8 @@ __all__ = ["VERSIONS", "a_cluster", "all_clusters", "every_situation", "five", "
 
 VERSIONS = ("v1.20.2", "v1.24.17", "v1.29.14", "v1.31.4", "v1.36.1")
 FIRST, SECOND, THIRD = "10.0.0.11", "10.0.0.12", "10.0.0.13"
+
+VIP = Balancer("kube-vip", "eth0", "ghcr.io/kube-vip/kube-vip:v0.8.0")
 
 
 def a_cluster(version: str = "v1.31.4", config: Mapping[str, Any] | None = None, **more: Any) -> Cluster:
@@ -62,7 +64,7 @@ def grown(cluster: Cluster, name: str) -> Situation:
 def all_clusters() -> Iterator[Cluster]:
     """One of each kind."""
     yield from (a_cluster(version) for version in VERSIONS)
-    yield a_cluster(endpoint="10.0.0.100", kube_vip=KubeVip("eth0", "ghcr.io/kube-vip/kube-vip:v0.8.0"))
+    yield a_cluster(endpoint="10.0.0.100", balancer=VIP)
     yield a_cluster("v1.20.2", network=Network(cni="none"), swap="allow")
     alone = a_cluster("v1.20.2", nodes=(make_node("srv-1", "primary", FIRST),))
     yield replace(alone, manifests=(Path("/addons/team.yaml"),))

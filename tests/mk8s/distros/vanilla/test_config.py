@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mk8s.cluster import KubeVip, Network
+from mk8s.cluster import Balancer, Network
 from mk8s.distros.base import Situation
 from mk8s.distros.vanilla import flags
 from mk8s.distros.vanilla.files import folders, made_of, rendered
@@ -249,8 +249,8 @@ def test_a_network_of_the_users_gets_pod_networks_from_kubernetes() -> None:
 
 def test_kube_vip_holds_the_endpoint() -> None:
     """A static pod on every server, and the endpoint in the kubeconfigs of all nodes."""
-    vip = KubeVip("eth1", "ghcr.io/kube-vip/kube-vip:v0.8.0")
-    s = situation_of(a_cluster(endpoint="10.0.0.100", kube_vip=vip), "srv-2")
+    vip = Balancer("kube-vip", "eth1", "ghcr.io/kube-vip/kube-vip:v0.8.0")
+    s = situation_of(a_cluster(endpoint="10.0.0.100", balancer=vip), "srv-2")
 
     files = {str(file.target): file.content.decode() for file in rendered(s)}
 
