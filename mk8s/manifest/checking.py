@@ -2,7 +2,8 @@
 
 `machines.forms` tells unknown keys and values of a wrong kind; here stands what a value must look
 like (`VALUES`, one line a key) and how the parts must fit together (`RULES`, one function each; those
-of addresses and networks stand in `fitting`, those of where things come from in `supply`).
+of addresses and networks stand in `fitting`, those of where things come from in `supply`, those of modes in
+`modes`).
 Both look at the document itself, so that no mistake hides another.
 
 Nothing here looks at a file or at a node: key files are `reading`'s, the release is looked for later.
@@ -19,7 +20,7 @@ from machines.documents import Path, Value, show_path
 from machines.errors import DocumentError, Fault
 from machines.forms import duration, read_form
 from machines.words import did_you_mean, shown
-from mk8s.manifest import fitting, networks, supply, values, versions
+from mk8s.manifest import fitting, modes, networks, supply, values, versions
 from mk8s.manifest.blanks import no_blanks
 from mk8s.manifest.configs import parse_config
 from mk8s.manifest.schema import EDGE_NAMES, ManifestForm
@@ -67,6 +68,7 @@ VALUES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("policy", "edges", EACH, "timeout"), values.duration),
     (("policy", "edges", EACH, "deadline"), values.duration),
     *supply.VALUES,
+    *modes.VALUES,
 )
 
 
@@ -146,15 +148,17 @@ def _seconds(value: Value | None) -> float | None:
 def some_server(source: Source) -> Iterator[Fault]:
     """A cluster needs nodes, and one of them must be a server. Silent while a role is unreadable."""
     nodes = source.mapping().get("nodes")
+    joins = isinstance(source.mapping().get("join"), dict)
     if nodes == []:
         yield source.fault(("nodes",), Wrong("no node is listed", "one server is enough to begin with"))
     roles = [node.get("role") for _, node in source.nodes()]
     if (
         roles
+        and not joins
         and all(role == "agent" for role in roles)
         and len(roles) == len(list(source.each("nodes", EACH)))
     ):
-        hint = "give one of the nodes `role: server`"
+        hint = "give one of the nodes `role: server`, or say with `join` which control plane they join"
         yield source.fault(("nodes",), Wrong("no node has the role server", hint))
 
 
@@ -271,4 +275,5 @@ RULES: tuple[CrossRule, ...] = (
     no_blanks,
     *fitting.RULES,
     *supply.RULES,
+    *modes.RULES,
 )

@@ -80,7 +80,8 @@ def networks_apart(source: Source) -> Iterator[Fault]:
 def nodes_outside(source: Source) -> Iterator[Fault]:
     """No address of a node, and not the endpoint, lies in a network inside the cluster."""
     networks = _inner(source)
-    for path, text in [*_inside_addresses(source), *source.words("endpoint")]:
+    endpoints = [*source.words("endpoint"), *source.words("endpoint", "address")]
+    for path, text in [*_inside_addresses(source), *endpoints]:
         found = ip_of(text)
         for network in networks:
             if found is not None and found in network.cidr:
@@ -133,6 +134,8 @@ def virtual_address(source: Source) -> Iterator[Fault]:
     if not isinstance(source.mapping().get("kube_vip"), dict):
         return
     endpoint = source.mapping().get("endpoint")
+    if isinstance(endpoint, dict):
+        return  # told elsewhere: the two ways to say it are not used together
     if endpoint is None:
         hint = "give `endpoint` an address of the nodes' network that no machine has"
         yield source.fault(("kube_vip",), Wrong("there is no `endpoint` for it to hold", hint))

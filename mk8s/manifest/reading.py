@@ -201,16 +201,29 @@ def _applied_faults(source: Source, place: Place) -> Iterator[Fault]:
             yield source.fault(path, wrong)
 
 
-def _authority_faults(source: Source, place: Place) -> Iterator[Fault]:
-    """Certificates for nodes that cannot be read. What is in them is looked at when they are sent."""
-    for path, text in source.words("registries", "access", EACH, "ca_file"):
-        hint = "name the certificate, in PEM form, of the authority that signed the registry's own"
-        wrong = None if path_text(text) else _unusable(place.locate(text), text, hint)
-        if wrong:
-            yield source.fault(path, wrong)
+CERTIFICATES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("registries", "access", EACH, "ca_file"),
+        "name the certificate, in PEM form, of the authority that signed the registry's own",
+    ),
+    (("datastore", "ca_file"), "name the certificate, in PEM form, of the authority of the datastore"),
+    (("datastore", "cert_file"), "name the client certificate, in PEM form"),
+    (("datastore", "key_file"), "name the key of the client certificate, in PEM form"),
+    (("ssh", "certificate_path"), "name the certificate of your key, such as id_ed25519-cert.pub"),
+    (("nodes", EACH, "certificate_path"), "name the certificate of your key, such as id_ed25519-cert.pub"),
+)
 
 
-NAMED_FILES: tuple[LookForFiles, ...] = (_applied_faults, _authority_faults)
+def _certificate_faults(source: Source, place: Place) -> Iterator[Fault]:
+    """Certificates that cannot be read. What is in them is looked at when they are used."""
+    for pattern, hint in CERTIFICATES:
+        for path, text in source.words(*pattern):
+            wrong = None if path_text(text) else _unusable(place.locate(text), text, hint)
+            if wrong:
+                yield source.fault(path, wrong)
+
+
+NAMED_FILES: tuple[LookForFiles, ...] = (_applied_faults, _certificate_faults)
 
 
 def _unusable(file: Path, called: str, hint: str) -> Wrong | None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from machines.forms import duration
 from mk8s.cluster import (
     ArtifactSource,
-    Balancer,
     Cluster,
     FanOut,
     Login,
@@ -28,6 +27,7 @@ from mk8s.cluster import (
     RegistryMirror,
     Role,
 )
+from mk8s.manifest import mode_resolving as modes
 from mk8s.manifest.configs import combine
 from mk8s.manifest.schema import (
     ArtifactForm,
@@ -51,6 +51,7 @@ __all__ = ["Place", "resolve"]
 
 ORDER: Mapping[Role, int] = {"primary": 0, "server": 1, "agent": 2}
 LABEL_AT_MOST = 63
+SSH_PORT = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tup
         nodes=nodes,
         artifacts={key: _artifact(artifact) for key, artifact in (form.artifacts or {}).items()},
         artifacts_dir=place.locate(form.artifacts_dir),
-        endpoint=form.endpoint,
+        endpoint=modes.endpoint(form),
         install_method=form.install_method,
         known_hosts=place.locate(ssh.known_hosts) if ssh.known_hosts else None,
         host_keys=ssh.host_keys,
@@ -100,7 +101,11 @@ def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tup
         bandwidth=rate(form.limits.bandwidth) if form.limits and form.limits.bandwidth else None,
         network=_network(form.network),
         manifests=tuple(place.locate(text) for text in form.manifests or ()),
-        balancer=_balancer(form),
+        balancer=modes.balancer(form),
+        control_plane=form.control_plane,
+        datastore=modes.datastore(form.datastore, place.locate),
+        joins=modes.existing(form.join),
+        artifacts_mode=modes.artifacts_mode(form),
         swap=form.swap,
         hosts_entries=form.hosts_entries,
         smoke_image=form.smoke_image or "",
@@ -112,7 +117,7 @@ def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tup
 
 
 def _nodes(form: ManifestForm, ssh: SshForm, place: Place) -> tuple[Node, ...]:
-    primary = _primary(form.nodes)
+    primary = None if form.join else _primary(form.nodes)
     names = _names(form.nodes)
     nodes = [
         _node(node, names[index], "primary" if index == primary else node.role, form, ssh, place)
@@ -140,6 +145,11 @@ def _node(node: NodeForm, name: str, role: Role, form: ManifestForm, ssh: SshFor
         config_text=text,
         node_ip=_spelt(node.node_ip or ""),
         group=node.group or "",
+        labels=node.labels or {},
+        taints=tuple(node.taints or ()),
+        arguments=tuple(node.arguments or ()),
+        drop_ins=modes.drop_ins(form.drop_ins, server=role != "agent"),
+        proxy=modes.proxy(node.proxy, form.proxy),
     )
 
 
@@ -150,15 +160,24 @@ def _spelt(address: str) -> str:
 
 
 def _login(node: NodeForm, ssh: SshForm, place: Place) -> Login:
-    key = node.ssh_key_path or ssh.key_path
+    key, certificate = node.ssh_key_path or ssh.key_path, node.certificate_path or ssh.certificate_path
+    own = {"user": node.user or ssh.user, "port": node.port or ssh.port, "key_path": key}
     return Login(
         user=node.user or ssh.user or place.operator,
-        port=node.port or ssh.port,
+        port=node.port or ssh.port or SSH_PORT,
         key_path=place.locate(key) if key else None,
         local=bool(node.local),
         password_env=node.password_env or ssh.password_env,
         passphrase_env=node.passphrase_env or ssh.passphrase_env,
         sudo_password_env=node.sudo_password_env or ssh.sudo_password_env,
+        transport=node.transport or ssh.transport,
+        jumps=modes.jumps(node.jump, ssh.jump),
+        ssh_config=modes.ssh_config(ssh.config, place.locate),
+        certificate_path=place.locate(certificate) if certificate else None,
+        identities_only=ssh.identities_only if node.identities_only is None else node.identities_only,
+        escalate=node.escalate or ssh.escalate,
+        given=frozenset(name for name, value in own.items() if value),
+        environment={**(ssh.environment or {}), **(node.environment or {})},
     )
 
 
@@ -228,11 +247,6 @@ def _network(form: NetworkForm | None) -> Network | None:
     return Network(form.pod_cidr, form.service_cidr, form.dns_domain, form.cni)
 
 
-def _balancer(form: ManifestForm) -> Balancer:
-    vip = form.kube_vip
-    return Balancer("kube-vip", vip.interface, vip.image) if vip else Balancer()
-
-
 def _limits(form: LimitsForm) -> dict[str, int]:
     given = {
         "uploads": form.uploads,
@@ -262,10 +276,21 @@ def _policy(form: PolicyForm) -> dict[str, dict[str, float]]:
 
 
 def _notices(form: ManifestForm, cluster: Cluster) -> Iterator[str]:
+    if not cluster.joins:
+        yield from _notices_of_servers(form, cluster)
+    if cluster.artifacts_mode == "download" and not cluster.airgap:
+        yield "airgap: false: a run fetches missing release files here; the nodes get them from this machine"
+    if cluster.limits.get("etcd-joins", 1) > 1 and not cluster.datastore:
+        yield "limits.etcd-joins is more than 1: etcd takes one new member at a time and refuses the others"
+    if cluster.net.cni == "none" and not cluster.manifests:
+        yield "network.cni is none and `manifests` is empty: no node gets ready until you install a network"
+
+
+def _notices_of_servers(form: ManifestForm, cluster: Cluster) -> Iterator[str]:
     if not any(node.primary for node in form.nodes):
         yield f"no node has `primary: true`: {cluster.primary.name}, the first server, becomes the primary"
     servers = len(cluster.servers)
-    if servers % 2 == 0:
+    if servers % 2 == 0 and not cluster.datastore:
         yield f"{servers} servers survive no more failures than {servers - 1}: an odd number is better"
     if cluster.distro in UPSTREAM and servers > 1 and not cluster.endpoint:
         primary = cluster.primary.name
@@ -273,9 +298,3 @@ def _notices(form: ManifestForm, cluster: Cluster) -> Iterator[str]:
             f"no `endpoint`: every node asks the API of {primary}, so that all are lost while it is down; "
             "name an address that leads to all servers"
         )
-    if not cluster.airgap:
-        yield "airgap: false: a run fetches missing release files here; the nodes get them from this machine"
-    if cluster.limits.get("etcd-joins", 1) > 1:
-        yield "limits.etcd-joins is more than 1: etcd takes one new member at a time and refuses the others"
-    if cluster.net.cni == "none" and not cluster.manifests:
-        yield "network.cni is none and `manifests` is empty: no node gets ready until you install a network"

@@ -1,8 +1,9 @@
 """The structs of a manifest: what the YAML becomes once its form is sound. Pure data.
 
-Every key that exists stands here, with the words that explain it; `specs/manifest.schema.json` is
-made from these structs, and docs/manifest.md is compared with them. What a value must look like is
-said in `values`, how the parts must fit together in `checking`, what is left out in `resolving`.
+Every key that exists stands here, or in `access_forms` (nodes, SSH) and `mode_forms` (endpoint, datastore,
+joining), with the words that explain it; `specs/manifest.schema.json` is made from these structs, and
+docs/manifest.md is compared with them. What a value must look like is said in `values`, how the parts must
+fit together in `checking`, what is left out in `resolving`.
 
 After a change here: ``python -c 'from mk8s.manifest.schema import write_schema; write_schema()'``.
 Begin reading at `ManifestForm`.
@@ -13,25 +14,33 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+
+from mk8s.manifest.access_forms import NodeForm, ProxyForm, SshForm
+from mk8s.manifest.form import Arch, Config, Count, Form, says
+from mk8s.manifest.mode_forms import DatastoreForm, DropInsForm, EndpointForm, JoinForm
 
 __all__ = [
     "ArtifactForm",
     "BudgetsForm",
     "ChecksForm",
     "ConfigForm",
+    "DatastoreForm",
+    "DropInsForm",
     "EdgeForm",
+    "EndpointForm",
     "FanOutForm",
     "GatesForm",
+    "JoinForm",
     "KubeVipForm",
     "LimitsForm",
     "ManifestForm",
     "NetworkForm",
     "NodeForm",
     "PolicyForm",
+    "ProxyForm",
     "RegistriesForm",
     "RegistryAccessForm",
     "RegistryMirrorForm",
@@ -42,13 +51,6 @@ __all__ = [
     "write_schema",
 ]
 
-Config: TypeAlias = str | dict[str, Any] | None
-Arch: TypeAlias = Literal["amd64", "arm64"]
-Port = Annotated[int, Meta(ge=1, le=65535)]
-Count = Annotated[int, Meta(ge=1)]
-LOGIN_ENV = "Name of the environment variable that holds the login password."
-KEY_ENV = "Name of the environment variable that holds the passphrase of the key."
-SUDO_ENV = "Name of the environment variable that holds the password for sudo."
 EDGE_NAMES: tuple[str, ...] = (
     "stage",
     "bootstrap",
@@ -60,16 +62,7 @@ EDGE_NAMES: tuple[str, ...] = (
 """The edges that do something, in order; a test compares with specs/machines/node.yaml."""
 
 
-def says(words: str, **more: Any) -> Meta:
-    """The words that explain a key. Not a `description`: that one would say what a value must look like."""
-    return Meta(title=words, **more)
-
-
-class _Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Common ground: immutable, by keyword, and no unknown key is ever ignored."""
-
-
-class ArtifactForm(_Form, frozen=True, kw_only=True):
+class ArtifactForm(Form, frozen=True, kw_only=True):
     """One file of the release, where it differs from the distro's own name and place."""
 
     name: Annotated[str | None, says("File name in the artifacts folder.")] = None
@@ -77,49 +70,7 @@ class ArtifactForm(_Form, frozen=True, kw_only=True):
     checksum: Annotated[str | None, says("Its sha256, 64 hexadecimal digits.")] = None
 
 
-class NodeForm(_Form, frozen=True, kw_only=True):
-    """One machine of the cluster."""
-
-    address: Annotated[str, says("IPv4, IPv6 or host name; mk8s connects to it and others join by it.")]
-    role: Annotated[Literal["server", "agent"], says("server: control plane and etcd; agent: worker.")]
-    name: Annotated[str | None, says("Short unique name; by default made from the address.")] = None
-    node_ip: Annotated[str | None, says("Its IP inside the cluster, where `address` is not that.")] = None
-    user: Annotated[str | None, says("Login name: root, or one that may use sudo.")] = None
-    primary: Annotated[bool | None, says("The server that starts the cluster; exactly one.")] = None
-    local: Annotated[bool | None, says("This node is the machine that mk8s runs on: no SSH.")] = None
-    arch: Annotated[Arch | None, says("The processor, where it differs from the cluster's.")] = None
-    port: Annotated[Port | None, says("Port of sshd.")] = None
-    ssh_key_path: Annotated[str | None, says("Private key file, seen from the manifest; ~ is your home.")] = (
-        None
-    )
-    password_env: Annotated[str | None, says(LOGIN_ENV)] = None
-    passphrase_env: Annotated[str | None, says(KEY_ENV)] = None
-    sudo_password_env: Annotated[str | None, says(SUDO_ENV)] = None
-    group: Annotated[
-        str | None, says("Rack or site: nodes of one group have a quick link to each other.")
-    ] = None
-    config: Annotated[Config, says("The distro's own config of this node, as text or as a mapping.")] = None
-
-
-class SshForm(_Form, frozen=True, kw_only=True):
-    """How to get onto the nodes, where a node does not say otherwise."""
-
-    user: Annotated[str | None, says("Login name of nodes that give none; by default your own.")] = None
-    port: Annotated[Port, says("Port of sshd.")] = 22
-    key_path: Annotated[str | None, says("Private key file; by default the agent's and the usual ones.")] = (
-        None
-    )
-    known_hosts: Annotated[str | None, says("File of host keys; by default ~/.ssh/known_hosts.")] = None
-    host_keys: Annotated[
-        Literal["verify", "accept-new"],
-        says("verify: refuse an unknown host; accept-new: keep its key at the first contact."),
-    ] = "verify"
-    password_env: Annotated[str | None, says(LOGIN_ENV)] = None
-    passphrase_env: Annotated[str | None, says(KEY_ENV)] = None
-    sudo_password_env: Annotated[str | None, says(SUDO_ENV)] = None
-
-
-class ConfigForm(_Form, frozen=True, kw_only=True):
+class ConfigForm(Form, frozen=True, kw_only=True):
     """Distro config that nodes share. A key of the node's own config wins, then its role's, then all's."""
 
     all: Annotated[Config, says("For every node.")] = None
@@ -127,7 +78,7 @@ class ConfigForm(_Form, frozen=True, kw_only=True):
     agents: Annotated[Config, says("For every agent.")] = None
 
 
-class NetworkForm(_Form, frozen=True, kw_only=True):
+class NetworkForm(Form, frozen=True, kw_only=True):
     """The cluster's inner networks, for distros that do not take them from their own config."""
 
     pod_cidr: Annotated[str, says("Network of the pods; every node gets a /24 of it.")] = "10.244.0.0/16"
@@ -139,20 +90,20 @@ class NetworkForm(_Form, frozen=True, kw_only=True):
     ] = "bridge"
 
 
-class KubeVipForm(_Form, frozen=True, kw_only=True):
+class KubeVipForm(Form, frozen=True, kw_only=True):
     """kube-vip holds the endpoint as a virtual address among the servers."""
 
     interface: Annotated[str, says("Network interface of the servers that gets the address.")]
     image: Annotated[str, says("kube-vip's image, as the release's archive names it.")]
 
 
-class ChecksForm(_Form, frozen=True, kw_only=True):
+class ChecksForm(Form, frozen=True, kw_only=True):
     """What is checked before anything is put on the nodes."""
 
     waive: Annotated[list[str] | None, says("Names of checks whose failure does not stop a run.")] = None
 
 
-class LimitsForm(_Form, frozen=True, kw_only=True, rename="kebab"):
+class LimitsForm(Form, frozen=True, kw_only=True, rename="kebab"):
     """How many nodes may do the same thing at the same time."""
 
     uploads: Annotated[Count | None, says("Nodes that receive files at the same time.")] = None
@@ -164,14 +115,14 @@ class LimitsForm(_Form, frozen=True, kw_only=True, rename="kebab"):
     ] = None
 
 
-class BudgetsForm(_Form, frozen=True, kw_only=True):
+class BudgetsForm(Form, frozen=True, kw_only=True):
     """How many nodes of a role may fail before no more of that role are begun."""
 
     server: Annotated[str | int | None, says("A number such as 0, or a share such as 20%.")] = None
     agent: Annotated[str | int | None, says("A number such as 0, or a share such as 20%.")] = None
 
 
-class GatesForm(_Form, frozen=True, kw_only=True):
+class GatesForm(Form, frozen=True, kw_only=True):
     """What nodes wait for."""
 
     agents: Annotated[Literal["servers-healthy", "primary-ready"], says("When agents may join.")] = (
@@ -179,14 +130,14 @@ class GatesForm(_Form, frozen=True, kw_only=True):
     )
 
 
-class EdgeForm(_Form, frozen=True, kw_only=True):
+class EdgeForm(Form, frozen=True, kw_only=True):
     """Times of one edge of the node machine."""
 
     timeout: Annotated[str | None, says("Longest time of one attempt, such as 30m.")] = None
     deadline: Annotated[str | None, says("Longest time of all attempts and the waits between.")] = None
 
 
-class FanOutForm(_Form, frozen=True, kw_only=True, rename="kebab"):
+class FanOutForm(Form, frozen=True, kw_only=True, rename="kebab"):
     """Nodes that have files already hand them on to the others."""
 
     mode: Annotated[
@@ -198,7 +149,7 @@ class FanOutForm(_Form, frozen=True, kw_only=True, rename="kebab"):
     between_groups: Annotated[Count, says("Transfers into one group from elsewhere at the same time.")] = 1
 
 
-class RegistryMirrorForm(_Form, frozen=True, kw_only=True):
+class RegistryMirrorForm(Form, frozen=True, kw_only=True):
     """Where the images of one registry are fetched instead."""
 
     endpoints: Annotated[list[str], says("Addresses of the mirrors, in order: https://host:port.")]
@@ -207,7 +158,7 @@ class RegistryMirrorForm(_Form, frozen=True, kw_only=True):
     )
 
 
-class RegistryAccessForm(_Form, frozen=True, kw_only=True):
+class RegistryAccessForm(Form, frozen=True, kw_only=True):
     """How a registry or mirror is entered."""
 
     username: Annotated[str | None, says("User name.")] = None
@@ -220,7 +171,7 @@ class RegistryAccessForm(_Form, frozen=True, kw_only=True):
     insecure: Annotated[bool, says("true: its certificate is not verified.")] = False
 
 
-class RegistriesForm(_Form, frozen=True, kw_only=True):
+class RegistriesForm(Form, frozen=True, kw_only=True):
     """Private registries and mirrors that the nodes' container runtime uses."""
 
     mirrors: Annotated[
@@ -236,7 +187,7 @@ class RegistriesForm(_Form, frozen=True, kw_only=True):
     ] = None
 
 
-class PolicyForm(_Form, frozen=True, kw_only=True):
+class PolicyForm(Form, frozen=True, kw_only=True):
     """Changes to the node machine."""
 
     edges: Annotated[
@@ -245,10 +196,10 @@ class PolicyForm(_Form, frozen=True, kw_only=True):
     ] = None
 
 
-class ManifestForm(_Form, frozen=True, kw_only=True):
+class ManifestForm(Form, frozen=True, kw_only=True):
     """A cluster, as a person describes it to mk8s."""
 
-    distro: Annotated[str, says("The Kubernetes distribution: rke2, kubeadm or vanilla.")]
+    distro: Annotated[str, says("The Kubernetes distribution: rke2, k3s, k0s, kubeadm or vanilla.")]
     version: Annotated[str, says("The whole release, such as v1.28.3+rke2r2.")]
     nodes: Annotated[list[NodeForm], says("The machines.", extra_json_schema={"minItems": 1})]
     name: Annotated[str | None, says("The cluster's name; by default made from the file's name.")] = None
@@ -276,7 +227,23 @@ class ManifestForm(_Form, frozen=True, kw_only=True):
     install_method: Annotated[
         Literal["tar", "script"], says("tar: unpack the release; script: run the distro's install script.")
     ] = "tar"
-    endpoint: Annotated[str | None, says("Address that nodes register at; by default the primary's.")] = None
+    artifacts_mode: Annotated[
+        Literal["download", "bundle", "preinstalled"] | None,
+        says(
+            "download: fetch here what is missing; bundle: fetch nothing; preinstalled: it is on the nodes."
+        ),
+    ] = None
+    endpoint: Annotated[
+        str | EndpointForm | None, says("Address that nodes register at; by default the primary's.")
+    ] = None
+    join: JoinForm | None = None
+    control_plane: Annotated[
+        Literal["isolated", "tainted", "schedulable"] | None,
+        says("Whether servers run workloads: never, only what tolerates their taint, or anything."),
+    ] = None
+    datastore: DatastoreForm | None = None
+    drop_ins: DropInsForm | None = None
+    proxy: ProxyForm | None = None
     kube_vip: KubeVipForm | None = None
     network: NetworkForm | None = None
     manifests: Annotated[

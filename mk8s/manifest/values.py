@@ -34,6 +34,8 @@ __all__ = [
     "file_name",
     "install_method",
     "ip_of",
+    "jump",
+    "jump_parts",
     "label",
     "make_label",
     "one_of",
@@ -289,3 +291,28 @@ def rate_text(text: str) -> Wrong | None:
     except ValueError:
         return Wrong(f"{shown(text)} is not a rate", "such as 20MB/s, 500KiB/s or 100Mbit/s")
     return None if enough else Wrong(f"{shown(text)} is too slow to be meant", "at least 1kB/s")
+
+
+_JUMP = re.compile(
+    r"((?P<user>[^@\s:/]+)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^@\s:/\[\]]+)(:(?P<port>[0-9]{1,5}))?"
+)
+
+
+def jump_parts(text: str) -> tuple[str, str, int]:
+    """User (perhaps empty), host and port of ``[user@]host[:port]``. Raises ValueError for something else."""
+    found = _JUMP.fullmatch(text)
+    port = int(found["port"] or 22) if found else 0
+    if not found or not 0 < port < 1 << 16:
+        raise ValueError(text)
+    return found["user"] or "", found["host"].strip("[]"), port
+
+
+def jump(text: str) -> Wrong | None:
+    """A bastion: ``[user@]host[:port]``; an IPv6 address in brackets."""
+    try:
+        name, host, _ = jump_parts(text)
+    except ValueError:
+        return Wrong(
+            f"{shown(text)} is not a bastion", "[user@]host[:port], such as ops@bastion.example.org:2222"
+        )
+    return (user(name) if name else None) or address(host)

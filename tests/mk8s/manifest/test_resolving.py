@@ -52,7 +52,9 @@ def test_the_original_format_is_read_as_it_stands() -> None:
             role="primary",
             address="192.168.1.100",
             arch="arm64",
-            login=Login("ubuntu", key_path=Path("/home/anna/.ssh/id_rsa")),
+            login=Login(
+                "ubuntu", key_path=Path("/home/anna/.ssh/id_rsa"), given=frozenset({"user", "key_path"})
+            ),
             config={"write-kubeconfig-mode": "0644", "tls-san": ["k8s-test-1"]},
             config_text='write-kubeconfig-mode: "0644"\n\n# SANs\ntls-san:\n  - k8s-test-1\n',
         ),
@@ -192,8 +194,9 @@ def test_the_ssh_section_holds_for_nodes_that_say_nothing() -> None:
     cluster = cluster_of(with_nodes(PRIMARY, own) + section)
 
     key = Path("/srv/clusters/keys/id")
-    assert cluster.nodes[0].login == Login("root", 2222, key, False, "P", "Q", "R")
-    assert cluster.nodes[1].login == Login("u", 22, key, False, "X", "Y", "Z")
+    given = frozenset({"user", "port", "key_path"})
+    assert cluster.nodes[0].login == Login("root", 2222, key, False, "P", "Q", "R", given=given)
+    assert cluster.nodes[1].login == Login("u", 22, key, False, "X", "Y", "Z", given=given)
     assert (cluster.known_hosts, cluster.host_keys) == (Path("/srv/clusters/hosts"), "accept-new")
 
 

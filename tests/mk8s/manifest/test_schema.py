@@ -35,7 +35,7 @@ def test_the_documentation_explains_every_key_and_no_other() -> None:
 def test_the_examples_with_every_key_have_every_key() -> None:
     """Whoever looks for a key's place finds it there: RKE2's keys in one, the others in the other."""
     shown: set[str] = set()
-    for name in ("every-key.yaml", "kubeadm-ha.yaml"):
+    for name in ("every-key.yaml", "kubeadm-ha.yaml", "k0s.yaml", "agents-only.yaml"):
         text = spec_path("clusters", name).read_text(encoding="utf-8")
         shown |= set(_paths_of(parse_document(text, "x").value, ""))
 
