@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from machines.errors import ActionError
 from mk8s.cluster import Cluster, Node
@@ -38,6 +38,7 @@ __all__ = [
     "Condition",
     "Distro",
     "Lookup",
+    "Opening",
     "Origin",
     "Question",
     "Requirements",
@@ -139,17 +140,54 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """A port of a node that other nodes must reach. Nothing needs to listen there yet."""
+
+    port: int
+    purpose: str  # who answers there: the API server
+    to: Literal["everyone", "servers"] = "everyone"  # who must reach it
+    protocol: Literal["tcp", "udp"] = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a node must offer before anything is put on it. Sizes are bytes."""
+    """What a node must offer before anything is put on it. Sizes are bytes.
+
+    "Refuses" means an error of the preflight check that is named; what is only advised gives a warning.
+    Everything has a default that asks for nothing. The checks are described in docs/preflight.md.
+    """
 
     ports: Mapping[int, str] = field(default_factory=dict)  # TCP ports that must be free -> who wants it
+    udp_ports: Mapping[int, str] = field(default_factory=dict)  # the same for UDP
+    openings: tuple[Opening, ...] = ()  # what other nodes must reach on this one (check `ports-between`)
+    endpoint_ports: tuple[int, ...] = ()  # TCP ports of `Cluster.endpoint` and of `joins`, for every node
     leftovers: tuple[str, ...] = ()  # paths that only an earlier cluster leaves
     modules: tuple[str, ...] = ()  # kernel modules, loaded, loadable or built in
+    network_modules: tuple[str, ...] = ()  # those of the chosen pod network: advised
     programs: tuple[str, ...] = ()  # must be on root's PATH
+    advised_programs: tuple[str, ...] = ()  # some features need them
     own_ip: str = ""  # an address that the host must have itself; empty: any will do
+    chooses_own_ip: bool = False  # takes the default route's address for its own, for nobody names one
     swap_off: bool = False
     memory: int = 0  # the least that works: with less a run is refused
     cpus: int = 0
+    advised_memory: int = 0  # for a cluster of this size (check `sizing`)
+    advised_cpus: int = 0
+    data_dir: str = "/var/lib"  # where data, images and containers will be; below /var/lib unless told
+    program_dirs: tuple[str, ...] = ()  # folders that programs are written into: not read-only, not noexec
+    etcd_dir: str = ""  # where etcd will write on this node; empty: it runs none (check `disk-latency`)
+    free_share: float = 0.0  # of the disk at `data_dir` that should be free: kubelet evicts pods below it
+    sysctls: tuple[str, ...] = ("net.ipv4.ip_forward=1",)  # must be settable, and no file may say otherwise
+    held_sysctls: tuple[str, ...] = ()  # key=value that the kernel must have already, or nothing starts
+    users: tuple[str, ...] = ()  # system users that must exist already
+    policy_packages: tuple[str, ...] = ()  # RPMs that SELinux needs when it is enforcing
+    trusted_dirs: tuple[str, ...] = ()  # folders that fapolicyd must let programs run from
+    unmanaged: tuple[str, ...] = ()  # interfaces that NetworkManager must leave alone, as its patterns
+    nm_cloud_setup: Literal["fine", "harms", "refuses"] = "fine"  # what that service does to this distro
+    config_dir: str = ""  # folder of drop-in files; what lies there already changes the node's config
+    same_on_servers: tuple[str, ...] = ()  # keys of the config that must be equal on all servers
+    kernel: tuple[int, int] = (0, 0)  # the oldest that upstream names: advised
+    cgroup_v1_way: str = "set failCgroupV1 to false in the kubelet's configuration"  # how to go on with it
     images: tuple[str, ...] = ()  # that the release must hold, as patterns: */kube-proxy:v1.20.2, */pause:*
 
 
