@@ -43,6 +43,7 @@ class Binding:
     kept: Kept = field(default_factory=Kept)
     images: tuple[str, ...] = ()
     facts: dict[str, Facts] = field(default_factory=dict)
+    remember: Callable[[str], None] | None = None  # hides a secret that a node has just told
 
     def __post_init__(self) -> None:
         self.nodes: dict[str, Node] = {node.name: node for node in self.cluster.nodes}
@@ -143,12 +144,17 @@ class Binding:
         if not outcome.ok:
             raise self.executor.failure(outcome, lookup.command, self.distro.classify)
         try:
-            return lookup.read(outcome)
+            return self._hidden(lookup, lookup.read(outcome))
         except ValueError as error:
             message = self.executor.redact(
                 f"{lookup.title}: {lookup.on} gave no answer that can be used: {error}"
             )
             raise ActionError("integrity", message=message) from error
+
+    def _hidden(self, lookup: Lookup, answer: str) -> str:
+        if lookup.secret and self.remember:
+            self.remember(answer)
+        return answer
 
     async def _run(self, steps_of: StepsOf, ctx: Context) -> dict[str, Any]:
         return await self._run_in(await self._situation_for(ctx), steps_of, ctx)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mk8s.cluster import Cluster, Login, Node
 from mk8s.errors import ManifestError
-from mk8s.registries.given import missing_passwords
+from mk8s.named_secrets import missing_secrets
 from transports.base import Transport
 from transports.local import LocalTransport
 from transports.pace import Pace
@@ -40,7 +40,7 @@ def make_transports(cluster: Cluster, known_hosts: Path) -> dict[str, Transport]
 
 
 def refuse_missing_secrets(cluster: Cluster, environment: Mapping[str, str]) -> None:
-    """Raise ManifestError where a password of sudo or of a registry is named and not there.
+    """Raise ManifestError where a password or token is named and not there.
 
     So it is told while no node is touched yet.
     Login passwords and passphrases are not looked at: where a key or an agent serves, nobody asks for them.
@@ -53,7 +53,7 @@ def refuse_missing_secrets(cluster: Cluster, environment: Mapping[str, str]) -> 
         and login.user != "root"
         and login.sudo_password_env not in environment
     ]
-    missing += missing_passwords(cluster, environment)
+    missing += missing_secrets(cluster, environment)
     if missing:
         raise ManifestError(
             "\n".join(missing),

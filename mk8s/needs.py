@@ -112,6 +112,8 @@ class Kept:
     # Not kept but brought anew by each run: what the manifest's `registries` only names, by host.
     registry_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     registry_authorities: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # certificates, PEM
+    # The same of `datastore`: "ca", "cert", "key" -> PEM; its password is the word "datastore-password".
+    datastore_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 def pretend(needs: Iterable[Need]) -> Kept:

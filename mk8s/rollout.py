@@ -49,6 +49,7 @@ class Surroundings:
     keep_kubeconfig: Callable[[str], None]
     transcript: Callable[[dict[str, Any]], None] | None = None
     redact: Callable[[str], str] = str
+    remember: Callable[[str], None] | None = None  # hides a secret that came up during the run
     program: str = ""
     started: str = ""  # wall clock, for people; empty in simulation
     seed: int = 0
@@ -86,9 +87,10 @@ class Rollout:
             around.keep_kubeconfig,
             kept=around.kept,
             images=around.images,
+            remember=around.remember,
         )
         self.registry: Registry = self.binding.registry()
-        self.spec: MachineSpec = node_machine(cluster, self.registry)
+        self.spec: MachineSpec = node_machine(cluster, self.registry, distro.pacing(cluster))
         self.table = Table(self.spec, self.registry.guards)
 
     @property
@@ -145,7 +147,12 @@ class Rollout:
         return verdicts
 
     async def fetch_kubeconfig(self, verdicts: dict[str, Verdict]) -> None:
-        """Keep the kubeconfig, whose file is gone. What is in the way becomes the primary's verdict."""
+        """Keep the kubeconfig, whose file is gone. What is in the way becomes the primary's verdict.
+
+        Agents alone have none to give.
+        """
+        if self.cluster.joins:
+            return
         primary = self.cluster.primary.name
         if verdicts[primary].met:
             try:

@@ -33,7 +33,7 @@ from mk8s.screen import Screen, choose_screen, result_event
 from mk8s.session import expiring_soon, open_journal, real_rollout, states_in
 from mk8s.state import StateFolder
 from mk8s.steps import Verdict
-from mk8s.summary import summary
+from mk8s.summary import next_when_healthy, summary
 from mk8s.traffic import Traffic
 
 __all__ = ["run_cluster"]
@@ -170,7 +170,7 @@ def _nothing_to_do(
     if not ill:
         return ExitCode.DONE, (
             f"nothing to do: all {len(verdicts)} nodes are healthy (asked just now); {nothing}\n"
-            f"Next: export KUBECONFIG=$(mk8s kubeconfig {again})"
+            f"Next: {next_when_healthy(rollout.cluster, again)}"
         )
     lines = [_complaint(name, verdict) for name, verdict in sorted(ill.items())]
     lines.append(f"{len(verdicts) - len(ill)} of {len(verdicts)} nodes are healthy; {nothing}")

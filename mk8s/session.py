@@ -23,10 +23,10 @@ from mk8s.errors import ExitCode, Mk8sError
 from mk8s.fanout.places import FilePlaces
 from mk8s.images import images_in
 from mk8s.keeper import Keeper, expiry_notice
+from mk8s.named_secrets import join_token, named_secrets, with_named
 from mk8s.needs import Kept, Need, Random
 from mk8s.past import as_mk8s_error
 from mk8s.project import Project
-from mk8s.registries.given import registry_passwords, with_registries
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.secrets import Secrets
 from mk8s.state import StateFolder
@@ -86,7 +86,7 @@ def real_rollout(
     for node in cluster.nodes:
         for value in (*project.distro.secrets_in(node.config), *passwords_of(node.login, os.environ)):
             secrets.remember(value)
-    for value in registry_passwords(cluster, os.environ).values():
+    for value in named_secrets(cluster, os.environ):
         secrets.remember(value)
     given = _secrets_were_given(journal)
     needs = project.distro.needs(cluster)
@@ -96,7 +96,7 @@ def real_rollout(
         journal=journal,
         release=release,
         token=token,
-        kept=with_registries(
+        kept=with_named(
             _kept(needs, Keeper(state.folder, given=given), secrets, make=make), cluster, os.environ
         ),
         images=images_in(release) if needs else (),  # a distro that needs nothing of ours brings its own
@@ -104,6 +104,7 @@ def real_rollout(
         keep_kubeconfig=lambda text: state.write_private(state.kubeconfig, text.encode()),
         transcript=state.transcript_writer(secrets.redact),
         redact=secrets.redact,
+        remember=secrets.remember,
         program=VERSION,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         grace=grace,
@@ -131,8 +132,8 @@ def expiring_soon(project: Project, state: StateFolder) -> str:
 
 def _token(project: Project, secrets: Secrets, given: bool) -> str:
     """The join token; empty where the distro needs none of ours."""
-    token = project.distro.user_token(project.cluster) or ""
-    if not token and project.distro.needs_token(project.cluster):
+    token = join_token(project.cluster, os.environ) or project.distro.user_token(project.cluster) or ""
+    if not token and not project.cluster.joins and project.distro.needs_token(project.cluster):
         token = secrets.token(given=given)
     secrets.remember(token)
     return token

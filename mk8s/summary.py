@@ -9,7 +9,7 @@ from machines.words import printable
 from mk8s.cluster import Cluster
 from mk8s.screen.words import duration
 
-__all__ = ["summary"]
+__all__ = ["next_when_healthy", "summary"]
 
 
 def summary(
@@ -27,7 +27,7 @@ def summary(
         f"{healthy} of {len(cluster.nodes)} nodes healthy in {duration(result.at)}{_milestones(records)}"
     )
     all_healthy = healthy == len(cluster.nodes)
-    lines.append(f"Next: mk8s run {manifest}" if simulated else _next(result, all_healthy, manifest))
+    lines.append(f"Next: mk8s run {manifest}" if simulated else _next(cluster, result, all_healthy, manifest))
     return printable("\n".join(lines))
 
 
@@ -56,9 +56,16 @@ def _milestones(records: Sequence[Record]) -> str:
     return ""
 
 
-def _next(result: Result, all_healthy: bool, manifest: str) -> str:
+def _next(cluster: Cluster, result: Result, all_healthy: bool, manifest: str) -> str:
     if result.interrupted:
         return f"Interrupted; nothing is lost.  Next: mk8s run {manifest}   (resumes)"
     if all_healthy:
-        return f"Next: export KUBECONFIG=$(mk8s kubeconfig {manifest})"
+        return f"Next: {next_when_healthy(cluster, manifest)}"
     return f"Next: mend what is named above, then mk8s run {manifest}   (the rest is left alone)"
+
+
+def next_when_healthy(cluster: Cluster, manifest: str) -> str:
+    """The next command. Where agents joined a control plane of somebody else's, that one is asked."""
+    if cluster.joins:
+        return f"kubectl get nodes, with the kubeconfig of the control plane at {cluster.joins.address}"
+    return f"export KUBECONFIG=$(mk8s kubeconfig {manifest})"

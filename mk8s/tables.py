@@ -5,6 +5,7 @@ Pure but for reading the shipped file. It knows no node, no transport and no tim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -20,8 +21,10 @@ GATED_EDGE = "join-agent"
 FAN_OUT_UPLOADS = 32  # most of these wait for other nodes, and cost this machine next to nothing
 
 
-def node_machine(cluster: Cluster, registry: Registry | None = None) -> MachineSpec:
-    """The machine that each node of this cluster walks.
+def node_machine(
+    cluster: Cluster, registry: Registry | None = None, pacing: Mapping[str, int] | None = None
+) -> MachineSpec:
+    """The machine that each node of this cluster walks. `pacing`: limits that the distro wants.
 
     Raises MachineError if the shipped table does not fit the registry, which is a bug of ours.
     """
@@ -29,19 +32,22 @@ def node_machine(cluster: Cluster, registry: Registry | None = None) -> MachineS
     return msgspec.structs.replace(
         shipped,
         edges=[_with_policy(edge, cluster) for edge in shipped.edges],
-        limits={name: _limit(cluster, name, capacity) for name, capacity in shipped.limits.items()},
+        limits={
+            name: _limit(cluster, name, capacity)
+            for name, capacity in {**shipped.limits, **(pacing or {})}.items()
+        },
         budgets=dict(cluster.budgets),
     )
 
 
 def _limit(cluster: Cluster, name: str, shipped: int) -> int:
-    """The manifest's, else the shipped one; nodes that receive from each other may be many more."""
+    """The manifest's, else the distro's or the shipped one; nodes that hand on to each other may be more."""
     usual = FAN_OUT_UPLOADS if name == "uploads" and cluster.fan_out.mode == "on" else shipped
     return cluster.limits.get(name, usual)
 
 
 def _with_policy(edge: EdgeSpec, cluster: Cluster) -> EdgeSpec:
     changes: dict[str, Any] = dict(cluster.policy.get(edge.name, {}))
-    if edge.name == GATED_EDGE:
-        changes["signal"] = cluster.agents_wait_for
+    if edge.name == GATED_EDGE:  # where the control plane exists already, there is nothing to wait for
+        changes["signal"] = None if cluster.joins else cluster.agents_wait_for
     return msgspec.structs.replace(edge, **changes) if changes else edge

@@ -30,6 +30,11 @@ def main(args: Namespace) -> int:
     from mk8s.state import write_private
 
     project = load_project(args.manifest)
+    if joins := project.cluster.joins:
+        raise Mk8sError(
+            f"{project.cluster.name} has no kubeconfig of its own: its nodes joined {joins.address}",
+            remedy="take it from the control plane that they joined",
+        )
     path = project.past_state(args.state).kubeconfig
     if not path.exists():
         raise Mk8sError(

@@ -72,6 +72,11 @@ def _image(project: Project, given: str) -> str:
     from mk8s.errors import ManifestError
 
     cluster = project.cluster
+    if cluster.joins:
+        raise ManifestError(
+            f"{project.manifest} has agents only, and smoke starts its pods from a server",
+            remedy=f"run it where the servers of {cluster.joins.address} are managed",
+        )
     image = given or cluster.smoke_image or project.distro.tools(cluster.primary, cluster).smoke_image
     if not image:
         raise ManifestError(

@@ -14,7 +14,7 @@ from mk8s.executor import Executor
 from mk8s.preflight.report import Report
 from mk8s.preflight.run import preflight, view_release
 from mk8s.project import Project
-from mk8s.registries.given import registry_passwords
+from mk8s.named_secrets import named_secrets
 from mk8s.release import Inspection
 from mk8s.secrets import Secrets
 from mk8s.state import StateFolder
@@ -64,6 +64,6 @@ def _secrets(project: Project, state: StateFolder) -> Secrets:
     for node in project.cluster.nodes:
         for value in (*project.distro.secrets_in(node.config), *passwords_of(node.login, os.environ)):
             secrets.remember(value)
-    for value in registry_passwords(project.cluster, os.environ).values():
+    for value in named_secrets(project.cluster, os.environ):
         secrets.remember(value)
     return secrets

@@ -130,7 +130,8 @@ def view_release(cluster: Cluster, distro: Distro, inspection: Inspection) -> Re
     """Look into the files that are here. Reads the archives only where a distro names images."""
     named = any(wants.images for wants in wants_of(cluster, distro).values())
     arches = tuple(dict.fromkeys(node.arch for node in cluster.nodes))
-    smoke = cluster.smoke_image or distro.tools(cluster.primary, cluster).smoke_image
+    own = "" if cluster.joins else distro.tools(cluster.primary, cluster).smoke_image
+    smoke = cluster.smoke_image or own
     return ReleaseView(
         inspection,
         _tags(inspection) if named else None,
