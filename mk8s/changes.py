@@ -29,13 +29,20 @@ SETTLED: tuple[tuple[str, View], ...] = (
     ("network.service_cidr", lambda cluster: cluster.net.service_cidr),
     ("network.dns_domain", lambda cluster: cluster.net.dns_domain),
     ("network.cni", lambda cluster: cluster.net.cni),
-    ("kube_vip.interface", lambda cluster: cluster.kube_vip and cluster.kube_vip.interface),
-    ("kube_vip.image", lambda cluster: cluster.kube_vip and cluster.kube_vip.image),
+    ("endpoint.by", lambda cluster: cluster.balancer.by),
+    ("endpoint.interface", lambda cluster: cluster.balancer.interface),
+    ("endpoint.image", lambda cluster: cluster.balancer.image),
+    ("endpoint.router_id", lambda cluster: cluster.balancer.router_id),
+    ("endpoint.node_local", lambda cluster: cluster.balancer.node_local),
+    ("control_plane", lambda cluster: cluster.control_plane),
+    ("datastore.endpoint", lambda cluster: cluster.datastore and cluster.datastore.endpoint),
+    ("join.address", lambda cluster: cluster.joins and cluster.joins.address),
     ("swap", lambda cluster: cluster.swap),
 )
 """What every node and every certificate was made for. A default that is written out is no change."""
 TAKEN_BACK = "rolled-back"
 """The state after a rejected join: the node is installed and stopped, and its next start has a new config."""
+MENDABLE = ("config", "drop_ins")
 
 
 def refusals(old: Cluster, new: Cluster, states: Mapping[str, str]) -> list[str]:
@@ -74,6 +81,11 @@ def _node_refusals(old: Node, new: Node, *, may_mend: bool) -> list[str]:
         ("role", lambda node: node.role),
         ("arch", lambda node: node.arch),
         ("config", lambda node: (node.config_text, dict(node.config))),
+        ("drop_ins", lambda node: dict(node.drop_ins)),
+        ("arguments", lambda node: node.arguments),
+        ("labels", lambda node: dict(node.labels)),
+        ("taints", lambda node: node.taints),
+        ("proxy", lambda node: node.proxy),
     )
     changed = [what for what, view in views if view(old) != view(new)]
     if old.ip != new.ip and "address" not in changed:
@@ -81,5 +93,5 @@ def _node_refusals(old: Node, new: Node, *, may_mend: bool) -> list[str]:
     return [
         f"node {new.name}: its {what} changed after it was installed; rolling such a change is not built yet"
         for what in changed
-        if not (may_mend and what == "config")
+        if not (may_mend and what in MENDABLE)
     ]

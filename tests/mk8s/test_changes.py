@@ -122,12 +122,12 @@ VIP = Balancer("kube-vip", "eth0", "kube-vip:v0.8.0")
         (
             {"balancer": VIP},
             {"balancer": replace(VIP, interface="eth1")},
-            "kube_vip.interface was 'eth0' and is now 'eth1'; changing it is not built yet",
+            "endpoint.interface was 'eth0' and is now 'eth1'; changing it is not built yet",
         ),
         (
             {"balancer": VIP},
             {"balancer": replace(VIP, image="kube-vip:v0.9.0")},
-            "kube_vip.image was 'kube-vip:v0.8.0' and is now 'kube-vip:v0.9.0'; changing it is not built yet",
+            "endpoint.image was 'kube-vip:v0.8.0' and is now 'kube-vip:v0.9.0'; changing it is not built yet",
         ),
         (
             {},
@@ -155,7 +155,11 @@ def test_kube_vip_that_comes_later_is_refused() -> None:
     """Nothing would place it on the servers that stand."""
     found = refusals(three(), replace(three(), balancer=VIP), HEALTHY)
 
-    assert [line.split(" was ")[0] for line in found] == ["kube_vip.interface", "kube_vip.image"]
+    assert [line.split(" was ")[0] for line in found] == [
+        "endpoint.by",
+        "endpoint.interface",
+        "endpoint.image",
+    ]
 
 
 def test_networks_may_be_written_out_as_they_are_by_default() -> None:
