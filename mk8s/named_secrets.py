@@ -70,12 +70,14 @@ def _with_datastore(kept: Kept, cluster: Cluster, environment: Mapping[str, str]
         return kept
     password = environment.get(store.password_env, "") if store.password_env else ""
     named = {"ca": store.ca_file, "cert": store.cert_file, "key": store.key_file}
-    files = {name: _pem(path, f"datastore.{name}_file") for name, path in named.items() if path}
-    words = {**kept.words, DATASTORE_PASSWORD: password} if password else kept.words
-    return replace(kept, words=words, datastore_files=files)
+    files = {
+        f"datastore-{name}": _pem(path, f"datastore.{name}_file") for name, path in named.items() if path
+    }
+    words = {DATASTORE_PASSWORD: password} if password else {}
+    return replace(kept, words={**kept.words, **words, **files})
 
 
-def _pem(file: Path, where: str) -> bytes:
+def _pem(file: Path, where: str) -> str:
     try:
         with file.open("rb") as stream:
             content = stream.read(LARGEST + 1)
@@ -83,4 +85,4 @@ def _pem(file: Path, where: str) -> bytes:
         raise ManifestError(f"{where}: {file} cannot be read: {error.strerror}") from error
     if b"-----BEGIN " not in content or len(content) > LARGEST:
         raise ManifestError(f"{where}: {file} holds nothing in PEM form", remedy="name a file in PEM form")
-    return content
+    return content.decode("utf-8", "replace")

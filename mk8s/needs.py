@@ -32,12 +32,14 @@ __all__ = [
     "pretend",
 ]
 
-RandomKind: TypeAlias = Literal["hex-32", "base64-32", "bootstrap-token"]
+RandomKind: TypeAlias = Literal["hex-32", "base64-32", "bootstrap-token", "word-8"]
 
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """A secret word: 64 hex digits, base64 of 32 bytes, or kubeadm's token ``[a-z0-9]{6}.[a-z0-9]{16}``."""
+    """A secret word: 64 hex digits, base64 of 32 bytes, kubeadm's token ``[a-z0-9]{6}.[a-z0-9]{16}``, or
+    8 characters ``[a-z0-9]``, which is all that VRRP takes.
+    """
 
     name: str
     kind: RandomKind
@@ -106,14 +108,13 @@ class Pair:
 class Kept:
     """What was kept, by the names of the needs. Asking for what was not needed is a bug: KeyError."""
 
-    words: Mapping[str, str] = field(default_factory=dict, repr=False)  # Random, Constant
+    # Random, Constant; and, brought anew by each run, datastore-password, -ca, -cert, -key (PEM) of `datastore`.
+    words: Mapping[str, str] = field(default_factory=dict, repr=False)
     pairs: Mapping[str, Pair] = field(default_factory=dict, repr=False)  # Authority, Certificate, KeyPair
     numbers: Mapping[str, int] = field(default_factory=dict)
     # Not kept but brought anew by each run: what the manifest's `registries` only names, by host.
     registry_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     registry_authorities: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # certificates, PEM
-    # The same of `datastore`: "ca", "cert", "key" -> PEM; its password is the word "datastore-password".
-    datastore_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 def pretend(needs: Iterable[Need]) -> Kept:

@@ -24,7 +24,8 @@ from mk8s.lab.manifest_writer import ManifestChoices
 __all__ = ["Driver", "Finished", "drive", "intervals", "of_kind", "states_of", "wait_until"]
 
 MK8S = [sys.executable, "-m", "mk8s"]
-EVIDENCE = "/var/lib/rancher/rke2/standin-log.jsonl"
+EVIDENCE = "/var/lib/{}/standin-log.jsonl"
+DATA = {"rke2": "rancher/rke2", "k3s": "rancher/k3s", "k0s": "k0s"}
 PATIENCE = 300.0  # seconds for one whole run
 
 
@@ -47,6 +48,7 @@ class Driver:
     lab: Lab
     manifest: Path
     extra_env: Mapping[str, str] = field(default_factory=dict)
+    distro: str = "rke2"
 
     def mk8s(self, *words: str, env: Mapping[str, str] | None = None) -> Finished:
         """Run a verb to its end."""
@@ -109,7 +111,8 @@ class Driver:
 
     def evidence(self, i: int) -> list[dict[str, object]]:
         """What the stand-in on a host says that it did, oldest first."""
-        text = self.on_host(i, f"cat {EVIDENCE} 2>/dev/null || true")
+        place = EVIDENCE.format(DATA[self.distro])
+        text = self.on_host(i, f"cat {place} 2>/dev/null || true")
         return [json.loads(line) for line in text.splitlines()]
 
     def edit(self, pattern: str, replacement: str) -> None:
@@ -144,11 +147,12 @@ class Driver:
         return {**os.environ, **self.extra_env, **(extra or {}), "TERM": "dumb"}
 
 
-def drive(lab: Lab, folder: Path, release: Path, *, servers: int = 0) -> Driver:
+def drive(lab: Lab, folder: Path, release: Path, *, servers: int = 0, distro: str = "rke2") -> Driver:
     """A driver for a lab's hosts, with a manifest in the original format in `folder`."""
     manifest = folder / "cluster.yaml"
-    lab.write_manifest(manifest, ManifestChoices(servers=servers, artifacts=release, standin=True))
-    return Driver(lab, manifest)
+    choices = ManifestChoices(distro=distro, servers=servers, artifacts=release, standin=True)
+    lab.write_manifest(manifest, choices)
+    return Driver(lab, manifest, distro=distro)
 
 
 def wait_until(met: Callable[[], bool], what: str, patience: float = 60.0) -> None:

@@ -51,8 +51,11 @@ def test_drivers_get_the_password_and_the_files(tmp_path: Path) -> None:
 
     kept = with_named(Kept(words={"other": "w"}), given, {"DB": "pw"})
 
-    assert kept.words == {"other": "w", "datastore-password": "pw"}
-    assert kept.datastore_files == {"ca": b"-----BEGIN CERTIFICATE-----\n"}
+    assert kept.words == {
+        "other": "w",
+        "datastore-password": "pw",
+        "datastore-ca": "-----BEGIN CERTIFICATE-----\n",
+    }
     assert "pw" not in repr(kept)
 
 
