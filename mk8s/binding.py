@@ -136,8 +136,10 @@ class Binding:
 
     async def informed(self, situation: Situation) -> Situation:
         """The same with what the distro has to ask just before a start or join. Raises ActionError."""
-        lookups = self.distro.lookups(situation)
-        return replace(situation, learned={lookup.name: await self._look_up(lookup) for lookup in lookups})
+        learned: dict[str, str] = {}
+        for lookup in self.distro.lookups(situation):
+            learned[lookup.name] = await self._look_up(lookup) if lookup.wanted(learned) else ""
+        return replace(situation, learned=learned)
 
     async def _look_up(self, lookup: Lookup) -> str:
         outcome = await self.executor.ask(lookup.on, lookup.command)

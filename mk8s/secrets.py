@@ -109,7 +109,13 @@ def random_word(kind: RandomKind) -> str:
         return token_hex(32)
     if kind == "base64-32":
         return base64.b64encode(token_bytes(32)).decode()
-    return "".join(choice(ALPHABET) for _ in range(6)) + "." + "".join(choice(ALPHABET) for _ in range(16))
+    if kind == "word-8":
+        return _letters(8)
+    return f"{_letters(6)}.{_letters(16)}"
+
+
+def _letters(count: int) -> str:
+    return "".join(choice(ALPHABET) for _ in range(count))
 
 
 def _forms(value: str) -> Iterator[str]:

@@ -113,6 +113,10 @@ class Question:
     on: str | None = None
 
 
+def _always(_learned: Mapping[str, str]) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """A value that is asked of a node when it is needed, such as the hash of a CA that the distro made.
@@ -126,6 +130,7 @@ class Lookup:
     read: Callable[[Outcome], str]
     on: str  # the node to ask, by name
     secret: bool = False  # the answer is hidden in all that is shown or kept, such as a token just made
+    wanted: Callable[[Mapping[str, str]], bool] = _always  # of the answers before it; if not, it is empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,10 @@ ALLOWED = frozenset(
 
 
 def control_plane(cluster: Cluster) -> Way:
-    """The manifest's word, else the distro's own way; upstream's servers run pods where nobody else is."""
+    """The manifest's word, else the distro's own way; where nobody else is, servers run the pods."""
     if cluster.control_plane:
         return cluster.control_plane
-    if cluster.distro in UPSTREAM and not cluster.agents:
+    if not cluster.agents:
         return "schedulable"
     return DEFAULTS.get(cluster.distro, "schedulable")
 
