@@ -11,7 +11,7 @@ Begin reading at `EdgeRun.run`.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -215,7 +215,7 @@ class EdgeRun:
         before = (self._life.failure if failure.kind == "timeout" else None) or Failure(())
         words = [failure.message, over, f"the attempt before: {before.message}" if before.message else ""]
         return replace(
-            failure, message="; ".join(filter(None, words)), remedy=failure.remedy or before.remedy
+            failure, message=_together(filter(None, words)), remedy=failure.remedy or before.remedy
         )
 
     def _context(self, attempt: int) -> Context:
@@ -232,3 +232,9 @@ class EdgeRun:
 
     def _record(self, kind: Kind, **fields: Any) -> Record:
         return self._crew.record(self._node, kind, edge=self._edge.name, **fields)
+
+
+def _together(messages: Iterable[str]) -> str:
+    """One message of several; what stands in further lines of any stays behind them all."""
+    parts = [message.partition("\n") for message in messages]
+    return "; ".join(first for first, _, _ in parts) + "".join(end + rest for _, end, rest in parts)

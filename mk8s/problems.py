@@ -4,21 +4,33 @@ The entries are data, ``specs/problems/<name>.yaml``, each with its source and a
 holds against its pattern. Edges match classes, never texts, so nothing else in mk8s reads messages.
 
 A text is searched from its last line back: what was said last is what is wrong now.
+
+What several programs say alike stands once, in ``specs/problems/parts/``; a program's file names the parts
+it takes (`include`), and the words for what differs (`words`), which stand there as ``@{port}``. Its own
+entries come before those of its parts, and replace those of the same id.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from machines.errors import ActionError
+from mk8s.last_words import plain_words
 from mk8s.resources import spec_path
 
 __all__ = ["Catalogue", "CatalogueError", "Finding", "Problem", "load_catalogue", "read_catalogue"]
+
+T = TypeVar("T")
+
+PARTS = "parts"
+WORD = re.compile(r"@\{([a-z-]+)\}")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,8 +46,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     example: str  # a line as the program writes it
 
 
-class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     problems: tuple[Problem, ...]
+
+
+class _Document(_Part, frozen=True, forbid_unknown_fields=True):
+    include: tuple[str, ...] = ()
+    words: dict[str, str] = {}
 
 
 class CatalogueError(ValueError):
@@ -51,7 +68,8 @@ class Finding:
 
     @property
     def message(self) -> str:
-        return f"{self.problem.cause}: {self.line}"
+        """Cause and line; the line without its clock, and without what looks like a secret."""
+        return f"{self.problem.cause}: {plain_words(self.line)}"
 
     def as_error(self) -> ActionError:
         known = self.problem
@@ -82,16 +100,53 @@ def load_catalogue(name: str) -> Catalogue:
 
 
 def read_catalogue(content: bytes, file: Path) -> Catalogue:
-    """A catalogue from YAML, strictly. Raises CatalogueError and names the entry."""
+    """A catalogue from YAML, strictly; its parts lie in `parts` beside it. Raises CatalogueError."""
+    document = _decoded(content, file, _Document)
+    found = {known.id: known for known in _checked(document.problems, document.words, file)}
+    for name in document.include:
+        path = file.parent / PARTS / f"{name}.yaml"
+        for known in _checked(_part(path, file), document.words, path):
+            found.setdefault(known.id, known)
+    return Catalogue(tuple(found.values()))
+
+
+def _part(path: Path, file: Path) -> tuple[Problem, ...]:
     try:
-        document = msgspec.yaml.decode(content, type=_Document, strict=True)
+        return _decoded(path.read_bytes(), path, _Part).problems
+    except OSError as error:
+        raise CatalogueError(f"{file}: include: {error}") from error
+
+
+def _decoded(content: bytes, file: Path, form: type[T]) -> T:
+    try:
+        return msgspec.yaml.decode(content, type=form, strict=True)
     except msgspec.DecodeError as error:
         raise CatalogueError(f"{file}: {error}") from error
+
+
+def _checked(problems: tuple[Problem, ...], words: Mapping[str, str], file: Path) -> Iterator[Problem]:
+    """The same, with the program's own words in them. Raises CatalogueError and names the entry."""
     seen: set[str] = set()
-    for problem in document.problems:
+    for raw in problems:
+        problem = _spoken(raw, words, file)
         _check(problem, seen, file)
         seen.add(problem.id)
-    return Catalogue(document.problems)
+        yield problem
+
+
+def _spoken(problem: Problem, words: Mapping[str, str], file: Path) -> Problem:
+    """With each ``@{word}`` in place; in a pattern, its characters stand for themselves."""
+
+    def word(found: re.Match[str]) -> str:
+        if found[1] not in words:
+            raise CatalogueError(f"{file}: {problem.id}: {found[0]} is not among the words of the catalogue")
+        return words[found[1]]
+
+    def escaped(found: re.Match[str]) -> str:
+        return re.escape(word(found))
+
+    said = {name: WORD.sub(word, getattr(problem, name)) for name in ("cause", "remedy", "example")}
+    return msgspec.structs.replace(problem, pattern=WORD.sub(escaped, problem.pattern), **said)
 
 
 def _check(problem: Problem, seen: set[str], file: Path) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import ClassVar
 
+from mk8s.last_words import SERIOUS, SYSTEMD, as_evidence, plain_words, useful_lines
 from mk8s.problems import Catalogue, Finding
 from mk8s.steps import Judge, Verdict
 from transports.base import Command, Outcome
@@ -47,11 +48,6 @@ LONGEST_REASON = 240  # characters of a journal line that people are shown
 MOST_RESTARTS = 3  # one or two happen while something that a unit needs is still coming up
 COUNT = re.compile(r"[0-9]{1,9}")
 RESTART_LINE = re.compile(r"schedul\w+ restart", re.IGNORECASE)
-SYSTEMD = re.compile(r"^(\S+\.service: |Started |Starting |Stopped |Stopping |Failed to start )")
-SERIOUS = re.compile(
-    r'^[FE]\d{4} |"level":"(fatal|error|panic)"|level=(fatal|error)|\b(fatal|panic|error):', re.I
-)
-
 # Programs are hundreds of megabytes and only ever replaced as a whole, so for them the inode will do.
 PRINT = """\
 print_of() {
@@ -187,12 +183,21 @@ class UnitView:
         return f"{state} ({', '.join(more)})" if more else state
 
     @property
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """The most useful line of the journal: the last serious one, or just the last."""
         lines = [line.strip() for line in self.journal if line.strip()]
         said = [line for line in lines if not SYSTEMD.search(line)] or lines  # systemd tells no reasons
         serious = [line for line in said if self.serious.search(line)]
-        return (serious or said or [""])[-1][:LONGEST_REASON]
+        return (serious or said or [""])[-1]
+
+    @property
+    def last_words(self) -> str:
+        """The same for people."""
+        return plain_words(self.last_line)[:LONGEST_REASON]
+
+    def evidence(self, known: str) -> str:
+        """What else the unit said, to stand behind a message that holds the line `known`."""
+        return as_evidence(useful_lines(self.journal, known, self.serious)[1:])
 
     def trouble(self, catalogue: Catalogue) -> Verdict | None:
         """A verdict of "never" where there is no point in waiting on."""
@@ -203,17 +208,17 @@ class UnitView:
             return None
         finding = catalogue.find("\n".join(self.journal))
         if finding and (finding.problem.final or self.keeps_failing):
-            return _never(finding)
+            return self._known(finding)
         if self.keeps_failing:
-            reason = f"the unit keeps failing, {self.words}: {self.last_words}"
+            reason = f"the unit keeps failing, {self.words}: {self.last_words}{self.evidence(self.last_line)}"
             remedy = "read `journalctl -u` of the unit on the host"
             return Verdict(False, reason, ("unit.failed", "unit"), remedy)
         return None
 
-
-def _never(finding: Finding) -> Verdict:
-    known = finding.problem
-    return Verdict(False, finding.message[: 2 * LONGEST_REASON], known.lineage, known.remedy, known.final)
+    def _known(self, finding: Finding) -> Verdict:
+        """Never, or not now: what was recognised, and what else the unit said."""
+        known, reason = finding.problem, finding.message + self.evidence(finding.line)
+        return Verdict(False, reason, known.lineage, known.remedy, known.final)
 
 
 def is_active(

@@ -51,7 +51,7 @@ class PlainScreen:
             self._notes.pop(record.node, None)
         line = line_of(record, self._titles)
         if line:
-            self._say(record.at, line.node, line.text)
+            self._say(record.at, line.node, line.text, line.said)
 
     def note(self, member: Member, text: str) -> None:
         """Passing news would drown the rest of a log; it is kept for a long silence."""
@@ -76,10 +76,11 @@ class PlainScreen:
         lines = printable("".join(traceback.format_exception(error)))
         self._stream.write(f"a mistake in mk8s, on {member.name}; please report it:\n{lines}")
 
-    def _say(self, at: float, node: str, text: str) -> None:
+    def _say(self, at: float, node: str, text: str, said: tuple[str, ...] = ()) -> None:
         healthy = sum(state == "healthy" for state in self._states.values())
         total = len(self._states)
         self._heard[node] = self._clock()
         done = f"[{healthy:>{len(str(total))}}/{total}]"
         self._stream.write(f"{done} {duration(at):>7}  {node or '*':<{self._width}}  {text}\n")
+        self._stream.writelines(f"    | {line}\n" for line in said)
         self._stream.flush()

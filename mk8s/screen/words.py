@@ -1,6 +1,7 @@
 """The words for what happened: one record, one line, the same on a terminal, in a log and in JSON.
 
-Law: whatever a node said, a line of ours is one line, and holds nothing that a terminal obeys.
+Law: whatever a node said, a line of ours is one line, and holds nothing that a terminal obeys. What a
+failed unit said stands in lines of its own (`Line.said`), each marked as somebody else's words.
 
 Pure. It knows no terminal and no colour.
 """
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from machines import Record
 from machines.words import one_line
 from mk8s.amounts import bytes_in_words
+from mk8s.last_words import MARK
 from mk8s.traffic import Moving
 
 __all__ = ["Line", "Pause", "duration", "line_of", "record_as_text", "retry_in_words"]
@@ -27,6 +29,7 @@ class Line(NamedTuple):
     node: str
     text: str
     tone: str = "plain"
+    said: tuple[str, ...] = ()  # the last words of a unit that failed
 
 
 class Pause:
@@ -51,7 +54,10 @@ def line_of(record: Record, titles: Mapping[str, str]) -> Line | None:
     """The news in a record; None where there is none for people. `titles`: edge name to words."""
     words = WORDS.get(record.kind)
     line = words(record, titles) if words else None
-    return line._replace(text=one_line(line.text)) if line else None
+    if line is None:
+        return None
+    text, *said = line.text.split(MARK)
+    return line._replace(text=one_line(text), said=tuple(map(one_line, said)))
 
 
 def duration(seconds: float) -> str:

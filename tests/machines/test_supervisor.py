@@ -188,6 +188,16 @@ def test_the_deadline_bounds_all_attempts_and_the_waits_between_them() -> None:
     assert failure.message == "no; the deadline of 100 s leaves no time to try again"
 
 
+def test_what_a_message_quotes_in_further_lines_stays_behind_the_words_of_the_deadline() -> None:
+    """The first line is what people read first, and programs show alone."""
+    retry = [Retry(match=["exit"], delay=40, backoff=1, jitter="none")]
+    told = ActionError("exit.1", "exit", message="no\n    | it said so")
+    build = Answers(*[told for _ in range(9)])
+    done = run(people(0), registry(build=build), with_edge("build", retry=retry, deadline=100.0))
+    failure = done.result.failures["lead"].failure
+    assert failure.message == "no; the deadline of 100 s leaves no time to try again\n    | it said so"
+
+
 def test_an_attempt_is_cut_off_by_what_is_left_of_the_deadline() -> None:
     """Not by its own timeout alone."""
     retry = [Retry(match=["*"], delay=10, backoff=1, jitter="none")]

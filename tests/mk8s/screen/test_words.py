@@ -155,6 +155,26 @@ def test_a_node_cannot_write_to_the_terminal() -> None:
     assert SHOWN in record_as_text(HOSTILE, TITLES)
 
 
+LAST_WORDS = Record(
+    seq=1, at=0, kind="error", node="node-1", edge="stage", attempt=1,
+    lineage=("unit.failed", "unit"), message="it keeps failing: no\n    | one\x1b[2J\n    | [1/1] two",
+)  # fmt: skip
+
+
+def test_what_a_failed_unit_said_stands_in_lines_of_its_own() -> None:
+    """Each marked, so that none looks like a line of ours."""
+    stream, events = io.StringIO(), io.StringIO()
+    PlainScreen(stream, TITLES, {"node-1": "pending"}).record(LAST_WORDS)
+    EventScreen(events, TITLES).record(LAST_WORDS)
+
+    assert stream.getvalue().splitlines() == [
+        "[0/1]     0 s  node-1  put the release on the node: it keeps failing: no",
+        "    | one\\x1b[2J",
+        "    | [1/1] two",
+    ]
+    assert json.loads(events.getvalue())["message"] == LAST_WORDS.message
+
+
 def test_a_node_cannot_write_to_the_live_screen() -> None:
     """Neither as news nor as a note; rich itself lets escapes through."""
     stream = io.StringIO()
