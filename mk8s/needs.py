@@ -108,7 +108,7 @@ class Pair:
 class Kept:
     """What was kept, by the names of the needs. Asking for what was not needed is a bug: KeyError."""
 
-    # Random, Constant; and, brought anew by each run, datastore-password, -ca, -cert, -key (PEM) of `datastore`.
+    # Random, Constant; brought anew by each run: datastore-password, -ca, -cert, -key (PEM) of `datastore`.
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
     pairs: Mapping[str, Pair] = field(default_factory=dict, repr=False)  # Authority, Certificate, KeyPair
     numbers: Mapping[str, int] = field(default_factory=dict)

@@ -16,7 +16,7 @@ import trio
 from machines import FileJournal, Result, run_with_signals
 from machines.beside import run_beside
 from machines.words import printable
-from mk8s.artifacts.missing import missing_sources
+from mk8s.artifacts.missing import may_fetch, missing_sources
 from mk8s.audit import audit
 from mk8s.changes import refusals
 from mk8s.connect import refuse_missing_secrets
@@ -75,6 +75,8 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
 
 def _fetch_missing(project: Project) -> None:
     """Fetch release files that are not here, as far as the air gap allows. Raises Mk8sError."""
+    if not may_fetch(project.cluster):
+        return
     missing = missing_sources(project.cluster, project.distro)
     if missing:
         from mk8s.artifacts.obtaining import fetch_missing  # loads the client: most runs need none

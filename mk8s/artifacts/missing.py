@@ -12,7 +12,12 @@ from mk8s.cluster import Cluster
 from mk8s.distros.base import Catalogue
 from transports.base import digest_of_file
 
-__all__ = ["missing_sources"]
+__all__ = ["may_fetch", "missing_sources"]
+
+
+def may_fetch(cluster: Cluster) -> bool:
+    """Whether a run may fetch at all. In an air gap it asks the manifest's own places: see `egress`."""
+    return cluster.artifacts_mode == "download" or (cluster.airgap and cluster.artifacts_mode == "bundle")
 
 
 def missing_sources(cluster: Cluster, catalogue: Catalogue) -> list[Source]:

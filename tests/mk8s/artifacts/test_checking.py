@@ -11,6 +11,7 @@ import pytest
 
 from mk8s.artifacts.checking import check_files, checked_as_data, checked_as_text
 from mk8s.artifacts.checksums import read_checksums
+from mk8s.artifacts.missing import may_fetch
 from mk8s.cluster import ArtifactSource, Cluster
 from mk8s.distros.base import ArtifactItem, Origin
 from tests.mk8s.artifacts.fetching import content, digest
@@ -106,3 +107,18 @@ def test_people_and_programs_are_told_the_same(tmp_path: Path) -> None:
     data = json.loads(json.dumps(checked_as_data(checked, known)))
     assert data["whole"]
     assert data["files"][0]["found"] == digest(DATA)
+
+
+@pytest.mark.parametrize(
+    ("airgap", "mode", "may"),
+    [
+        (False, "download", True),
+        (False, "bundle", False),
+        (True, "bundle", True),  # from the manifest's own mirrors: the egress policy sees to it
+        (True, "download", True),
+        (True, "preinstalled", False),
+    ],
+)
+def test_a_run_fetches_only_where_the_mode_lets_it(airgap: bool, mode: str, may: bool) -> None:
+    """`bundle` without an air gap is a promise that nothing is asked."""
+    assert may_fetch(replace(cluster(), airgap=airgap, artifacts_mode=mode)) is may
