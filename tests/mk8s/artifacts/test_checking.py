@@ -119,6 +119,6 @@ def test_people_and_programs_are_told_the_same(tmp_path: Path) -> None:
         (True, "preinstalled", False),
     ],
 )
-def test_a_run_fetches_only_where_the_mode_lets_it(airgap: bool, mode: str, may: bool) -> None:
+def test_a_run_fetches_only_where_the_mode_lets_it(airgap: bool, mode: Any, may: bool) -> None:
     """`bundle` without an air gap is a promise that nothing is asked."""
     assert may_fetch(replace(cluster(), airgap=airgap, artifacts_mode=mode)) is may
