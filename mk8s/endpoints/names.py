@@ -10,7 +10,7 @@ from mk8s.cluster import Cluster
 __all__ = ["SHIFT", "address", "in_url", "names", "port", "registration_url"]
 
 SHIFT = 10_000
-"""haproxy on the servers listens so much higher than what it leads to: the ports themselves are taken there."""
+"""haproxy on the servers listens so much higher than what it leads to: those ports are taken there."""
 
 
 def address(cluster: Cluster) -> str:
