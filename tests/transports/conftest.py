@@ -15,10 +15,12 @@ import pytest
 from trio.testing import MockClock
 
 from tests.transports import sshd
+from tests.transports.openssh.calling import options_for
 from tests.transports.simulated.contract_model import modelled_node
 from transports.base import Transport
 from transports.local import LocalTransport
-from transports.ssh import SSHTransport
+from transports.openssh import OpenSSHTransport
+from transports.ssh import Bastion, SSHTransport
 
 MakeServer = Callable[..., sshd.Server]
 
@@ -53,6 +55,24 @@ async def over_ssh(request: pytest.FixtureRequest, folder: Path) -> AsyncIterato
 
 
 @asynccontextmanager
+async def over_bastions(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Rig]:
+    """A chain of two bastions before the node. All three are one server: it is the way that counts."""
+    server: sshd.Server = request.getfixturevalue("server")
+    outer = Bastion(server.options())
+    transport = SSHTransport("node-1", server.options(), via=Bastion(server.options(), via=outer))
+    yield Rig(transport, PurePosixPath(folder))
+    await transport.close()
+
+
+@asynccontextmanager
+async def over_the_users_ssh(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Rig]:
+    server: sshd.Server = request.getfixturevalue("server")
+    transport = OpenSSHTransport("node-1", options_for(server))
+    yield Rig(transport, PurePosixPath(folder))
+    await transport.close()
+
+
+@asynccontextmanager
 async def on_this_machine(_: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Rig]:
     transport = LocalTransport("node-1")
     yield Rig(transport, PurePosixPath(folder))
@@ -71,6 +91,10 @@ VIRTUAL_TIME = {"clock": MockClock(autojump_threshold=0)}
 ROADS = [
     Road("ssh", "trio", over_ssh),
     Road("ssh", "asyncio", over_ssh),
+    Road("ssh-jump", "trio", over_bastions),
+    Road("ssh-jump", "asyncio", over_bastions),
+    Road("openssh", "trio", over_the_users_ssh),
+    Road("openssh", "asyncio", over_the_users_ssh),
     Road("local", "trio", on_this_machine),
     Road("local", "asyncio", on_this_machine),
     Road("simulated", ("trio", VIRTUAL_TIME), to_a_model),

@@ -12,8 +12,17 @@ post-quantum key exchange are not there.
 
 from __future__ import annotations
 
+from transports.ssh.bastions import Bastion
 from transports.ssh.hostkeys import HostKeys
 from transports.ssh.options import CIPHERS, ConnectionStarts, SSHOptions, UploadThreads
 from transports.ssh.transport import SSHTransport
 
-__all__ = ["CIPHERS", "ConnectionStarts", "HostKeys", "SSHOptions", "SSHTransport", "UploadThreads"]
+__all__ = [
+    "CIPHERS",
+    "Bastion",
+    "ConnectionStarts",
+    "HostKeys",
+    "SSHOptions",
+    "SSHTransport",
+    "UploadThreads",
+]

@@ -1,4 +1,4 @@
-"""Opening a connection: TCP, handshake, the host's key, the login. Yields a Driver that may run commands.
+"""Opening a connection: TCP or a tunnel, handshake, the host's key, the login. Yields a Driver for commands.
 
 Law: the host key is judged before anything secret is sent.
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import nullcontext
+from typing import Protocol
 
 import anyio
 import ssh2.session as libssh2
@@ -20,22 +21,40 @@ from transports.ssh.driver import GRACE, Driver, Lost
 from transports.ssh.hostkeys import method_preference
 from transports.ssh.login import log_in
 from transports.ssh.options import MACS, ConnectionStarts, SSHOptions
-from transports.ssh.sockets import connect
+from transports.ssh.sockets import Wire, connect
 
-__all__ = ["open_driver"]
+__all__ = ["Via", "open_driver"]
 
 LIBSSH2_ERROR_KEX_FAILURE = -5
 LIBSSH2_ERROR_KEY_EXCHANGE = -8
 
 
-async def open_driver(label: str, options: SSHOptions, starts: ConnectionStarts | None) -> Driver:
-    """Connect and log in. `label` names the node in messages.
+class Via(Protocol):
+    """What stands between here and a host: see `bastions.Bastion`."""
 
-    Waiting for a turn (`starts`) and for a person's secrets is not counted as time.
+    starts: ConnectionStarts  # of connections behind it
+
+    @property
+    def name(self) -> str: ...
+
+    async def ready(self, name: str) -> None: ...
+
+    async def dial(self, name: str, host: str, port: int) -> Wire: ...
+
+
+async def open_driver(
+    label: str, options: SSHOptions, starts: ConnectionStarts | None, *, via: Via | None = None
+) -> Driver:
+    """Connect and log in. `label` names the node in messages. Behind a bastion `starts` is the bastion's.
+
+    Waiting for a turn (`starts`), for the bastion and for a person's secrets is not counted as time.
     Raises TransportError ``connection.*``, ``hostkey.*`` or ``auth.*``; never ambiguous.
     """
+    if via is not None:
+        await via.ready(label)  # before the turn: whoever waits for a bastion must not keep others waiting
+        starts = via.starts
     async with starts.limiter if starts is not None else nullcontext():
-        driver = await _greet(label, options)
+        driver = await _greet(label, options, via)
         try:
             await log_in(driver, options, label)
             driver.grace = GRACE
@@ -51,17 +70,17 @@ async def open_driver(label: str, options: SSHOptions, starts: ConnectionStarts 
     raise closed(label, f"the login broke off: {reason}")
 
 
-async def _greet(label: str, options: SSHOptions) -> Driver:
+async def _greet(label: str, options: SSHOptions, via: Via | None) -> Driver:
     """TCP, handshake and host key, within the connect timeout."""
     driver: Driver | None = None
     try:
         with anyio.fail_after(options.connect_timeout):
-            driver = Driver(await connect(options.host, options.port))
+            driver = Driver(await dial(label, options, via))
             await handshake(driver, options)
         options.host_keys.verify(options.host, options.port, driver.session.hostkey()[0])
         return driver
     except TimeoutError:
-        problem = silent(label, options, connected=driver is not None)
+        problem = silent(label, options, via, connected=driver is not None)
     except OSError as error:
         problem = unreachable(label, error)
     except Lost as lost:
@@ -73,6 +92,13 @@ async def _greet(label: str, options: SSHOptions) -> Driver:
     if driver is not None:
         driver.abort()
     raise problem
+
+
+async def dial(label: str, options: SSHOptions, via: Via | None) -> Wire:
+    """A fresh connection to the host, in which nothing was said yet. Raises OSError or TransportError."""
+    if via is not None:
+        return await via.dial(label, options.host, options.port)
+    return await connect(options.host, options.port)
 
 
 async def handshake(driver: Driver, options: SSHOptions) -> None:
@@ -102,8 +128,10 @@ def prefer(session: object, method: object, names: str) -> None:
         ) from None
 
 
-def silent(label: str, options: SSHOptions, *, connected: bool) -> TransportError:
+def silent(label: str, options: SSHOptions, via: Via | None, *, connected: bool) -> TransportError:
     what = "took the connection but never spoke SSH" if connected else "does not answer"
+    if via is not None:
+        what += f" through the bastion {via.name}"
     return TransportError(
         "connection.timeout",
         "connection",

@@ -187,7 +187,10 @@ class Driver:
             nonlocal data  # a try may take a part and leave the next packet half sent: go on behind that
             code, count = channel.write(data)
             data = data[max(count, 0) :]
-            return EAGAIN if code == EAGAIN and data and not channel.eof() else 0
+            unfinished = (
+                self._must_write() or not channel.eof()
+            )  # a half sent packet is finished, wanted or not
+            return EAGAIN if code == EAGAIN and data and unfinished else 0
 
         await self.call(push_on, ready=lambda: bool(channel.window_write() > 0 or channel.eof()))
 

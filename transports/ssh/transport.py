@@ -30,6 +30,7 @@ from transports.base import (
 from transports.files import get_command, judge_get, judge_put, open_source, put_command
 from transports.pace import Pace
 from transports.shell import Output, kill_script
+from transports.ssh.bastions import Bastion
 from transports.ssh.channels import CannotOpen, Exchange, Remote
 from transports.ssh.commands import Job, Supply, converse, exchange_for
 from transports.ssh.connection import open_driver
@@ -86,6 +87,7 @@ class SSHTransport:
         name: str,
         options: SSHOptions,
         *,
+        via: Bastion | None = None,
         starts: ConnectionStarts | None = None,
         uploads: UploadThreads | None = None,
         pace: Pace | None = None,
@@ -93,6 +95,9 @@ class SSHTransport:
     ) -> None:
         self._name = name
         self._options = options
+        self._via = via
+        if via is not None:
+            via.hold()
         self._starts = starts
         self._uploads = uploads
         self._pace = pace
@@ -153,9 +158,13 @@ class SSHTransport:
 
     async def close(self) -> None:
         """See `Transport.close`."""
-        self._closed = True
-        await self._control.close()
-        await self._bulk.close()
+        was_closed, self._closed = self._closed, True
+        try:
+            await self._control.close()
+            await self._bulk.close()
+        finally:
+            if self._via is not None and not was_closed:
+                await self._via.release()
 
     # ---- commands
 
@@ -259,7 +268,7 @@ class SSHTransport:
 
     async def _open(self) -> Driver:
         label = f"{self._name} ({self._options.address})"
-        driver = await open_driver(label, self._options, self._starts)
+        driver = await open_driver(label, self._options, self._starts, via=self._via)
         self._say(f"logged in to {self._options.address} as {self._options.user}")
         return driver
 
@@ -280,6 +289,8 @@ class SSHTransport:
         self._room.total_tokens = in_use - 1
 
     def _lost(self, command: Command, reason: str, *, ambiguous: bool) -> TransportError:
+        if self._via is not None and self._via.trouble:
+            reason = self._via.trouble
         return TransportError(
             "connection.lost",
             "connection",

@@ -92,7 +92,7 @@ class Pump:
             code, count = self._channel.write(chunk)
             self.done += max(count, 0)
             chunk = chunk[max(count, 0) :]
-            if self._has_ended():
+            if self._has_ended() and not (code == EAGAIN and self._is_half_sent()):
                 self.done = self._size  # nobody reads any more
                 return
             if code == EAGAIN and chunk:
@@ -102,9 +102,12 @@ class Pump:
         """Whether the command ended. `eof` alone is not told while output of it lies unread."""
         return bool(self._channel.eof() or self._channel.get_exit_status())
 
+    def _is_half_sent(self) -> bool:
+        """Whether a packet left in part: it must be finished by the same call, wanted or not."""
+        return bool(self._driver.session.block_directions() & OUTBOUND)
+
     def _wait(self) -> None:
-        directions = self._driver.session.block_directions()
-        self._poll.register(self._driver.socket(), select.POLLOUT if directions & OUTBOUND else select.POLLIN)
+        self._poll.register(self._driver.socket(), select.POLLOUT if self._is_half_sent() else select.POLLIN)
         if any(ready == self._bell for ready, _ in self._poll.poll(POLL)):
             raise Stopped
 
