@@ -100,7 +100,7 @@ def _add_up(verbs: _SubParsersAction[ArgumentParser]) -> None:
         "--distro",
         choices=tuple(DEFAULT_VERSIONS),
         default="rke2",
-        help="rke2: a stand-in for it; kubeadm, vanilla: real Kubernetes, built once (default: rke2)",
+        help="rke2, k3s, k0s: a stand-in; kubeadm, vanilla: real Kubernetes, built once (default: rke2)",
     )
     manifest.add_argument("--version", default="", help=f"of the distro ({_versions()})")
     manifest.add_argument(

@@ -35,14 +35,24 @@ MARK = "# Written by `mk8s lab up`, which may overwrite it while this line is he
 
 
 DEFAULT_VERSION = "v1.33.4+rke2r1"
-DEFAULT_VERSIONS: Mapping[str, str] = {"rke2": DEFAULT_VERSION, "kubeadm": "v1.20.2", "vanilla": "v1.20.2"}
+DEFAULT_VERSIONS: Mapping[str, str] = {
+    "rke2": DEFAULT_VERSION,
+    "k3s": "v1.33.4+k3s1",
+    "kubeadm": "v1.20.2",
+    "vanilla": "v1.20.2",
+}
 """What is installed by default; of kubeadm and vanilla the one version that a lab can build."""
+UPSTREAM = ("kubeadm", "vanilla")
+"""Distros of Kubernetes' own programs."""
 SMOKE_IMAGE = "registry.local/busybox:1.35"
 """Its name in the release that a lab builds."""
 
 NETWORKS = (("10.244.0.0/16", "10.96.0.0/16"), ("172.30.0.0/16", "172.31.0.0/16"))
 """Networks of pods and of services: the default, and what is taken where hosts are in one of those."""
-STANDIN_NOTE = "a stand-in: it behaves like RKE2, runs no pods, and is not Rancher's"
+STANDIN_NOTES: Mapping[str, str] = {
+    "rke2": "a stand-in: it behaves like RKE2, runs no pods, and is not Rancher's",
+    "k3s": "a stand-in: it behaves like K3s, runs no pods, and is not the K3s project's",
+}
 REAL_NOTE = "real Kubernetes, built here from Debian's packages: for labs"
 
 
@@ -56,7 +66,7 @@ class ManifestChoices:
     servers: int = 0
     user: str = "dev"
     artifacts: Path | None = None
-    standin: bool = False  # `artifacts` is not Rancher's
+    standin: bool = False  # `artifacts` is not the distro's own
     built: bool = False  # `artifacts` is the real release that a lab builds
     swaps: bool = False  # the machine has swap, and so have its hosts
 
@@ -91,7 +101,7 @@ def manifest_text(hosts: Sequence[LabHost], key: Path, known_hosts: Path, choice
         f"arch: {choices.arch}",
         "airgap: true",
         *_release(choices),
-        *([] if choices.distro == "rke2" else _kubernetes(hosts, choices, servers)),
+        *(_kubernetes(hosts, choices, servers) if choices.distro in UPSTREAM else []),
         "ssh:",
         f"  known_hosts: {_quoted(known_hosts)}",
         "nodes:",
@@ -109,7 +119,7 @@ def _version(choices: ManifestChoices) -> str:
 def _release(choices: ManifestChoices) -> list[str]:
     if not choices.artifacts:
         return []
-    note = STANDIN_NOTE if choices.standin else REAL_NOTE if choices.built else ""
+    note = STANDIN_NOTES.get(choices.distro, "") if choices.standin else REAL_NOTE if choices.built else ""
     return [f"artifacts_dir: {_quoted(choices.artifacts)}{f'  # {note}' if note else ''}"]
 
 
@@ -144,15 +154,15 @@ def _networks(hosts: Sequence[LabHost]) -> list[str]:
 
 
 def _node(host: LabHost, primary: bool, server: bool, key: Path, choices: ManifestChoices) -> list[str]:
-    is_rke2 = choices.distro == "rke2"
+    takes_name = choices.distro in ("rke2", "k3s")  # in the distro's config; k0s goes by the host's own
     return [
         f"  - address: {host.address}",
-        *([] if is_rke2 else [f"    name: {host.name}"]),
+        *([f"    name: {host.name}"] if choices.distro in UPSTREAM else []),
         f"    user: {choices.user}",
         f"    role: {'server' if server else 'agent'}",
         *(["    primary: true"] if primary else []),
         f"    ssh_key_path: {_quoted(key)}",
-        *(["    config: |", f"      node-name: {host.name}"] if is_rke2 else []),
+        *(["    config: |", f"      node-name: {host.name}"] if takes_name else []),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which release files a lab's manifest names: the user's own, a stand-in for RKE2, or real Kubernetes.
+"""Which release files a lab's manifest names: the user's own, a stand-in, or real Kubernetes.
 
 Nothing is built that the user has; what is built is called what it is. Real Kubernetes exists in one
 version for labs (docs/real-release.md), a stand-in in all.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UnfitError
-from .manifest_writer import DEFAULT_VERSIONS
+from .manifest_writer import DEFAULT_VERSIONS, UPSTREAM
 from .standin_release import default_build, standin_release
 
 __all__ = ["BUILDERS", "Builder", "ChosenRelease", "choose_release"]
@@ -57,6 +57,7 @@ def _built(folder: Path, version: str, say: Say) -> ChosenRelease:
 
 BUILDERS: Mapping[str, Builder] = {
     "rke2": build_standin,
+    "k3s": build_standin,
     "kubeadm": build_kubeadm,
     "vanilla": build_vanilla,
 }
@@ -79,7 +80,7 @@ def choose_release(
     wanted = version or DEFAULT_VERSIONS[distro]
     if artifacts:
         return ChosenRelease(artifacts.absolute(), wanted)
-    if distro != "rke2" and wanted != DEFAULT_VERSIONS[distro]:
+    if distro in UPSTREAM and wanted != DEFAULT_VERSIONS[distro]:
         raise UnfitError(
             f"no release of {distro} {wanted} can be built here: only {DEFAULT_VERSIONS[distro]}",
             remedy="name a folder with the release files: --artifacts DIR",

@@ -1,4 +1,4 @@
-"""The lab's hosts with the stand-in release on them, driven by hand as an administrator would."""
+"""The lab's hosts with a stand-in release on them, driven by hand as an administrator would."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from typing import Any
 
 from mk8s.lab import Lab
 
-__all__ = ["TOKEN", "StandinHosts", "eventually"]
+__all__ = ["K0S", "K3S", "RKE2", "TOKEN", "Places", "StandinHosts", "eventually"]
 
 TOKEN = "S3cret"
-EVIDENCE = "/var/lib/rancher/rke2/standin-log.jsonl"
-KUBECTL = "/var/lib/rancher/rke2/bin/kubectl --kubeconfig /etc/rancher/rke2/rke2.yaml"
 PATIENCE = 40.0
 QUICK = {"START_SECONDS": 0.5, "PROMOTE_SECONDS": 0.7, "READY_SECONDS": 0.2}  # the stand-in's own pauses
 
@@ -32,11 +30,53 @@ def eventually(met: Callable[[], object], what: str, patience: float = PATIENCE)
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where a distro has its things."""
+
+    data: str
+    config: str  # folder of config.yaml
+    units: dict[str, str]  # by role
+    kubectl: str
+    port: int  # of registration
+    install: str  # run with ROLE in its environment
+
+
+RKE2 = Places(
+    "/var/lib/rancher/rke2",
+    "/etc/rancher/rke2",
+    {"server": "rke2-server", "agent": "rke2-agent"},
+    "/var/lib/rancher/rke2/bin/kubectl --kubeconfig /etc/rancher/rke2/rke2.yaml",
+    9345,
+    "INSTALL_RKE2_ARTIFACT_PATH=/root/release INSTALL_RKE2_TYPE=$ROLE sh /root/release/install.sh",
+)
+K3S = Places(
+    "/var/lib/rancher/k3s",
+    "/etc/rancher/k3s",
+    {"server": "k3s", "agent": "k3s-agent"},
+    "k3s kubectl",
+    6443,
+    """install -m 755 /root/release/k3s /usr/local/bin/k3s
+    cd /var/lib; mkdir -p rancher/k3s/agent/images; cp /root/release/k3s-airgap-* rancher/k3s/agent/images/
+    INSTALL_K3S_SKIP_DOWNLOAD=true INSTALL_K3S_SKIP_START=true sh /root/release/install.sh $ROLE""",
+)
+K0S = Places(
+    "/var/lib/k0s",
+    "/etc/k0s",
+    {"server": "k0scontroller", "agent": "k0sworker"},
+    "k0s kubectl",
+    9443,
+    """install -m 755 /root/release/k0s-v* /usr/local/bin/k0s
+    mkdir -p /var/lib/k0s/images; cp /root/release/k0s-airgap-* /var/lib/k0s/images/""",
+)
+
+
+@dataclass(frozen=True)
 class StandinHosts:
     """Host numbers begin at 1, as in the lab."""
 
     lab: Lab
     release: Path
+    places: Places = RKE2
 
     def run(self, i: int, script: str) -> subprocess.CompletedProcess[str]:
         return self.lab.run(i, script, check=False)
@@ -54,18 +94,13 @@ class StandinHosts:
         command = self.lab.ssh_command(i, ["tar xf - -C /root"])
         subprocess.run(command, input=packed.getvalue(), check=True, timeout=60)
         lines = "".join(f"STANDIN_{name}={value}\n" for name, value in {**QUICK, **(settings or {})}.items())
-        self.sh(i, f"mkdir -p /etc/default; printf %s '{lines}' > /etc/default/rke2-{role}")
-        self.sh(
-            i,
-            f"INSTALL_RKE2_ARTIFACT_PATH=/root/release INSTALL_RKE2_TYPE={role} sh /root/release/install.sh",
-        )
+        self.sh(i, f"mkdir -p /etc/default; printf %s '{lines}' > /etc/default/{self.unit(role)}")
+        self.sh(i, f"ROLE={role}; {self.places.install}")
 
     def configure(self, i: int, **keys: str) -> None:
         text = "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in keys.items())
-        self.sh(
-            i,
-            f"mkdir -p /etc/rancher/rke2; umask 077; printf %s '{text}' > /etc/rancher/rke2/config.yaml",
-        )
+        folder = self.places.config
+        self.sh(i, f"mkdir -p {folder}; umask 077; printf %s '{text}' > {folder}/config.yaml")
 
     def begin(
         self, i: int, role: str = "server", settings: Mapping[str, object] | None = None, **keys: str
@@ -73,7 +108,7 @@ class StandinHosts:
         """Install, configure and start without waiting."""
         self.install(i, role, settings)
         self.configure(i, **{"token": TOKEN, **keys})
-        self.sh(i, f"systemctl enable --now --no-block rke2-{role} 2>/dev/null")
+        self.sh(i, f"systemctl enable --now --no-block {self.unit(role)} 2>/dev/null")
 
     def first(self, i: int = 1, settings: Mapping[str, object] | None = None, **keys: str) -> None:
         """A first server, up."""
@@ -81,25 +116,28 @@ class StandinHosts:
         self.wait_active(i)
 
     def url(self, i: int) -> str:
-        return f"https://{self.lab.hosts[i - 1].address}:9345"
+        return f"https://{self.lab.hosts[i - 1].address}:{self.places.port}"
+
+    def unit(self, role: str) -> str:
+        return self.places.units[role]
 
     def name(self, i: int) -> str:
         return self.lab.hosts[i - 1].name
 
     def wait_active(self, i: int, role: str = "server") -> None:
-        unit = f"rke2-{role}"
+        unit = self.unit(role)
         eventually(
             lambda: self.run(i, f"systemctl is-active {unit}").returncode == 0, f"{unit} on {i} is active"
         )
 
     def said(self, i: int, words: str, role: str = "server") -> bool:
-        return words in self.sh(i, f"journalctl -u rke2-{role} -o cat --no-pager")
+        return words in self.sh(i, f"journalctl -u {self.unit(role)} -o cat --no-pager")
 
     def wait_said(self, i: int, words: str, role: str = "server") -> None:
         eventually(lambda: self.said(i, words, role), f"host {i} says: {words}")
 
     def evidence(self, i: int) -> list[dict[str, Any]]:
-        text = self.sh(i, f"cat {EVIDENCE} 2>/dev/null || :")
+        text = self.sh(i, f"cat {self.places.data}/standin-log.jsonl 2>/dev/null || :")
         return [json.loads(line) for line in text.splitlines()]
 
     def when(self, i: int, event: str) -> list[float]:
@@ -107,7 +145,7 @@ class StandinHosts:
         return [line["t"] for line in self.evidence(i) if line["event"] == event]
 
     def kubectl(self, i: int, words: str) -> subprocess.CompletedProcess[str]:
-        return self.run(i, f"{KUBECTL} {words}")
+        return self.run(i, f"{self.places.kubectl} {words}")
 
     def conditions(self, i: int) -> dict[str, str]:
         """What host `i` says of every node: its Ready condition."""

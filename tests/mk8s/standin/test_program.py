@@ -209,7 +209,9 @@ def test_a_torn_gzip_archive_is_found(rke2: Path, tmp_path: Path) -> None:
     assert "EOF" in evaluate(rke2, "print archive_fault(shift)", str(path))
 
 
-@pytest.mark.parametrize("name", ["install.sh", "rke2-killall.sh", "rke2-uninstall.sh"])
+@pytest.mark.parametrize(
+    "name", ["rke2/install.sh", "rke2/rke2-killall.sh", "rke2/rke2-uninstall.sh", "k3s/install.sh"]
+)
 def test_the_scripts_are_posix_sh(name: str) -> None:
     """Hosts may have dash or busybox as sh."""
     path = Path(__file__).parents[3] / "mk8s" / "standin" / "files" / "scripts" / name

@@ -141,10 +141,10 @@ def test_the_other_architecture_has_its_own_names(tmp_path: Path) -> None:
     assert "bin/rke2" in bundle(tmp_path, "arm64")
 
 
-@pytest.mark.parametrize("version", ["1.33.4", "v1.33", "v1.33.4+k3s1", "v1.33.4+rke2r1; true"])
-def test_a_version_that_rke2_cannot_have_is_refused(tmp_path: Path, version: str) -> None:
+@pytest.mark.parametrize("version", ["1.33.4", "v1.33", "v1.33.4+k4s1", "v1.33.4+rke2r1; true"])
+def test_a_version_that_no_distro_can_have_is_refused(tmp_path: Path, version: str) -> None:
     """The version ends up in a program's text, so only its real form gets there."""
-    with pytest.raises(ValueError, match=r"looks like v1\.33\.4"):
+    with pytest.raises(ValueError, match=r"versions such as RKE2 v1\.33\.4"):
         build_release(tmp_path, version)
 
 

@@ -1,9 +1,9 @@
-# ---- rke2 agent -------------------------------------------------------------------------------------
+# ---- the agent --------------------------------------------------------------------------------------
 
 our @ADDRESSES;         # where to ask: the config's server first, then what is known from before
 our $PASSWORD = '';
 
-sub servers_file () { return "$DATA/agent/etc/rke2-agent-load-balancer.json" }
+sub servers_file () { return "$DATA/agent/etc/$DISTRO-agent-load-balancer.json" }
 sub agent_ca () { return "$DATA/agent/server-ca.crt" }
 
 sub agent (@arguments) {
@@ -14,7 +14,7 @@ sub agent (@arguments) {
     fatal('--token is required') unless length $token;
     make_folder("$DATA/agent/etc", 0700);
     my ($host, $port) = address_of($url);
-    @ADDRESSES = ([$host, $port], map { [$_, 9345] } grep { $_ ne $host } known_servers());
+    @ADDRESSES = ([$host, $port], map { [$_, $PORT] } grep { $_ ne $host } known_servers());
     find_cluster($token);
     load_images();
     unpack_runtime();
@@ -23,7 +23,7 @@ sub agent (@arguments) {
     know($answer);
     write_kubelet_files($answer->{kubelet});
     event('agent-join', cluster => $answer->{cluster});
-    notify_systemd("READY=1\nSTATUS=stand-in for RKE2 $VERSION: agent is ready");
+    notify_systemd("READY=1\nSTATUS=stand-in for $TITLE $VERSION: agent is ready");
     event('ready', cluster => $answer->{cluster});
     live($me, sub { ask_any(POST => '/v1-standin/node-ready', encode(who($me))) });
 }
@@ -48,8 +48,8 @@ sub find_cluster ($token) {
 sub validate ($host, $port, $token) {
     my ($pem, $password) = fetch_authority($host, $port, $token);
     spew(agent_ca(), $pem, 0644);
-    my ($status, undef, $why) = ask(GET => $host, $port, '/v1-rke2/config', ca => agent_ca(), auth => "node:$password");
-    die "https://$host:$port/v1-rke2/config: " . ($status ? "$status $REASON{$status}" : $why) . "\n" if $status != 200;
+    my ($status, undef, $why) = ask(GET => $host, $port, "/v1-$DISTRO/config", ca => agent_ca(), auth => "node:$password");
+    die "https://$host:$port/v1-$DISTRO/config: " . ($status ? "$status $REASON{$status}" : $why) . "\n" if $status != 200;
     $PASSWORD = $password;
 }
 
@@ -62,7 +62,7 @@ sub prefer ($address) {
 sub ask_any ($method, $path, $body = undef) {
     my $why = 'no server known';
     my %asked;
-    for my $address (@ADDRESSES, map { [$_, 9345] } @{$AGENT->{servers}}) {
+    for my $address (@ADDRESSES, map { [$_, $PORT] } @{$AGENT->{servers}}) {
         next if $asked{$address->[0]}++;
         my ($status, $answer, $reason) = ask($method, @$address, $path, ca => agent_ca(),
             auth => "node:$PASSWORD", body => $body, timeout => 4);
@@ -90,7 +90,7 @@ sub know ($answer) {
 }
 
 sub refresh_agent ($ip) {
-    my ($status, $body) = ask(GET => $ip, 9345, '/v1-standin/servers', ca => agent_ca(),
+    my ($status, $body) = ask(GET => $ip, $PORT, '/v1-standin/servers', ca => agent_ca(),
         auth => "node:$PASSWORD", timeout => 2);
     my $answer = $status == 200 ? decode($body) : undef;
     know($answer) if $answer and $answer->{cluster} eq $AGENT->{cluster};

@@ -39,7 +39,7 @@ sub kubectl_fail ($message, $code = 1) {
 
 # Where to ask and with which certificates, from the kubeconfig.
 sub access_of ($options) {
-    my $path = $options->{kubeconfig} // $ENV{KUBECONFIG} // ($ENV{HOME} // '/root') . '/.kube/config';
+    my $path = $options->{kubeconfig} // $ENV{KUBECONFIG} // $KUBECONFIG;
     my $text = slurp($path);
     kubectl_fail("error: stat $path: no such file or directory") if !defined $text and $options->{kubeconfig};
     my $known = ($text // '') =~ /^\s*server:\s*(\S+)/m ? $1 : 'http://localhost:8080';

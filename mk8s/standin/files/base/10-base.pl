@@ -1,6 +1,6 @@
 # ---- base: time, files, words for the journal, the evidence log -----------------------------------
 
-# A knob of /etc/default/rke2-server or rke2-agent: STANDIN_<NAME>, a number of seconds or a word.
+# A knob of the unit's file in /etc/default: STANDIN_<NAME>, a number of seconds or a word.
 sub setting ($name, $default) { return $ENV{"STANDIN_$name"} // $default }
 
 # Seconds since boot, to 10 ms. perl-base has no Time::HiRes.

@@ -1,10 +1,7 @@
-# ---- config: /etc/rancher/rke2/config.yaml, config.yaml.d, flags; a flat subset of YAML ------------
+# ---- config: config.yaml, config.yaml.d, environment, flags; a flat subset of YAML -----------------
 
-# Keys of K3s that RKE2 drops; it says so and goes on.
-our $DROPPED = qr/^(?:cluster-init|https-listen-port|supervisor-port|flannel-.*|docker|rootless|
-    prefer-bundled-bin|disable-network-policy|disable-helm-controller|no-deploy|secrets-encryption)$/x;
-our @CRITICAL = qw(agent-token cluster-cidr cluster-dns cluster-domain disable-cloud-controller
-    disable-kube-proxy egress-selector-mode service-cidr);
+our @FROM_ENVIRONMENT = qw(token token-file agent-token server cluster-init node-name datastore-endpoint
+    datastore-cafile datastore-certfile datastore-keyfile);
 
 # key -> word or list of words. Nested maps are passed over.
 sub parse_yaml ($text) {
@@ -85,14 +82,17 @@ sub parse_flags (@words) {
 
 sub read_config (@arguments) {
     my $flags = parse_flags(@arguments);
-    my $path = delete $flags->{config} // $ENV{RKE2_CONFIG_FILE} // "$ETC/rke2/config.yaml";
+    my $prefix = uc $DISTRO;
+    my $path = delete $flags->{config} // $ENV{"${prefix}_CONFIG_FILE"} // "$ETC/$DISTRO/config.yaml";
     my $config = {};
     for my $file ($path, sort glob "$path.d/*.yaml") {
         my $text = slurp($file);
         merge($config, parse_yaml($text)) if defined $text;
     }
-    $config->{token} //= $ENV{RKE2_TOKEN} if $ENV{RKE2_TOKEN};
-    $config->{server} //= $ENV{RKE2_URL} if $ENV{RKE2_URL};
+    for my $key (@FROM_ENVIRONMENT) {
+        my $name = $key eq 'server' ? 'URL' : uc $key =~ tr/-/_/r;
+        $config->{$key} //= $ENV{"${prefix}_$name"} if length($ENV{"${prefix}_$name"} // '');
+    }
     merge($config, $flags);
     for my $key (grep { /$DROPPED/ } sort keys %$config) {
         warning("Unknown flag --$key found in config.yaml, skipping");

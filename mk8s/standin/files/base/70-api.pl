@@ -1,4 +1,4 @@
-# ---- what the two ports answer ---------------------------------------------------------------------
+# ---- the API server on 6443 -----------------------------------------------------------------------
 
 sub is_ready () { return -e "$RUN/ready" }
 
@@ -10,78 +10,29 @@ sub status_of ($code, $reason, $message) {
     return ($code, $body, 'application/json');
 }
 
-sub user_of ($request) {
-    my ($kind, $encoded) = split ' ', $request->{headers}{authorization} // '';
-    return ('', '') unless ($kind // '') eq 'Basic';
-    return (split(/:/, unbase64($encoded // ''), 2), '', '')[0, 1];
-}
-
-# server: the server token. node: the agent token, or the server token.
-sub may ($request, $as) {
-    my ($user, $given) = user_of($request);
-    return 0 unless length $given;
-    return 1 if $given eq password() and ($user eq 'server' or $user eq 'node' && $as eq 'node');
-    return ($as eq 'node' and $user eq 'node' and $given eq password('agent-token'));
-}
-
-# ---- the supervisor on 9345
-sub supervisor ($request) {
-    my ($method, $path) = @$request{qw(method path)};
-    $path =~ s/\?.*//;
-    return (200, 'pong') if $path eq '/ping';
-    return (200, slurp(tls('server-ca.crt'))) if $path =~ m{^/(?:v1-rke2/)?cacerts$};
-    my $wanted = $path =~ m{^/v1-rke2/(?:readyz|config)$|^/v1-standin/(?:node|node-ready|servers)$} ? 'node' : 'server';
-    unless (may($request, $wanted)) {
-        complain("Failed to authenticate request from $request->{peer}: invalid username/password combination");
-        return (401, 'Unauthorized');
-    }
-    return is_ready() ? (200, 'ok') : (503, 'runtime core not ready') if $path eq '/v1-rke2/readyz';
-    return configuration($request) if $path =~ m{^/v1-rke2/(?:config|server-bootstrap)$};
-    return (200, encode(state_now()), 'application/json') if $path eq '/v1-standin/state';
-    return (200, encode(agent_view(state_now())), 'application/json') if $path eq '/v1-standin/servers';
-    return write_for_node($request) if $method eq 'POST' and $path =~ m{^/v1-standin/};
-    return (404, '404 page not found');
-}
-
-sub configuration ($request) {
-    return (503, 'runtime core not ready') unless has_data() and -e tls('server-ca.crt');
-    my $state = state_now();
-    return (200, encode({cni => $state->{cni}}), 'application/json') if $request->{path} =~ m{/config$};
-    my %files = map { $_ => slurp(tls($_)) } map { ("$_.crt", "$_.key") } qw(server-ca client-ca);
-    my $bootstrap = {
-        files => \%files, token => slurp("$DATA/server/token"), agent_token => agent_token_given(),
-        critical => $state->{critical}, cluster => $state->{cluster}, ready => is_ready() ? 1 : '',
-    };
-    return (200, encode($bootstrap), 'application/json');
-}
-
-sub agent_token_given () { return -l "$DATA/server/agent-token" ? '' : password('agent-token') }
-
-# A node that registers gets its kubelet's certificate with the answer.
-sub write_for_node ($request) {
-    my $forwarded = defined $request->{headers}{'x-standin-forwarded'};
-    my ($status, $body) = cluster_write($request->{path}, $request->{body}, $forwarded);
-    return ($status, $body) if $status != 200 or $forwarded or $request->{path} ne '/v1-standin/node';
-    my $answer = decode($body);
-    my $name = decode($request->{body})->{name};
-    $RUN .= "/work.$$";    # certificates are made side by side
-    make_folder($RUN, 0700);
-    client_certificate("$RUN/kubelet", "/O=system:nodes/CN=system:node:$name");
-    $answer->{kubelet} = {map { $_ => slurp("$RUN/kubelet.$_") } qw(crt key)};
-    File::Path::remove_tree($RUN);
-    return (200, encode($answer), 'application/json');
-}
-
-# ---- the API server on 6443
 sub api ($request) {
     my ($method, $path) = @$request{qw(method path)};
     $path =~ s/\?.*//;
     return status_of(401, 'Unauthorized', 'Unauthorized') unless length $request->{client};
+    return not_ready($path) if $STORE eq 'kine' and datastore_is_away();
     return is_ready() || $path eq '/livez' ? (200, 'ok') : not_ready($path) if $path =~ m{^/(?:readyz|livez|healthz)$};
     return version_answer() if $path eq '/version';
+    if (my $node = kubelet_of($request->{client})) {
+        my $own = $method eq 'GET' && $path eq "/api/v1/nodes/$node";
+        return forbidden($method, $path, $node) unless $own;
+    }
     return node_list() if $path eq '/api/v1/nodes' and $method eq 'GET';
     return one_node($method, $1) if $path =~ m{^/api/v1/nodes/([a-z0-9.-]+)$};
     return status_of(404, 'NotFound', 'the server could not find the requested resource');
+}
+
+# The name in a kubelet's own certificate: it may read its own Node, and no other.
+sub kubelet_of ($client) { return $client =~ /\bCN ?= ?system:node:([a-z0-9.-]+)/ ? $1 : '' }
+
+sub forbidden ($method, $path, $node) {
+    my $verb = {GET => 'get', DELETE => 'delete'}->{$method} // lc $method;
+    return status_of(403, 'Forbidden', qq(nodes is forbidden: User "system:node:$node" cannot $verb resource "nodes" )
+        . 'in API group "" at the cluster scope: node can only read its own Node object');
 }
 
 sub not_ready ($path) {
@@ -120,7 +71,7 @@ sub node_object ($node) {
         kind => 'Node', apiVersion => 'v1',
         metadata => {
             name => $name, uid => $node->{uid}, creationTimestamp => iso($node->{created}), labels => labels_of($node),
-            annotations => {'rke2.io/hostname' => $name, 'mk8s.standin' => 'true'},
+            annotations => {"$DISTRO.io/hostname" => $name, 'mk8s.standin' => 'true'},
         },
         spec => {podCIDR => '10.42.0.0/24'},
         status => {
@@ -145,10 +96,11 @@ sub taint_of ($text) {
 sub labels_of ($node) {
     my %labels = (
         'kubernetes.io/hostname' => $node->{name}, 'kubernetes.io/arch' => $node->{arch}, 'kubernetes.io/os' => 'linux',
-        'node.kubernetes.io/instance-type' => 'rke2',
+        'node.kubernetes.io/instance-type' => $DISTRO,
     );
-    if ($node->{role} eq 'server') {
-        $labels{"node-role.kubernetes.io/$_"} = 'true' for qw(control-plane etcd master);
+    for my $role (words($node->{roles})) {
+        next if $role eq 'etcd' and state_now()->{store} ne 'etcd';
+        $labels{"node-role.kubernetes.io/$role"} = 'true';
     }
     /^([^=]+)=(.*)$/ and $labels{$1} = $2 for words($node->{labels});
     return \%labels;
@@ -164,7 +116,7 @@ sub conditions_of ($node) {
         type => 'Ready', status => $status, reason => $reason, message => $message,
         lastHeartbeatTime => $heard, lastTransitionTime => iso($node->{ready} || $node->{created}),
     };
-    my $member = member($node->{name});
+    my $member = state_now()->{store} eq 'etcd' ? member($node->{name}) : undef;
     push @conditions, {
         type => 'EtcdIsVoter', status => $member->{learner} ? 'False' : 'True', lastHeartbeatTime => $heard,
         lastTransitionTime => iso($node->{created}),

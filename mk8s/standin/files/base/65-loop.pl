@@ -1,10 +1,10 @@
 # ---- the loop: one process that waits for connections, datagrams and time --------------------------
 
 our %LISTEN;            # file number -> [socket, serving function, answering function]
-our $UDP;               # heartbeats, on port 9345
+our $UDP;               # heartbeats, on the supervisor's port
 our $BEAT_EVERY = 2;
 our $NEXT_BEAT = 0;
-our ($NEXT_TICK, $PULLING) = (0, 0);
+our ($NEXT_TICK, $NEXT_LOOK, $PULLING) = (0, 0, 0);
 our $AGENT = {servers => [], cluster => '', rev => -1};    # what an agent knows of its cluster
 
 sub listen_on ($address, $port, $serve, $answer) {
@@ -14,8 +14,8 @@ sub listen_on ($address, $port, $serve, $answer) {
 }
 
 sub listen_for_heartbeats () {
-    $UDP = IO::Socket::INET->new(LocalPort => 9345, Proto => 'udp', ReuseAddr => 1)
-        or fatal('listen udp :9345: bind: ' . lc $!);
+    $UDP = IO::Socket::INET->new(LocalPort => $PORT, Proto => 'udp', ReuseAddr => 1)
+        or fatal("listen udp :$PORT: bind: " . lc $!);
 }
 
 # Let $seconds pass, doing what comes; ends early once $done says so.
@@ -48,7 +48,11 @@ sub tick () {
         my $learner = $ROLE eq 'server' && member($NODE) && member($NODE)->{learner};
         $NEXT_BEAT = $now + ($learner ? 0.5 : $BEAT_EVERY);
     }
-    tend_learners() if $ROLE eq 'server' and has_data();
+    tend_learners() if $ROLE eq 'server' and $STORE eq 'etcd' and has_data();
+    if ($STORE eq 'kine' and $now >= $NEXT_LOOK) {
+        $NEXT_LOOK = $now + 1.5;
+        catch_up('');
+    }
 }
 
 sub serve ($listener) {
@@ -86,7 +90,7 @@ sub heartbeat ($kind) {
 
 sub send_word ($kind, $state, $ip) {
     my $packed = inet_aton($ip) or return;
-    send $UDP, "standin1 $state->{cluster} $kind $NODE $ROLE $state->{rev}", 0, pack_sockaddr_in(9345, $packed);
+    send $UDP, "standin1 $state->{cluster} $kind $NODE $ROLE $state->{rev}", 0, pack_sockaddr_in($PORT, $packed);
 }
 
 sub hear () {
@@ -121,6 +125,7 @@ sub catch_up ($ip) {
 }
 
 sub pull ($ip) {
+    return refresh_from_datastore() if $STORE eq 'kine';
     my ($status, $body) = ask_server($ip, GET => '/v1-standin/state');
     my $state = $status == 200 ? decode($body) : undef;
     adopt($state) if $state and $state->{cluster};

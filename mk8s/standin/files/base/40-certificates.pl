@@ -1,6 +1,8 @@
 # ---- certificates: one authority for servers, one for clients, as in the real tree -----------------
 
-sub tls ($name) { return "$DATA/server/tls/$name" }
+our ($TLS, $SERVER_CA, $CLIENT_CA) = ('server/tls', 'server-ca', 'client-ca');    # k0s has others
+
+sub tls ($name) { return "$DATA/$TLS/$name" }
 
 sub openssl (@arguments) {
     my $pid = fork // fatal("fork: " . lc $!);
@@ -26,16 +28,18 @@ sub new_certificate ($path, $subject, $extensions, @signer) {
 
 sub signed_by ($authority) { return ('-CA', tls("$authority.crt"), '-CAkey', tls("$authority.key")) }
 
+sub authorities () { return $SERVER_CA eq $CLIENT_CA ? ($SERVER_CA) : ($SERVER_CA, $CLIENT_CA) }
+
 sub make_authorities () {
     make_folder(tls(''), 0700);
     my $extensions = join "\n", 'basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign',
         'subjectKeyIdentifier=hash';
-    new_certificate(tls($_), "/CN=rke2-$_\@" . time, $extensions) for qw(server-ca client-ca);
+    new_certificate(tls($_), "/CN=$DISTRO-$_\@" . time, $extensions) for authorities();
 }
 
 sub client_certificate ($path, $subject) {
     my $extensions = "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth";
-    new_certificate($path, $subject, $extensions, signed_by('client-ca'));
+    new_certificate($path, $subject, $extensions, signed_by($CLIENT_CA));
 }
 
 # Made at every start, so that new names in tls-san count.
@@ -44,7 +48,7 @@ sub make_certificates ($config, $ip) {
     my %san = map { ((/^[\d.]+$/ || /:/ ? 'IP:' : 'DNS:') . $_ => 1) }
         '127.0.0.1', '::1', '10.43.0.1', $ip, $NODE, qw(localhost kubernetes kubernetes.default.svc), @names;
     my $extensions = "extendedKeyUsage=serverAuth\nsubjectAltName=" . join ',', sort keys %san;
-    new_certificate(tls('serving-kube-apiserver'), '/CN=kube-apiserver', $extensions, signed_by('server-ca'));
+    new_certificate(tls('serving-kube-apiserver'), '/CN=kube-apiserver', $extensions, signed_by($SERVER_CA));
     client_certificate(tls('client-admin'), '/O=system:masters/CN=system:admin');
     client_certificate(tls('client-kube-apiserver'), '/O=system:masters/CN=system:apiserver');
 }
@@ -74,11 +78,12 @@ YAML
 }
 
 sub write_kubeconfig ($config) {
-    my $path = word($config, 'write-kubeconfig', "$ETC/rke2/rke2.yaml");
+    my $path = word($config, 'write-kubeconfig', "$ETC/$DISTRO/$DISTRO.yaml");
     my $mode = word($config, 'write-kubeconfig-mode', '0600');
     $path =~ m|^(.*)/| and make_folder($1);
-    my $text = kubeconfig('https://127.0.0.1:6443', map { slurp(tls($_)) }
-        qw(server-ca.crt client-admin.crt client-admin.key));
+    my $port = $PORT == 9345 ? 6443 : $PORT;
+    my $text = kubeconfig("https://127.0.0.1:$port", map { slurp(tls($_)) }
+        "$SERVER_CA.crt", qw(client-admin.crt client-admin.key));
     spew($path, $text, $mode =~ /^0?[0-7]{3,4}$/ ? oct $mode : 0600);
     info("Wrote kubeconfig $path");
 }

@@ -1,13 +1,14 @@
-# ---- cluster: the document that stands for etcd ----------------------------------------------------
-# Every server holds a copy of one document: members, nodes, node passwords, and a revision. It is not
-# Raft: the first living voter, in the order of joining, takes the writes; the others forward to it and
-# fetch its document when they hear of a higher revision. There is no quorum.
+# ---- cluster: the document that stands for the datastore -------------------------------------------
+# One document holds members, nodes, node passwords, and a revision. With etcd, every server has a copy of
+# it. It is not Raft: the first living voter, in the order of joining, takes the writes; the others forward
+# to it and fetch its document when they hear of a higher revision. With SQLite the one server has it in
+# its file. With an external datastore (kine) it lies there, and servers keep what they last saw of it.
 
+our $STORE = 'etcd';    # etcd, sqlite, kine
 our $STATE = {};        # the newest document that this process has seen
 our $STATE_SEEN = '';
 our $LEASE_FRESH = 8;   # seconds without a heartbeat after which a server counts as away
 
-sub state_file () { return "$DATA/server/db/etcd/state.json" }
 sub has_data () { return -e state_file() }
 
 sub state_now () {
@@ -22,8 +23,9 @@ sub state_now () {
 # Change the document under a lock. $change gets it and returns the answer; it dies with [status, words]
 # to change nothing.
 sub change_state ($change) {
-    make_folder("$DATA/server/db/etcd", 0700);
-    open my $lock, '>', "$DATA/server/db/etcd/lock" or fatal('open lock: ' . lc $!);
+    return change_in_datastore($change) if $STORE eq 'kine';
+    make_folder(state_file() =~ s{/[^/]+$}{}r, 0700);
+    open my $lock, '>', "$RUN/state.lock" or fatal('open lock: ' . lc $!);
     flock $lock, LOCK_EX;
     $STATE_SEEN = '';
     my $state = state_now();
@@ -76,7 +78,7 @@ sub leads () {
 
 # A write goes to the first living voter; the answer is (status, body).
 sub cluster_write ($path, $body, $forwarded = 0) {
-    for my $member ($forwarded ? () : members()) {
+    for my $member ($forwarded || $STORE ne 'etcd' ? () : members()) {
         last if $member->{name} eq $NODE;
         next if $member->{learner} or is_away($member->{name});
         my ($status, $answer) = ask_server($member->{ip}, POST => $path, body => $body, timeout => 3,
@@ -90,7 +92,7 @@ sub cluster_write ($path, $body, $forwarded = 0) {
 
 sub ask_server ($ip, $method, $path, %more) {
     my $auth = 'server:' . password();
-    return ask($method, $ip, 9345, $path, ca => tls('server-ca.crt'), auth => $auth, timeout => 2, %more);
+    return ask($method, $ip, $PORT, $path, ca => tls("$SERVER_CA.crt"), auth => $auth, timeout => 2, %more);
 }
 
 sub password ($file = 'token') {
@@ -116,6 +118,8 @@ sub add_member ($state, $input) {
         return $state if $known->{id} eq $input->{id};
         die [409, 'duplicate node name found, please use a unique name for this node'];
     }
+    die [400, "the datastore of this cluster is not etcd but $state->{store} (stand-in's own words)"]
+        if $state->{store} ne 'etcd';
     die [409, 'etcdserver: too many learner members in cluster'] if grep { $_->{learner} } values %$members;
     $members->{$input->{name}} = {
         id => $input->{id}, name => $input->{name}, ip => $input->{ip},
@@ -133,11 +137,11 @@ sub check_password ($state, $input) {
 }
 
 sub add_node ($state, $input) {
-    check_password($state, $input);
+    check_password($state, $input) if defined $input->{password};    # k0s has none
     my $node = $state->{nodes}{$input->{name}} //= {
         created => time, uid => random_hex(16), labels => $input->{labels}, taints => $input->{taints}, ready => '',
     };
-    $node->{$_} = $input->{$_} for qw(name ip role version arch os kernel);
+    $node->{$_} = $input->{$_} for qw(name ip role version arch os kernel roles);
     touch_lease($input->{name});
     return agent_view($state);
 }
@@ -148,7 +152,7 @@ sub agent_view ($state) {
 }
 
 sub node_is_ready ($state, $input) {
-    check_password($state, $input);
+    check_password($state, $input) if defined $input->{password};
     my $node = $state->{nodes}{$input->{name}} or die [404, 'node not found'];
     return 'ok' if $node->{ready};
     $node->{ready} = time;

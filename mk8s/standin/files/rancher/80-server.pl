@@ -1,4 +1,4 @@
-# ---- rke2 server ------------------------------------------------------------------------------------
+# ---- the server -------------------------------------------------------------------------------------
 
 sub server (@arguments) {
     my ($config, $me) = begin('server', @arguments);
@@ -6,19 +6,20 @@ sub server (@arguments) {
     load_images();
     unpack_runtime();
     pump($pause);
-    my $how = bring_up_etcd($config, $me);
+    my $how = bring_up_datastore($config, $me);
     make_certificates($config, $me->{ip});
-    listen_on('0.0.0.0', 9345, \&serve_tls, \&supervisor);
+    listen_on('0.0.0.0', $PORT, \&serve_tls, $PORT == 9345 ? \&supervisor : \&one_port);
     info('Running kube-apiserver (stand-in)');
     pump($pause);
-    listen_on('0.0.0.0', 6443, \&serve_tls, \&api);
-    listen_on('127.0.0.1', 2381, \&serve_plain, \&etcd_health);
+    listen_on('0.0.0.0', 6443, \&serve_tls, \&api) if $PORT == 9345;
+    spew("$RUN/api", "serving\n");
+    listen_on('127.0.0.1', 2381, \&serve_plain, \&etcd_health) if $STORE eq 'etcd';
     pump($pause);
     register_server($me);
     write_kubeconfig($config);
     spew("$RUN/ready", "ready\n");
-    info('rke2 is up and running');
-    notify_systemd("READY=1\nSTATUS=stand-in for RKE2 $VERSION: server is ready");
+    info("$DISTRO is up and running");
+    notify_systemd("READY=1\nSTATUS=stand-in for $TITLE $VERSION: server is ready");
     event('ready', how => $how, cluster => state_now()->{cluster});
     live($me, sub { cluster_write('/v1-standin/node-ready', encode(who($me))) });
 }
@@ -27,18 +28,19 @@ sub etcd_health ($request) { return (200, '{"health":"true","reason":""}', 'appl
 
 # What both roles do first. Returns the config and what others must know of this node.
 sub begin ($role, @arguments) {
-    fatal("must run as root: rke2 $role") if $>;
+    fatal("must run as root: $DISTRO $role") if $>;
     my $config = read_config(@arguments);
     $ROLE = $role;
+    $PORT = word($config, 'https-listen-port', $PORT);
     $DATA = word($config, 'data-dir', $DATA);
-    make_folder('/var/lib/rancher/rke2');
+    make_folder("/var/lib/rancher/$DISTRO");
     make_folder($DATA);
     make_folder("$RUN/leases", 0700);
     hold_lock();
-    unlink "$RUN/ready";
+    unlink "$RUN/ready", "$RUN/api";
     spew("$RUN/started", time);
     $NODE = node_name($config);
-    info("Starting rke2 $VERSION (STAND-IN for tests and rehearsal of mk8s; this is not RKE2)");
+    info("Starting $DISTRO $VERSION (STAND-IN for tests and rehearsal of mk8s; this is not $TITLE)");
     warning('not running in CIS mode') unless word($config, 'profile');
     event('start', boot => (slurp('/proc/sys/kernel/random/boot_id') // '') =~ s/\s//gr);
     $SIG{TERM} = $SIG{INT} = sub { info('Shutting down'); event('stop'); POSIX::_exit(0) };
@@ -47,6 +49,7 @@ sub begin ($role, @arguments) {
         name => $NODE, role => $role, ip => node_ip($config), version => $VERSION,
         password => sha256(node_password()), arch => machine(), os => os_name(), kernel => (POSIX::uname())[2],
         labels => [words($config->{'node-label'})], taints => [words($config->{'node-taint'})],
+        roles => $role eq 'server' ? roles_of($config) : [],
     };
     listen_for_heartbeats();
     return ($config, $me);
@@ -55,7 +58,7 @@ sub begin ($role, @arguments) {
 sub hold_lock () {
     open our $lock, '>', "$RUN/lock" or fatal("open $RUN/lock: " . lc $!);
     fcntl $lock, Fcntl::F_SETFD(), Fcntl::FD_CLOEXEC();
-    flock $lock, LOCK_EX | LOCK_NB or fatal('another rke2 (stand-in) runs on this host');
+    flock $lock, LOCK_EX | LOCK_NB or fatal("another $DISTRO (stand-in) runs on this host");
 }
 
 sub node_name ($config) {
@@ -91,37 +94,88 @@ sub os_name () { return (slurp('/etc/os-release') // '') =~ /^PRETTY_NAME="?([^"
 
 sub who ($me) { return {name => $me->{name}, password => $me->{password}} }
 
-# ---- three ways to have an etcd: it is on the disk, another server has it, it is made
-sub bring_up_etcd ($config, $me) {
-    my $url = word($config, 'server');
-    return resume($config, $me) if has_data() and -e "$DATA/server/db/etcd/joined";
-    unlink state_file();
-    return join_cluster($config, $me, $url) if length $url;
-    return init_cluster($config, $me);
+# The labels node-role.kubernetes.io/... of a server; etcd only where it runs one.
+sub roles_of ($config) {
+    my @roles = is_true($config, 'disable-apiserver') ? () : qw(control-plane master);
+    return [@roles, is_true($config, 'disable-etcd') ? () : 'etcd'];
 }
 
-sub critical ($config) { return {map { $_ => word($config, $_) } @CRITICAL} }
+# ---- the ways to have a datastore: it is on the disk, another server has it, it is made, it is outside
+sub state_file () {
+    return "$RUN/datastore.json" if $STORE eq 'kine';
+    return "$DATA/server/db/" . ($STORE eq 'sqlite' ? 'state.db' : 'etcd/state.json');
+}
+
+sub sqlite_file () { return "$DATA/server/db/state.db" }
+sub joined_file () { return "$DATA/server/db/etcd/joined" }
+
+sub bring_up_datastore ($config, $me) {
+    my ($url, $endpoint) = (word($config, 'server'), word($config, 'datastore-endpoint'));
+    if (has_data() and -e joined_file()) {
+        warning('datastore-endpoint is not used: etcd data exist on disk') if length $endpoint;
+        return resume($config, $me);
+    }
+    unlink state_file();
+    return use_datastore($config, $me, $endpoint) if length $endpoint;
+    return convert($config, $me) if is_true($config, 'cluster-init') and -e sqlite_file();
+    return join_cluster($config, $me, $url) if length $url;
+    $STORE = 'sqlite' if $HAS_SQLITE and !is_true($config, 'cluster-init');
+    return $STORE eq 'sqlite' && has_data() ? resume($config, $me) : init_cluster($config, $me);
+}
+
+sub critical ($config) {
+    my %all = map { $_ => word($config, $_) } grep { !/=/ } @CRITICAL;
+    for my $pair (grep { /=/ } @CRITICAL) {
+        my ($key, $item) = split /=/, $pair;
+        $all{$pair} = (grep { $_ eq $item } words($config->{$key})) ? 'true' : '';
+    }
+    return \%all;
+}
 
 sub init_cluster ($config, $me) {
+    make_cluster_files($config);
+    my $state = new_state($config, $me);
+    change_state(sub ($mine) { %$mine = %$state });
+    if ($STORE eq 'etcd') {
+        spew(joined_file(), "$state->{cluster}\n");
+        info('Starting etcd for new cluster, cluster-reset=false');
+    } else {
+        info('Configuring sqlite3 database connection pooling (stand-in)');
+    }
+    event('cluster-init', cluster => $state->{cluster}, store => $STORE);
+    return 'init';
+}
+
+sub make_cluster_files ($config) {
     my $token = token_of($config);
     fatal('starting kubernetes: preparing server: token CA hash does not match the Cluster CA certificate hash: '
         . 'a first server takes the short form of a token') if $token =~ /^K10/;
     make_authorities();
     write_tokens(length $token ? $token : random_hex(16), token_of($config, 'agent-token'));
-    my $cluster = random_hex(8);
-    change_state(sub ($state) {
-        %$state = (
-            cluster => $cluster, rev => 0, joins => 1, nodes => {}, passwords => {}, critical => critical($config),
-            cni => word($config, 'cni', 'canal'),
-            members => {$NODE => {
-                id => random_hex(8), name => $NODE, ip => $me->{ip}, learner => '', order => 1, since => time,
-            }},
-        );
-    });
-    spew("$DATA/server/db/etcd/joined", "$cluster\n");
-    info('Starting etcd for new cluster, cluster-reset=false');
-    event('cluster-init', cluster => $cluster);
-    return 'init';
+}
+
+sub new_state ($config, $me) {
+    return {
+        cluster => random_hex(8), rev => 0, joins => 1, nodes => {}, passwords => {}, critical => critical($config),
+        cni => network_plugin($config), store => $STORE, members => {$NODE => first_member($me)},
+    };
+}
+
+sub first_member ($me) {
+    return {id => random_hex(8), name => $NODE, ip => $me->{ip}, learner => '', order => 1, since => time};
+}
+
+# K3s' way from SQLite to etcd: cluster-init is added to a server that has data.
+sub convert ($config, $me) {
+    my $state = decode(slurp(sqlite_file()) // '') // fatal('starting kubernetes: preparing server: '
+        . 'cannot read ' . sqlite_file() . ' (stand-in)');
+    info('Migrating content from sqlite to etcd');
+    @$state{qw(store members)} = ('etcd', {$NODE => first_member($me)});
+    change_state(sub ($mine) { %$mine = %$state });
+    spew(joined_file(), "$state->{cluster}\n");
+    rename sqlite_file(), sqlite_file() . '.migrated';
+    event('converted', cluster => $state->{cluster}, from => 'sqlite');
+    return 'convert';
 }
 
 sub write_tokens ($password, $agent_password) {
@@ -146,7 +200,7 @@ sub resume ($config, $me) {
     for my $other (grep { $_->{name} ne $NODE } members()) {
         last if pull($other->{ip});
     }
-    return 'resume' if member($NODE);
+    return 'resume' if member($NODE) or is_true($config, 'disable-etcd');
     my $found = join ' ', map { "$_->{name}=https://$_->{ip}:2380" } members();
     fatal("this server is not a member of the etcd cluster. Found [$found], expect: $NODE=https://$me->{ip}:2380");
 }
@@ -181,15 +235,19 @@ sub join_cluster ($config, $me, $url) {
     compare_critical($config, $bootstrap->{critical});
     spew(tls($_), $bootstrap->{files}{$_}, /key$/ ? 0600 : 0644) for keys %{$bootstrap->{files}};
     write_tokens($password, $bootstrap->{agent_token});
-    become_learner($me, $host, $port);
-    wait_for_promotion($host, $port);
-    spew("$DATA/server/db/etcd/joined", "$bootstrap->{cluster}\n");
+    if (is_true($config, 'disable-etcd')) {
+        pump(2) until pull($host);
+    } else {
+        become_learner($me, $host, $port);
+        wait_for_promotion($host, $port);
+    }
+    spew(joined_file(), "$bootstrap->{cluster}\n");
     event('join-promoted', cluster => $bootstrap->{cluster});
     return 'join';
 }
 
 sub fetch_bootstrap ($host, $port, $password) {
-    my $path = '/v1-rke2/server-bootstrap';
+    my $path = "/v1-$DISTRO/server-bootstrap";
     my ($status, $body, $why) = ask(GET => $host, $port, $path, ca => tls('server-ca.crt'), auth => "server:$password");
     fatal("starting kubernetes: preparing server: https://$host:$port$path: "
         . ($status ? "$status $REASON{$status}" : $why)) if $status != 200;
@@ -200,7 +258,7 @@ sub fetch_bootstrap ($host, $port, $password) {
 
 sub compare_critical ($config, $theirs) {
     my $mine = critical($config);
-    my @different = grep { $mine->{$_} ne ($theirs->{$_} // '') } @CRITICAL;
+    my @different = grep { $mine->{$_} ne ($theirs->{$_} // '') } sort keys %$mine;
     return unless @different;
     fatal('starting kubernetes: preparing server: failed to validate server configuration: '
         . "critical configuration value mismatch between servers: @different");
@@ -220,7 +278,7 @@ sub become_learner ($me, $host, $port) {
         }
         my $reason = $status ? $answer : $why;
         event('join-refused', reason => $reason) unless $refused++;
-        my $tries_again = $reason !~ /duplicate node name/ && setting('LEARNER_CONFLICT', 'retry') eq 'retry';
+        my $tries_again = $reason !~ /duplicate node name|not etcd but/ && setting('LEARNER_CONFLICT', 'retry') eq 'retry';
         fatal("ETCD join failed: $reason") unless $tries_again;
         info("Waiting for other members to finish joining etcd cluster: $reason");
         pump(1);

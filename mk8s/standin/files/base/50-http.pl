@@ -43,7 +43,7 @@ sub serve_tls ($client, $answer) {
         open STDERR, '>&', $their_err;
         my $certificate = tls('serving-kube-apiserver');
         exec qw(openssl s_server -brief -naccept 1 -verify 3 -unix), $path, '-cert', "$certificate.crt",
-            '-key', "$certificate.key", '-cert_chain', tls('server-ca.crt'), '-CAfile', tls('client-ca.crt')
+            '-key', "$certificate.key", '-cert_chain', tls("$SERVER_CA.crt"), '-CAfile', tls("$CLIENT_CA.crt")
             or POSIX::_exit(127);
     }
     close $_ for $their_in, $their_out, $their_err;
@@ -123,7 +123,7 @@ sub ask ($method, $host, $port, $path, %more) {
     my $probe = IO::Socket::INET->new(PeerHost => $host, PeerPort => $port, Timeout => $timeout);
     return (0, '', dial_error($host, $port)) unless $probe;
     close $probe;
-    my @headers = ("Host: $host:$port", 'User-Agent: rke2-standin', 'Connection: close', @{$more{headers} // []});
+    my @headers = ("Host: $host:$port", "User-Agent: $DISTRO-standin", 'Connection: close', @{$more{headers} // []});
     push @headers, 'Authorization: Basic ' . base64($more{auth}) if defined $more{auth};
     push @headers, 'Content-Length: ' . length $more{body} if defined $more{body};
     my $request = join "\r\n", "$method $path HTTP/1.1", @headers, '', $more{body} // '';
