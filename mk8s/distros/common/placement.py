@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from mk8s.cluster import Cluster, Node
 
-__all__ = ["control_plane", "faults", "is_tainted", "labels", "taints"]
+__all__ = ["control_plane", "faults", "is_tainted", "labels", "taint_fields", "taints"]
 
 Way: TypeAlias = Literal["isolated", "tainted", "schedulable"]
 
@@ -73,6 +73,13 @@ def taints(cluster: Cluster, node: Node) -> tuple[str, ...]:
     """The node's own, after the control plane's where the distro does not set that one by itself."""
     own = is_tainted(cluster, node) and cluster.distro not in TAINTED_BY_ITSELF
     return tuple(dict.fromkeys([*([TAINT] if own else []), *node.taints]))
+
+
+def taint_fields(text: str) -> dict[str, str]:
+    """A taint as an object of the API has it: key, value where there is one, effect."""
+    rest, _, effect = text.rpartition(":")
+    key, _, value = rest.partition("=")
+    return {"key": key, **({"value": value} if value else {}), "effect": effect}
 
 
 def faults(cluster: Cluster, isolated: str = "") -> Iterator[str]:

@@ -22,6 +22,7 @@ import yaml
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Situation
+from mk8s.distros.common import placement
 from mk8s.distros.kubeadm.arguments import ARGUMENTS, arguments_of, fitted
 from mk8s.distros.upstream import images
 from mk8s.distros.upstream.runtime import SOCKET
@@ -195,12 +196,18 @@ def _registration(s: Situation) -> Fields:
         "imagePullPolicy": "Never" if s.cluster.airgap else "IfNotPresent",
         "kubeletExtraArgs": _kubelet_arguments(s),
     }
-    if s.node.is_server and not s.cluster.agents:
-        fields["taints"] = []  # nobody else is there to run pods
+    if not _taints_by_itself(s):
+        taints = [placement.taint_fields(text) for text in s.node.taints]
+        fields |= {"taints": taints} if taints or s.node.is_server else {}
     ignored = _ignored_checks(s)
     if ignored:
         fields["ignorePreflightErrors"] = ignored
     return fields
+
+
+def _taints_by_itself(s: Situation) -> bool:
+    """Whether kubeadm is to taint the node: it does so with servers, unless it is given any taints."""
+    return placement.is_tainted(s.cluster, s.node)
 
 
 def _kubelet_arguments(s: Situation) -> Fields:
@@ -210,6 +217,10 @@ def _kubelet_arguments(s: Situation) -> Fields:
         arguments["resolv-conf"] = s.facts.resolv_conf
     if _must_allow_cgroup_1(s):
         arguments["fail-cgroupv1"] = "false"
+    if s.node.labels:
+        arguments["node-labels"] = ",".join(placement.labels(s.node))
+    if s.node.taints and _taints_by_itself(s):  # kubeadm adds its own to those that the kubelet begins with
+        arguments["register-with-taints"] = ",".join(s.node.taints)
     return arguments
 
 

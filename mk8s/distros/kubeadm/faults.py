@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.kubeadm import config
-from mk8s.distros.kubeadm.arguments import ARGUMENTS, is_arguments, repeated
+from mk8s.distros.kubeadm.arguments import ARGUMENTS, arguments_of, is_arguments, repeated
 from mk8s.distros.kubeadm.artifacts import artifact_items
 from mk8s.distros.upstream import faults as shared
 
@@ -24,7 +24,8 @@ HEAD = ("apiVersion", "kind")
 
 def find_faults(cluster: Cluster) -> list[str]:
     """Every fault of every rule, in the order of the rules."""
-    return [fault for rule in RULES for fault in rule(cluster)]
+    rules = (shared.modes,) if shared.is_without_servers(cluster) else RULES
+    return [fault for rule in rules for fault in rule(cluster)]
 
 
 def _version(cluster: Cluster) -> Iterator[str]:
@@ -99,6 +100,21 @@ def _components(cluster: Cluster) -> Iterator[str]:
         )
 
 
+def _twice(cluster: Cluster) -> Iterator[str]:
+    """What both the manifest and the user's own fields give: one of the two would be lost."""
+    for node, kind, fields in _given(cluster):
+        registration = fields.get("nodeRegistration")
+        path = f"nodes.{node.name}.config.{kind}.nodeRegistration"
+        if not isinstance(registration, Mapping):
+            continue
+        if "taints" in registration and (node.taints or cluster.control_plane):
+            yield f"{path}.taints: stands beside `taints` or `control_plane`; leave one of the two out"
+        given = arguments_of(registration.get("kubeletExtraArgs"))
+        for flag, key in (("node-labels", node.labels), ("register-with-taints", node.taints)):
+            if flag in given and key:
+                yield f"{path}.kubeletExtraArgs.{flag}: stands beside the node's own; leave one out"
+
+
 def _artifacts(cluster: Cluster) -> Iterator[str]:
     return shared.artifacts(cluster, artifact_items(cluster))
 
@@ -113,6 +129,8 @@ RULES: tuple[Rule, ...] = (
     _arguments,
     shared.kube_vip,
     _components,
+    _twice,
     _artifacts,
     shared.registries,
+    shared.modes,
 )

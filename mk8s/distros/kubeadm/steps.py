@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from mk8s.commands import read_file, unit_enable, unit_is_enabled
 from mk8s.distros.base import Lookup, Question, Situation
+from mk8s.distros.common import packages
 from mk8s.distros.kubeadm import cluster_commands, commands, config, files, paths
 from mk8s.distros.kubeadm.artifacts import staged_ids
 from mk8s.distros.kubeadm.readiness import (
@@ -23,7 +24,7 @@ from mk8s.distros.kubeadm.readiness import (
     no_image_is_missing,
     read_progress,
 )
-from mk8s.distros.upstream import host, manifests, network, parts, runtime
+from mk8s.distros.upstream import host, manifests, network, parts, proxies, runtime
 from mk8s.kube import commands as kube
 from mk8s.kube.judges import is_ok, member_is_full, no_other_is_joining, node_is_ready, readyz_is_ok
 from mk8s.steps import Run, Step, WaitFor, WriteFile
@@ -50,12 +51,13 @@ CONTROLLERS, SCHEDULER, KUBELET = 10257, 10259, 10248  # ports of their own heal
 
 def stage(s: Situation) -> list[Step]:
     """Everything this node installs from, under a folder that only root may read."""
-    return parts.stage(s, staged_ids(s.node, s.cluster))
+    return [*parts.stage(s, staged_ids(s.node, s.cluster)), *packages.stage(s)]
 
 
 def bootstrap(s: Situation) -> list[Step]:
     """Prepare the host, install the programs, the runtime and the network. No kubelet joins anything yet."""
     return [
+        *packages.install(s),
         *host.prepare(s),
         *runtime.install(s),
         *network.install(s),
@@ -71,6 +73,7 @@ def _units(s: Situation) -> list[Step]:
         WriteFile(f"write {paths.KUBELET_UNIT}", paths.KUBELET_UNIT, files.kubelet_unit(s)),
         parts.folder(paths.DROP_IN.parent),
         WriteFile(f"write {paths.DROP_IN}", paths.DROP_IN, files.drop_in(s)),
+        *proxies.steps(s, paths.KUBELET_UNIT.name),
         WriteFile(f"write {paths.RUNNER_UNIT}", paths.RUNNER_UNIT, files.runner_unit(s)),
         _enable(),
     ]

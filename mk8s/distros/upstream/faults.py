@@ -11,13 +11,36 @@ from ipaddress import IPv4Address, IPv4Network
 
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem
+from mk8s.distros.common import meaningless, packages, placement, proxy
 from mk8s.distros.upstream import network, parts
 from mk8s.distros.upstream.components import version_of
 from mk8s.distros.upstream.versions import parse_version
 from mk8s.registries.faults import of_containerd
 
-__all__ = ["addresses", "artifacts", "config_parts", "hint", "kube_vip", "networks", "registries", "version"]
+__all__ = [
+    "addresses",
+    "artifacts",
+    "config_parts",
+    "hint",
+    "is_without_servers",
+    "kube_vip",
+    "modes",
+    "networks",
+    "registries",
+    "version",
+]
 
+MEANINGLESS: Mapping[str, str] = {
+    "arguments": "write flags and fields into `config`",
+    "artifacts_mode": "it installs every program from the release; leave it out, or write bundle or download",
+    "balancer.cplb": "that is k0s' own; write `by: kube-vip` or `by: keepalived`",
+    "datastore": "its servers run etcd themselves; leave it out",
+    "drop_ins": "there is no folder of such files; write into `config`",
+    "install_method": "it has no installer of its own; leave it out",
+    "join": "nodes are added to a cluster whose servers are in the manifest",
+    "node_local": "that is k0s' own; leave it out",
+}
+ISOLATED = "its servers always run a kubelet; write `control_plane: tainted`"
 SMALLEST_SERVICES = 28  # the prefix that still has a tenth address, which is the DNS's
 
 
@@ -54,6 +77,19 @@ def networks(cluster: Cluster) -> Iterator[str]:
 def kube_vip(cluster: Cluster) -> Iterator[str]:
     if cluster.kube_vip and not (cluster.endpoint and _is_ipv4(cluster.endpoint)):
         yield "endpoint: kube-vip holds an IPv4 address; write it as `endpoint`"
+
+
+def is_without_servers(cluster: Cluster) -> bool:
+    """Whether nothing but `modes` can be said: no server is among the nodes."""
+    return not cluster.servers
+
+
+def modes(cluster: Cluster) -> Iterator[str]:
+    """Keys of other distros, labels and taints, the proxy, and packages."""
+    yield from meaningless.faults(cluster, MEANINGLESS)
+    yield from placement.faults(cluster, ISOLATED)
+    yield from proxy.faults(cluster)
+    yield from packages.faults(cluster)
 
 
 def config_parts(cluster: Cluster, known: Collection[str], what: str, form: str) -> Iterator[str]:

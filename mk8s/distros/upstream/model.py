@@ -15,6 +15,7 @@ from typing import TypeAlias
 import anyio
 
 from mk8s.cluster import Cluster
+from mk8s.distros.common import model as common
 from mk8s.distros.upstream import model_host
 from mk8s.distros.upstream.model_host import NO, YES, refuse
 from mk8s.modelled import hash_is, not_what_was_sent
@@ -50,6 +51,7 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
     """Let this host understand the commands here, and run containerd and the routes' unit."""
     del network, cluster
     host.use(HANDLED)
+    common.teach(host)
     host.service_models.update(SERVICES)
 
 

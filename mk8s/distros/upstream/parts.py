@@ -17,6 +17,7 @@ from mk8s.artifacts.image_list import images_known
 from mk8s.cluster import Cluster, Role
 from mk8s.commands import has_folder, make_folder
 from mk8s.distros.base import ArtifactItem, Origin, Situation
+from mk8s.distros.common import packages
 from mk8s.distros.upstream import commands, components
 from mk8s.steps import Run, Step, Upload
 from transports.base import File
@@ -122,9 +123,9 @@ def manifest_ids(cluster: Cluster) -> list[str]:
 
 
 def unknown_ids(cluster: Cluster, known: Sequence[ArtifactItem]) -> list[str]:
-    """Ids in the manifest's `artifacts` that name nothing among `known`."""
+    """Ids in the manifest's `artifacts` that name nothing among `known`, and no packages."""
     names = {item.id for item in known}
-    return [name for name in cluster.artifacts if name not in names]
+    return [name for name in cluster.artifacts if name not in names and not packages.is_package(name)]
 
 
 def staging_dir(cluster: Cluster) -> PurePosixPath:

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 
 from mk8s.commands import unit_enable, unit_is_enabled
 from mk8s.distros.base import Situation
-from mk8s.distros.upstream import commands, images
+from mk8s.distros.upstream import commands, images, proxies
 from mk8s.distros.upstream.parts import (
     BEFORE,
     OWN,
@@ -164,6 +164,7 @@ def _configuration(s: Situation) -> list[Step]:
             commands.is_config_chosen(containerd, FOR_1, FOR_2, CONFIG),
         ),
         WriteFile(f"write {UNIT}", UNIT, SERVICE.format(prefix=prefix(s)).encode()),
+        *proxies.steps(s, UNIT.name),
     ]
 
 
@@ -182,7 +183,7 @@ def _render(template: str, s: Situation) -> str:
 
 
 def _start(s: Situation) -> list[Step]:
-    files = [CONFIG, UNIT, bin_dir(s) / "containerd"]
+    files = [CONFIG, UNIT, bin_dir(s) / "containerd", *proxies.paths(s, UNIT.name)]
     unit = UNIT.name
     return [
         Run(f"enable {unit}", unit_enable(unit), unit_is_enabled(unit)),

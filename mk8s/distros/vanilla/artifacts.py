@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem
+from mk8s.distros.common import packages
 from mk8s.distros.upstream import parts, runtime
 
 __all__ = ["artifact_items", "staged_ids"]
@@ -18,6 +19,7 @@ def artifact_items(cluster: Cluster) -> list[ArtifactItem]:
         *parts.items(cluster, ("checksums", *EVERYWHERE)),
         *parts.items(cluster, CONTROL_PLANE, parts.SERVERS),
         *parts.manifest_items(cluster),
+        *packages.items(cluster),
     ]
 
 

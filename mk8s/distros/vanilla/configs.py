@@ -8,8 +8,9 @@ import yaml
 
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Situation
+from mk8s.distros.common import placement
 from mk8s.distros.vanilla import settings, versions
-from mk8s.distros.vanilla.flags import CONTAINERD, CONTROL_PLANE_TAINT, is_tainted, minor_of
+from mk8s.distros.vanilla.flags import CONTAINERD, minor_of, taints
 from mk8s.distros.vanilla.paths import PKI, STATIC_PODS, kubeconfig_of
 from mk8s.distros.vanilla.pki import FOUNDERS, dns_ip
 from mk8s.distros.vanilla.settings import Fields
@@ -62,8 +63,8 @@ def _by_version(s: Situation) -> Fields:
         fields["containerRuntimeEndpoint"] = CONTAINERD
     if minor >= versions.CGROUP_V1_FAILS_SINCE and s.facts and s.facts.cgroup == "v1":
         fields["failCgroupV1"] = False
-    if minor >= versions.TAINTS_IN_CONFIG_SINCE and is_tainted(s):
-        fields["registerWithTaints"] = [{"key": CONTROL_PLANE_TAINT, "effect": "NoSchedule"}]
+    if minor >= versions.TAINTS_IN_CONFIG_SINCE and taints(s):
+        fields["registerWithTaints"] = [placement.taint_fields(text) for text in taints(s)]
     return fields
 
 

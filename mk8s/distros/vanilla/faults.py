@@ -27,7 +27,8 @@ FLAG = re.compile(r"[a-z][a-z0-9-]*")
 
 def find_faults(cluster: Cluster) -> list[str]:
     """Every fault of every rule, in the order of the rules."""
-    return [fault for rule in RULES for fault in rule(cluster)]
+    rules = (shared.modes,) if shared.is_without_servers(cluster) else RULES
+    return [fault for rule in rules for fault in rule(cluster)]
 
 
 def _version(cluster: Cluster) -> Iterator[str]:
@@ -82,6 +83,16 @@ def _flag_values(cluster: Cluster) -> Iterator[str]:
                     )
 
 
+def _taints_twice(cluster: Cluster) -> Iterator[str]:
+    for node in cluster.nodes:
+        given = "registerWithTaints" in settings.of(node, "kubelet")
+        if given and (node.taints or cluster.control_plane):
+            yield (
+                f"nodes.{node.name}.config.kubelet.registerWithTaints: stands beside `taints` or "
+                "`control_plane`; leave one of the two out"
+            )
+
+
 def _artifacts(cluster: Cluster) -> Iterator[str]:
     return shared.artifacts(cluster, artifact_items(cluster))
 
@@ -95,6 +106,8 @@ RULES: tuple[Rule, ...] = (
     _flag_names,
     _flag_values,
     shared.kube_vip,
+    _taints_twice,
     _artifacts,
     shared.registries,
+    shared.modes,
 )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from mk8s.distros.base import Situation
+from mk8s.distros.common import placement
 from mk8s.distros.upstream import images, parts
 from mk8s.distros.upstream.versions import release_of
 from mk8s.distros.vanilla import settings, versions
@@ -26,6 +27,7 @@ __all__ = [
     "components",
     "minor_of",
     "program",
+    "taints",
 ]
 
 CONTAINERD = "unix:///run/containerd/containerd.sock"
@@ -191,14 +193,17 @@ def kubelet(s: Situation) -> Flags:
         flags |= {"network-plugin": "cni", "cni-conf-dir": "/etc/cni/net.d", "cni-bin-dir": "/opt/cni/bin"}
     if minor < versions.PAUSE_FLAG_GONE:
         flags["pod-infra-container-image"] = images.named(s, "pause")
-    if minor < versions.TAINTS_IN_CONFIG_SINCE and is_tainted(s):
-        flags["register-with-taints"] = f"{CONTROL_PLANE_TAINT}=:NoSchedule"
+    if minor < versions.TAINTS_IN_CONFIG_SINCE and taints(s):
+        flags["register-with-taints"] = ",".join(taints(s))
+    if s.node.labels:
+        flags["node-labels"] = ",".join(placement.labels(s.node))
     return flags
 
 
-def is_tainted(s: Situation) -> bool:
-    """Servers run no ordinary pods, unless there is nobody else to run them."""
-    return s.node.is_server and bool(s.cluster.agents)
+def taints(s: Situation) -> list[str]:
+    """What the kubelet gives its Node: a tainted control plane's own, and the node's."""
+    own = [f"{CONTROL_PLANE_TAINT}=:NoSchedule"] if placement.is_tainted(s.cluster, s.node) else []
+    return list(dict.fromkeys([*own, *s.node.taints]))
 
 
 def proxy(s: Situation) -> Flags:

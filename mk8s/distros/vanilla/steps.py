@@ -17,7 +17,8 @@ from pathlib import PurePosixPath
 from mk8s.cluster import Node
 from mk8s.commands import unit_disable, unit_enable, unit_is_enabled, unit_stop
 from mk8s.distros.base import Question, Situation
-from mk8s.distros.upstream import host, manifests, network, parts, runtime
+from mk8s.distros.common import packages
+from mk8s.distros.upstream import host, manifests, network, parts, proxies, runtime
 from mk8s.distros.vanilla import commands, files
 from mk8s.distros.vanilla.addons import of_cluster
 from mk8s.distros.vanilla.artifacts import staged_ids
@@ -52,18 +53,20 @@ BETWEEN_GLANCES = 1.0  # the same for what systemd knows: cheap, and nobody else
 
 def stage(s: Situation) -> list[Step]:
     """Everything this node installs from, under a folder that only root may read."""
-    return parts.stage(s, staged_ids(s.node, s.cluster))
+    return [*parts.stage(s, staged_ids(s.node, s.cluster)), *packages.stage(s)]
 
 
 def bootstrap(s: Situation) -> list[Step]:
     """The host, containerd, the programs, and every file. Of the cluster, only founders' etcd is begun."""
     return [
+        *packages.install(s),
         *host.prepare(s),
         *runtime.install(s),
         *network.install(s),
         *_programs(s),
         *files.folders(s),
         *files.rendered(s),
+        *proxies.steps(s, _unit("kubelet")),
         *(_begin(s, "etcd") if _is_founder(s) else []),
     ]
 
@@ -233,7 +236,8 @@ def _up(s: Situation, component: str) -> list[Step]:
 
 def _begin(s: Situation, component: str) -> list[Step]:
     """Enabled, and started with its files as they are; nobody waits for it here."""
-    unit, made_of = _unit(component), files.made_of(s, component)
+    unit = _unit(component)
+    made_of = files.made_of(s, component) + (proxies.paths(s, unit) if component == "kubelet" else [])
     return [
         Run(f"enable {component}", unit_enable(unit), unit_is_enabled(unit)),
         Run(f"start {component}", run_unit(unit, made_of), unit_runs(unit, made_of)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mk8s.cluster import ArtifactSource, KubeVip, Network
+from mk8s.cluster import ArtifactSource, Balancer, Network
 from mk8s.distros.vanilla import DISTRO
 from tests.mk8s.distros.situations import make_node
 from tests.mk8s.distros.vanilla.clusters import VERSIONS, a_cluster, all_clusters
@@ -30,7 +30,10 @@ def test_good_clusters_have_no_fault() -> None:
             "nodes.a.address: 'a.example.org' is no IPv4",
         ),
         ({"nodes": (make_node("a", "primary", "fd00::1"),)}, "is no IPv4 address"),
-        ({"kube_vip": KubeVip("eth0", "i"), "endpoint": "api.example.org"}, "kube-vip holds an IPv4 address"),
+        (
+            {"balancer": Balancer("kube-vip", "eth0", "i"), "endpoint": "api.example.org"},
+            "kube-vip holds an IPv4 address",
+        ),
         ({"artifacts": {"kubeletz": ArtifactSource()}}, "did you mean kubelet?"),
     ],
 )
