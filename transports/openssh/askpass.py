@@ -1,0 +1,176 @@
+"""ssh's questions: a little program that ssh runs to ask, and who answers it.
+
+ssh takes secrets from a terminal or from the output of a program (SSH_ASKPASS). Ours sends the question
+over a socket in a private folder and prints what comes back, so a secret is in no argument, variable or file.
+
+Laws: each secret is told once for a connection, for being asked again means that it was wrong; the password
+is told to the master itself and not to an ssh that it started for a bastion, which is told apart by the
+asker's parent process. A question that nobody can answer ends the login with words for people.
+
+This module knows no commands. Begin reading at `Answers.answer`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from anyio.abc import SocketStream
+
+from transports.base import TransportError
+from transports.openssh.options import OpenSSHOptions
+
+__all__ = ["Answers", "Question", "askpass_script"]
+
+LONGEST = 1 << 14  # bytes of a question
+PASSPHRASE = re.compile(r"^Enter passphrase for (?:key )?'?(?P<path>.+?)'?: *$")
+NEW_PASSWORD = re.compile(r"\b(new|retype|current|change|expired)\b", re.IGNORECASE)
+
+ASKER = """\
+import os, socket, sys
+with socket.socket(socket.AF_UNIX) as sock:
+    sock.connect(sys.argv[1])
+    kind = os.environ.get("SSH_ASKPASS_PROMPT", "")
+    sock.sendall(f"{os.getppid()}\\n{kind}\\n{sys.argv[2]}".encode("utf-8", "replace"))
+    sock.shutdown(socket.SHUT_WR)
+    answer = sock.makefile("rb").read()
+if not answer:
+    sys.exit(1)
+sys.stdout.buffer.write(answer)
+"""
+
+
+def askpass_script(socket: Path) -> str:
+    """The program that ssh runs with its question as the only argument."""
+    words = (sys.executable, "-I", "-S", "-c", ASKER, str(socket))
+    return f'#!/bin/sh\nexec {" ".join(map(shlex.quote, words))} "$1"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an ssh process wants to know."""
+
+    asker: int  # the number of the ssh process
+    kind: str  # "": a secret; "confirm": yes or no; "none": said, not asked
+    text: str
+
+    @classmethod
+    def parse(cls, data: bytes) -> Question:
+        """Raises ValueError for what our program did not send."""
+        asker, kind, text = data.decode("utf-8", "replace").split("\n", 2)
+        return cls(int(asker), kind, text.strip())
+
+
+@dataclass(slots=True)
+class Answers:
+    """Answers the questions of one login. `problem` is why it cannot succeed any more."""
+
+    label: str
+    options: OpenSSHOptions
+    log: Callable[[str], None]
+    master: int = 0  # the number of the process that logs in to the node itself
+    problem: TransportError | None = None
+    _told: set[str] = field(default_factory=set)
+
+    async def serve(self, stream: SocketStream) -> None:
+        """Answer one question. Whatever goes wrong is told in `problem`."""
+        async with stream:
+            try:
+                answer = await self.answer(Question.parse(await read_all(stream)))
+                if answer is not None:
+                    await stream.send(answer.encode() + b"\n")
+            except TransportError as problem:
+                self.problem = self.problem or problem
+            except (ValueError, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                pass  # the asker is gone, or was not ours
+
+    async def answer(self, question: Question) -> str | None:
+        """The answer, or None where nothing is to be said. Raises TransportError ``auth.*``."""
+        if question.kind == "none":
+            self.log(question.text)  # such as: touch the key
+            return None
+        found = PASSPHRASE.match(question.text)
+        if found:
+            return await self._passphrase(self._key(found["path"]))
+        if question.kind or "password" not in question.text.lower() or NEW_PASSWORD.search(question.text):
+            raise self._cannot(question.text)
+        return await self._password(question)
+
+    def _key(self, path: str) -> Path:
+        """The key file that is meant: ssh cuts long paths off."""
+        known = (file for file in self.options.key_files if str(file.expanduser()).startswith(path))
+        return next(known, Path(path))
+
+    async def _passphrase(self, key: Path) -> str:
+        ask = self.options.passphrase
+        words = await anyio.to_thread.run_sync(ask, key, abandon_on_cancel=True) if ask is not None else None
+        if words is None:
+            raise self._bad_passphrase(key, "it is encrypted, and no passphrase was given")
+        if f"key {key}" in self._told:
+            raise self._bad_passphrase(key, "the passphrase does not open it")
+        self._told.add(f"key {key}")
+        return one_line(words)
+
+    async def _password(self, question: Question) -> str:
+        if question.asker != self.master:
+            raise self._rejected(
+                f"a bastion asks: {question.text}",
+                "let a key or an agent open the bastion; it gets no password",
+            )
+        if "password" in self._told:
+            raise self._rejected("the password was not accepted", "check the password, or give a key")
+        ask = self.options.password
+        words = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True) if ask is not None else None
+        if words is None:
+            raise self._rejected("a password is wanted, and none was given", "give a password, or a key")
+        self._told.add("password")
+        return one_line(words)
+
+    def _cannot(self, question: str) -> TransportError:
+        return self._rejected(
+            f"ssh asks what nobody can be asked here: {question}",
+            "log in once by hand (`ssh`), or let an agent hold the key (`ssh-add`)",
+        )
+
+    def _rejected(self, why: str, remedy: str) -> TransportError:
+        return TransportError(
+            "auth.rejected", "auth", message=f"{self.label}: {why}", remedy=remedy, final=True
+        )
+
+    def _bad_passphrase(self, key: Path, problem: str) -> TransportError:
+        return TransportError(
+            "auth.passphrase",
+            "auth",
+            message=f"{self.label}: the SSH key {key} cannot be opened: {problem}",
+            remedy=f"`ssh-add {key}`, or give the passphrase",
+            final=True,
+        )
+
+
+def one_line(words: str) -> str:
+    """ssh reads one line and drops the rest without a word."""
+    if set(words) & set("\n\0"):
+        raise TransportError(
+            "auth.rejected",
+            "auth",
+            message="the password or passphrase that was given is not one line",
+            remedy="take the line break out of it, such as one that a file of it ended with",
+            final=True,
+        )
+    return words
+
+
+async def read_all(stream: SocketStream) -> bytes:
+    data = b""
+    try:
+        while len(data) < LONGEST:
+            data += await stream.receive()
+    except anyio.EndOfStream:
+        pass
+    return data

@@ -1,0 +1,202 @@
+"""The ssh process that is logged in to one node: started, waited for, watched, ended.
+
+Laws: it lives in a private folder of its own (mode 0700: control socket, askpass, what it says) and in a
+process group of its own, so that Ctrl-C at the terminal is ours to handle; it never outlives us, for its
+guard ends it when a pipe of ours closes; it is collected, and its folder removed, by `end`.
+
+A loss is found by using it: its control socket is gone with the process. Begin reading at `open_master`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+import anyio
+
+from transports.base import TransportError
+from transports.openssh.arguments import config_text, environment, master_words
+from transports.openssh.askpass import Answers, askpass_script
+from transports.openssh.failures import judge, no_program, no_room_for_socket
+from transports.openssh.options import OpenSSHOptions
+from transports.ssh.options import ConnectionStarts
+
+__all__ = ["Master", "open_master", "program_of"]
+
+LOOK = 0.01  # seconds between looks at the process and its socket, while it logs in
+LAST_MOMENT = 0.1  # seconds
+END_PATIENCE = 0.5  # seconds to end in an orderly way
+LONGEST_PATH = 104 - 18  # bytes: a socket's name on every system, less what ssh adds while it makes it
+SAID = 1 << 16  # bytes of ssh's words that are read
+
+
+class Master:
+    """One ssh process. `socket` is where sessions are asked for; `broken` is why it is of no more use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "s"
+        self.folder = folder
+        self.broken = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    @property
+    def usable(self) -> bool:
+        return not self.broken and self.runs
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    async def lives_on(self) -> bool:
+        """Whether it is still there in a moment: a process that ends lets go of its sockets first."""
+        with anyio.move_on_after(LAST_MOMENT):
+            while self.runs:
+                await anyio.sleep(LOOK)
+        return self.runs
+
+    def start(self, words: list[str], variables: dict[str, str]) -> None:
+        """Start the process. Its stdin is the pipe whose end ends it."""
+        with (self.folder / "said").open("wb") as said:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                start_new_session=True,
+                env=variables,
+            )
+
+    def said(self) -> str:
+        """What ssh, and what it started, complained of so far."""
+        with suppress(OSError), (self.folder / "said").open("rb") as stream:
+            return stream.read(SAID).decode("utf-8", "replace")
+        return ""
+
+    async def end(self) -> None:
+        """End the process and all that it started, collect it, remove its folder. Twice is fine."""
+        process, self._process = self._process, None
+        self.broken = self.broken or "it was closed"
+        if process is not None:
+            with anyio.CancelScope(shield=True):
+                await end_group(process)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+async def end_group(process: subprocess.Popen[bytes]) -> None:
+    """TERM, half a second of patience, KILL: to the whole group, which exists while its guard does."""
+    assert process.stdin is not None
+    signal_group(process.pid, signal.SIGTERM)
+    with anyio.move_on_after(END_PATIENCE):
+        while process.poll() is None:
+            await anyio.sleep(LOOK)
+    signal_group(process.pid, signal.SIGKILL)
+    process.stdin.close()
+    process.wait()
+
+
+def signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+async def open_master(
+    label: str, options: OpenSSHOptions, starts: ConnectionStarts | None, log: Callable[[str], None]
+) -> Master:
+    """Start ssh and wait until it has logged in. `label` names the node in messages.
+
+    Waiting for a turn (`starts`), for a person's secret or for a touch of a hardware key is not limited.
+    Raises TransportError ``connection.*``, ``hostkey.*`` or ``auth.*``; never ambiguous.
+    """
+    program = program_of(label, options)
+    check_keys(label, options)
+    master = Master(private_folder(label))
+    try:
+        async with starts.limiter if starts is not None else nullcontext():
+            await log_in(master, Answers(label, options, log), program)
+        return master
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await master.end()
+        raise
+
+
+def program_of(label: str, options: OpenSSHOptions) -> str:
+    """Where the program is. Raises TransportError."""
+    found = shutil.which(options.program)
+    if found is None:
+        raise no_program(label, options.program)
+    return found
+
+
+def check_keys(label: str, options: OpenSSHOptions) -> None:
+    """ssh skips a key file that it cannot read, without a word."""
+    for path in (*options.key_files, *([options.certificate] if options.certificate else [])):
+        try:
+            path.expanduser().open("rb").close()
+        except OSError as error:
+            raise TransportError(
+                "auth.key-file",
+                "auth",
+                message=f"{label}: the SSH key {path} cannot be read: {error.strerror}",
+                remedy="check the path in the manifest and the file's permissions",
+                final=True,
+            ) from error
+
+
+async def log_in(master: Master, answers: Answers, program: str) -> None:
+    """Start the process, answer its questions, and return when sessions can be asked for."""
+    options, folder = answers.options, master.folder
+    asking, askpass, config = folder / "a", folder / "askpass", folder / "config"
+    write(config, config_text(options), 0o600)
+    write(askpass, askpass_script(asking), 0o700)
+    words = master_words(options, program, folder, config, master.socket)
+    async with await anyio.create_unix_listener(asking) as listener:
+        master.start(words, environment(os.environ, options, askpass))
+        answers.master = master.pid
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, answers.serve)
+            problem = await until_logged_in(master, answers)
+            tasks.cancel_scope.cancel()
+    if problem is not None:
+        raise problem
+
+
+async def until_logged_in(master: Master, answers: Answers) -> TransportError | None:
+    """Wait for the control socket, which ssh makes when it has logged in. The problem, where it has not."""
+    while not master.socket.exists():
+        if answers.problem is not None:
+            return answers.problem
+        if not master.runs:
+            return judge(answers.label, master.said())
+        await anyio.sleep(LOOK)
+    return None
+
+
+def write(path: Path, content: str, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(content)
+
+
+def private_folder(label: str) -> Path:
+    """A folder of our own whose sockets have short enough names. Raises TransportError."""
+    reasons = []
+    for base in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # noqa: S108 - mkdtemp makes it private
+        if len(os.fsencode(base)) + len("/mk8s-xxxxxxxx/s") > LONGEST_PATH:
+            reasons.append(f"{base} is too long")
+            continue
+        try:
+            return Path(tempfile.mkdtemp(prefix="mk8s-", dir=base))
+        except OSError as error:
+            reasons.append(f"{base}: {error.strerror}")
+    raise no_room_for_socket(label, "; ".join(reasons))

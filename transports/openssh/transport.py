@@ -1,0 +1,334 @@
+"""The transport over the user's own ssh: one logged-in process a node, commands and files its sessions.
+
+It opens at first use and again after a loss. A connection found dead before anything was begun on it is
+replaced silently, once. Commands and files share it, for a second login could ask for a second touch of a
+hardware key; ssh gives both their turns.
+
+This module knows no control socket. Begin reading at `OpenSSHTransport.run`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import PurePosixPath
+
+import anyio
+import anyio.to_thread
+
+from transports.appending import append_command, judge_append
+from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, TransportError
+from transports.files import get_command, judge_get, judge_put, open_source, put_command
+from transports.openssh.arguments import inquiry
+from transports.openssh.commands import Exchange, Job, Supply, converse, exchange_for, killed
+from transports.openssh.failures import judge
+from transports.openssh.master import Master, open_master, program_of
+from transports.openssh.mux import CannotOpen, Channel, Lost
+from transports.openssh.options import OpenSSHOptions
+from transports.openssh.uploads import feed_source
+from transports.pace import Pace
+from transports.shell import Output, kill_script
+from transports.ssh.options import ConnectionStarts, UploadThreads
+from transports.sudo import usable
+
+__all__ = ["OpenSSHTransport"]
+
+SMALL = 1 << 18  # bytes; a source up to this travels as a command's stdin
+SESSIONS = 8  # commands at once on one connection; sshd allows 10 (MaxSessions), two are left for kills
+KILL_TIMEOUT = 3.0  # seconds
+INQUIRY_TIMEOUT = 15.0  # seconds; an ssh_config may run programs (Match exec)
+
+
+class OpenSSHTransport:
+    """One road to one node over the user's own ssh. Implements `transports.base.Transport`."""
+
+    def __init__(
+        self,
+        name: str,
+        options: OpenSSHOptions,
+        *,
+        starts: ConnectionStarts | None = None,
+        uploads: UploadThreads | None = None,
+        pace: Pace | None = None,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        """`uploads` caps how many ssh processes encrypt files at the same time, over all nodes."""
+        self._name = name
+        self._options = options
+        self._starts = starts
+        self._uploads = uploads
+        self._pace = pace
+        self._log = log or silently
+        self._master: Master | None = None
+        self._master_turn = anyio.Lock()
+        self._upload_turn = anyio.Lock()
+        self._room = anyio.CapacityLimiter(SESSIONS)
+        self._closed = False
+        self._user = options.user
+        self._sudo_turn = anyio.Lock()
+        self._sudo_words: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    # ---- the contract
+
+    async def run(self, command: Command, *, on_output: OnOutput | None = None) -> Outcome:
+        """See `Transport.run`."""
+        return await self._run(command, Output(on_output))
+
+    async def put(
+        self,
+        source: Source,
+        target: PurePosixPath,
+        *,
+        mode: int = 0o644,
+        owner: str | None = None,
+        sudo: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """See `Transport.put`."""
+        command = put_command(source, target, mode=mode, owner=owner, sudo=sudo)
+        if source.size <= SMALL:
+            outcome = await self._put_small(command, source, on_progress)
+        else:
+            outcome = await self._put_large(command, source, on_progress)
+        judge_put(self._name, source, target, outcome)
+
+    async def append(
+        self,
+        piece: Piece,
+        part: PurePosixPath,
+        *,
+        sudo: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """See `Transport.append`."""
+        command = append_command(piece, part, sudo=sudo)
+        judge_append(self._name, piece, part, await self._put_large(command, piece, on_progress))
+
+    async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
+        """See `Transport.get`."""
+        room = Output(limit=limit + (1 << 16))  # the file, and what is said on stderr
+        outcome = await self._run(get_command(source, limit=limit, sudo=sudo), room)
+        return judge_get(self._name, source, limit, outcome)
+
+    async def close(self) -> None:
+        """See `Transport.close`. The ssh process is ended and collected, with all that it started."""
+        self._closed = True
+        async with self._master_turn:
+            await self._drop()
+
+    # ---- commands
+
+    async def _run(self, command: Command, output: Output, *, supply: Supply | None = None) -> Outcome:
+        job = await self._job(command, supply)
+        while True:
+            async with self._room:
+                exchange = self._exchange(job, output)
+                master, fresh = await self._connection()
+                try:
+                    return output.outcome(await self._attempt(master, job, exchange))
+                except CannotOpen as refusal:
+                    self._take_less_room(str(refusal))
+                    continue
+                except Lost as lost:
+                    reason = str(lost)
+            if exchange.started or fresh:
+                break
+            self._say(f"reconnecting: {reason}")
+        raise self._lost(command, reason, ambiguous=exchange.started)
+
+    async def _attempt(self, master: Master, job: Job, exchange: Exchange) -> int:
+        """The exit status. Raises Lost, CannotOpen, TransportError."""
+        try:
+            status = await converse(master.socket, job, exchange)
+        except Lost as lost:
+            master.broken = master.broken or str(lost)
+            raise Lost(explained(master, str(lost))) from None
+        finally:
+            if exchange.unstoppable:
+                master.broken = master.broken or exchange.unstoppable
+        if status is not None:
+            return status
+        if not await master.lives_on():
+            raise Lost(explained(master, "the ssh program has ended"))
+        raise killed(job)
+
+    async def _job(self, command: Command, supply: Supply | None) -> Job:
+        self._refuse_closed()
+        user = await self._login_name()
+        sudo = command.sudo and user != "root"
+        return Job(
+            name=self._name,
+            user=user,
+            command=replace(command, env={**self._options.environment, **command.env}),
+            sudo=sudo,
+            password=await self._password() if sudo else None,
+            supply=supply,
+        )
+
+    def _exchange(self, job: Job, output: Output) -> Exchange:
+        async def kill(groups: tuple[int, ...]) -> None:
+            await self._kill(job, groups)
+
+        return exchange_for(job, output, kill=kill, open_patience=self._options.connect_timeout)
+
+    async def _kill(self, job: Job, groups: tuple[int, ...]) -> None:
+        """End process groups through the connection, or through a new one where that is full."""
+        command = Command(
+            operation="process.kill",
+            description="stop what was cancelled",
+            script=kill_script(groups),
+            timeout=KILL_TIMEOUT,
+        )
+        killer = replace(job, command=command, supply=None)
+        exchange = exchange_for(killer, Output(), kill=None, open_patience=KILL_TIMEOUT)
+        master, _ = await self._connection()
+        try:
+            await converse(master.socket, killer, exchange)
+        except CannotOpen:
+            extra = await self._open()
+            try:
+                await converse(extra.socket, killer, exchange)
+            finally:
+                await extra.end()
+
+    async def _login_name(self) -> str:
+        """Who we are there: as we were told, or as ssh says when it reads its configuration."""
+        if self._user is None:
+            self._user = await anyio.to_thread.run_sync(partial(ask_login_name, self._label, self._options))
+        return self._user
+
+    async def _password(self) -> str | None:
+        """sudo's password, asked for once."""
+        ask = self._options.sudo_password
+        if ask is None:
+            return None
+        async with self._sudo_turn:
+            if self._sudo_words is None:
+                words = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
+                self._sudo_words = usable(self._name, words)
+        return self._sudo_words
+
+    # ---- uploads
+
+    async def _put_small(self, command: Command, source: Source, on_progress: OnProgress | None) -> Outcome:
+        content = await anyio.to_thread.run_sync(read_whole, source)
+        if self._pace is not None:
+            await anyio.sleep(self._pace.delay(len(content)))
+        outcome = await self._run(replace(command, stdin=content), Output())
+        if on_progress is not None and outcome.ok:
+            on_progress(source.size, source.size)
+        return outcome
+
+    async def _put_large(
+        self, command: Command, source: Source | Piece, on_progress: OnProgress | None
+    ) -> Outcome:
+        async def supply(channel: Channel) -> None:
+            await feed_source(channel, source, on_progress, pace=self._pace)
+
+        async with self._upload_turn, self._uploads.limiter if self._uploads is not None else nullcontext():
+            return await self._run(command, Output(), supply=supply)
+
+    # ---- the connection
+
+    @property
+    def _label(self) -> str:
+        return f"{self._name} ({self._options.address})"
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise TransportError(
+                "connection.closed",
+                "connection",
+                message=f"{self._name}: this transport was closed",
+                final=True,
+            )
+
+    async def _connection(self) -> tuple[Master, bool]:
+        """The connection, and whether it was opened just now. Raises TransportError."""
+        async with self._master_turn:
+            self._refuse_closed()
+            if self._master is not None and self._master.usable:
+                return self._master, False
+            await self._drop()
+            self._master = await self._open()
+            return self._master, True
+
+    async def _drop(self) -> None:
+        if self._master is not None:
+            self._say(f"connection dropped: {explained(self._master, self._master.broken)}")
+            await self._master.end()
+        self._master = None
+
+    async def _open(self) -> Master:
+        master = await open_master(self._label, self._options, self._starts, self._say)
+        self._say(f"logged in to {self._options.address}")
+        return master
+
+    def _say(self, text: str) -> None:
+        self._log(f"{self._name}: {text}")
+
+    def _take_less_room(self, refusal: str) -> None:
+        """The server gives fewer sessions than we assumed: never have as many again."""
+        in_use = int(self._room.borrowed_tokens)
+        if in_use <= 1:
+            raise TransportError(
+                "connection.refused",
+                "connection",
+                message=f"{self._name}: sshd lets the user run no command: {refusal}",
+                remedy="set MaxSessions to at least 2 in /etc/ssh/sshd_config there",
+                final=True,
+            )
+        self._room.total_tokens = in_use - 1
+
+    def _lost(self, command: Command, reason: str, *, ambiguous: bool) -> TransportError:
+        return TransportError(
+            "connection.lost",
+            "connection",
+            message=f"{self._name}: the connection was lost: {command.description}: {reason}",
+            remedy="check that the machine is up and reachable; it may have done its work all the same",
+            ambiguous=ambiguous,
+        )
+
+
+def explained(master: Master, reason: str) -> str:
+    """The reason, with what ssh itself said about it."""
+    said = master.said().strip()
+    return f"{reason} ({said.splitlines()[-1].strip()})" if said else reason
+
+
+def ask_login_name(label: str, options: OpenSSHOptions) -> str:
+    """``ssh -G``: reads the configuration and connects to nobody. Raises TransportError."""
+    words = inquiry(options, program_of(label, options))
+    answer = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=INQUIRY_TIMEOUT,
+        start_new_session=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if name not in options.withheld},
+    )
+    for line in answer.stdout.splitlines():
+        key, _, value = line.partition(" ")
+        if key == "user":
+            return value
+    raise judge(label, answer.stderr)
+
+
+def silently(_: str) -> None:
+    """Where nobody wants the log."""
+
+
+def read_whole(source: Source) -> bytes:
+    with open_source(source) as stream:
+        return stream.read()
