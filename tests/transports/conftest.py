@@ -122,10 +122,11 @@ def make_server(can_serve: None, tmp_path: Path) -> Iterator[MakeServer]:
     """Servers of a test's own, to be stopped, frozen or configured."""
     made: list[sshd.Server] = []
 
-    def make(**options: Any) -> sshd.Server:
+    def make(*, start: bool = True, **options: Any) -> sshd.Server:
         one = sshd.Server(tmp_path / f"sshd{len(made)}", **options)
         made.append(one)
-        one.start()
+        if start:
+            one.start()
         return one
 
     yield make

@@ -80,8 +80,21 @@ def public(path: Path) -> str:
 class Server:
     """One sshd process. `host_keys` are the kinds of its host keys."""
 
-    def __init__(self, folder: Path, *, host_keys: tuple[str, ...] = ("ed25519",), extra: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        host_keys: tuple[str, ...] = ("ed25519",),
+        certified: tuple[
+            str, ...
+        ] = (),  # kinds that have a certificate, host_KIND-cert.pub, made by the test
+        extra: str = "",
+        host: str = HOST,
+        program: str = SSHD,
+    ) -> None:
         self.folder = folder
+        self.host = host
+        self.program = program
         self.user = getpass.getuser()
         self.port = free_port()
         self.key = folder / "user_ed25519"
@@ -95,8 +108,9 @@ class Server:
         self.authorize(self.key)
         self.known_hosts.write_text("".join(self.known_line(kind) + "\n" for kind in host_keys))
         keys = "\n".join(f"HostKey {folder}/host_{kind}" for kind in host_keys)
+        keys += "".join(f"\nHostCertificate {folder}/host_{kind}-cert.pub" for kind in certified)
         (folder / "sshd_config").write_text(
-            CONFIG.format(host=HOST, port=self.port, host_keys=keys, folder=folder, extra=extra)
+            CONFIG.format(host=host, port=self.port, host_keys=keys, folder=folder, extra=extra)
         )
 
     def authorize(self, key: Path) -> None:
@@ -104,12 +118,12 @@ class Server:
             stream.write(public(key) + "\n")
 
     def known_line(self, kind: str) -> str:
-        return f"[{HOST}]:{self.port} {public(self.folder / f'host_{kind}')}"
+        return f"[{self.host}]:{self.port} {public(self.folder / f'host_{kind}')}"
 
     def options(self, **changes: Any) -> SSHOptions:
         """Options that get in, with changes."""
         usual: dict[str, Any] = {
-            "host": HOST,
+            "host": self.host,
             "port": self.port,
             "user": self.user,
             "key_files": (self.key,),
@@ -127,7 +141,7 @@ class Server:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")],
+                [self.program, "-D", "-e", "-f", str(self.folder / "sshd_config")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -159,7 +173,7 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection((HOST, self.port), timeout=1) as sock:
+            with socket.create_connection((self.host, self.port), timeout=1) as sock:
                 return sock.recv(4) == b"SSH-"
         except OSError:
             return False

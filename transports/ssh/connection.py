@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from contextlib import nullcontext
+from contextlib import closing, nullcontext, suppress
 from typing import Protocol
 
 import anyio
@@ -17,10 +17,12 @@ import ssh2.session as libssh2
 from ssh2.exceptions import SSH2Error
 
 from transports.base import TransportError
+from transports.ssh.certificates import CERTIFICATE
 from transports.ssh.driver import GRACE, Driver, Lost
-from transports.ssh.hostkeys import method_preference
+from transports.ssh.hostkeys import kind_of, method_preference
 from transports.ssh.login import log_in
 from transports.ssh.options import MACS, ConnectionStarts, SSHOptions
+from transports.ssh.showing import shown_certificate
 from transports.ssh.sockets import Wire, connect
 
 __all__ = ["Via", "open_driver"]
@@ -54,7 +56,8 @@ async def open_driver(
         await via.ready(label)  # before the turn: whoever waits for a bastion must not keep others waiting
         starts = via.starts
     async with starts.limiter if starts is not None else nullcontext():
-        driver = await _greet(label, options, via)
+        certificate = await _certificate(label, options, via)
+        driver = await _greet(label, options, via, certificate)
         try:
             await log_in(driver, options, label)
             driver.grace = GRACE
@@ -70,14 +73,37 @@ async def open_driver(
     raise closed(label, f"the login broke off: {reason}")
 
 
-async def _greet(label: str, options: SSHOptions, via: Via | None) -> Driver:
+async def _certificate(label: str, options: SSHOptions, via: Via | None) -> bytes:
+    """What the host shows where an authority could vouch for it; asked for in a connection of its own."""
+    keys, alias = options.host_keys, options.known_as
+    if not keys.has_authority(options.host, options.port, alias):
+        return b""
+    name = (options.host, options.port)
+    if name not in keys.certificates:
+        with anyio.move_on_after(options.connect_timeout):
+            try:
+                wire = await dial(label, options, via)
+            except OSError as error:
+                raise unreachable(label, error) from None
+            with closing(wire), suppress(OSError):
+                keys.certificates[name] = await shown_certificate(wire)
+    return keys.certificates.get(name, b"")
+
+
+async def _greet(label: str, options: SSHOptions, via: Via | None, certificate: bytes) -> Driver:
     """TCP, handshake and host key, within the connect timeout."""
     driver: Driver | None = None
     try:
         with anyio.fail_after(options.connect_timeout):
             driver = Driver(await dial(label, options, via))
-            await handshake(driver, options)
-        options.host_keys.verify(options.host, options.port, driver.session.hostkey()[0])
+            await handshake(driver, options, certificate)
+        options.host_keys.verify(
+            options.host,
+            options.port,
+            driver.session.hostkey()[0],
+            alias=options.known_as,
+            certificate=certificate,
+        )
         return driver
     except TimeoutError:
         problem = silent(label, options, via, connected=driver is not None)
@@ -101,9 +127,11 @@ async def dial(label: str, options: SSHOptions, via: Via | None) -> Wire:
     return await connect(options.host, options.port)
 
 
-async def handshake(driver: Driver, options: SSHOptions) -> None:
+async def handshake(driver: Driver, options: SSHOptions, certificate: bytes = b"") -> None:
     session = driver.session
-    known = options.host_keys.kinds_for(options.host, options.port)
+    known: tuple[str, ...] = (kind_of(certificate).removesuffix(CERTIFICATE),)
+    if not certificate:
+        known = options.host_keys.kinds_for(options.host, options.port, options.known_as)
     for method, names in (
         (libssh2.LIBSSH2_METHOD_CRYPT_CS, options.ciphers),
         (libssh2.LIBSSH2_METHOD_CRYPT_SC, options.ciphers),

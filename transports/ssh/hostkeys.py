@@ -3,8 +3,9 @@
 The raw key is compared, before any login. libssh2's own fingerprints are not used: its hash of a key
 has been seen with 33 bytes, because a zero byte does not end it.
 
-Rules: any key known for a host makes every other key of that host a changed one. `@revoked` lines win.
-`@cert-authority` lines are skipped: certificates of hosts are not read yet.
+Rules: any key known for a host makes every other key of that host a changed one, unless a certificate of
+an authority that a `@cert-authority` line names vouches for it. `@revoked` lines win over both: a key, a
+certificate's authority. A host is known by the name it was given, not by its address, or by its alias.
 
 This module knows files; it knows no socket and no session.
 """
@@ -17,14 +18,19 @@ import fcntl
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from transports.base import TransportError
+from transports.ssh.certificates import certificate_of, judge_host
 
 __all__ = ["KINDS", "HostKeys", "fingerprint", "kind_of", "method_preference"]
+
+REVOKED, AUTHORITY = "@revoked", "@cert-authority"
+MARKERS = ("", REVOKED, AUTHORITY)
 
 # Kinds of host key and what they are called when algorithms are negotiated, best first.
 KINDS = {
@@ -62,6 +68,7 @@ class Entry:
     revoked: bool
     hosts: str  # patterns with commas, or a hashed name
     blob: bytes
+    authority: bool = False  # not a host's key but one that signs hosts' certificates
 
     def matches(self, name: str) -> bool:
         """Whether the line speaks of a host, which is `host` or `[host]:port`."""
@@ -92,17 +99,19 @@ def parse(file: Path, text: str) -> Iterator[Entry]:
     for number, line in enumerate(text.split("\n"), start=1):  # as ssh does: nothing else ends a line
         words = line.split()
         marker = words.pop(0) if words and words[0].startswith("@") else ""
-        if len(words) < 3 or line.lstrip().startswith("#") or marker not in ("", "@revoked"):
+        if len(words) < 3 or line.lstrip().startswith("#") or marker not in MARKERS:
             continue
         try:
             blob = base64.b64decode(words[2], validate=True)
         except (ValueError, binascii.Error):
             continue
-        yield Entry(file, number, bool(marker), words[0], blob)
+        yield Entry(file, number, marker == REVOKED, words[0], blob, marker == AUTHORITY)
 
 
-def host_name(host: str, port: int) -> str:
-    """How known_hosts writes a host: the port only where it is not 22."""
+def host_name(host: str, port: int, alias: str = "") -> str:
+    """How known_hosts writes a host: the port only where it is not 22, and an alias as it is."""
+    if alias:
+        return alias.lower()
     return host.lower() if port == 22 else f"[{host.lower()}]:{port}"
 
 
@@ -110,30 +119,77 @@ class HostKeys:
     """The known_hosts files of a user. One object may serve all nodes; changed files are read again.
 
     With `accept_new`, the key of a host of which none is known is trusted and appended to `write_to`
-    (the first file, where it is None). A changed or revoked key is never accepted.
+    (the first file, where it is None). A changed or revoked key is never accepted. `alias` is ssh_config's
+    HostKeyAlias: what a host is known as, instead of its name and port.
     """
 
     def __init__(
-        self, files: Sequence[Path], *, accept_new: bool = False, write_to: Path | None = None
+        self,
+        files: Sequence[Path],
+        *,
+        accept_new: bool = False,
+        write_to: Path | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.files = tuple(files)
         self.accept_new = accept_new
         self.write_to = write_to or (self.files[0] if self.files else None)
+        self._clock = clock
+        self.certificates: dict[tuple[str, int], bytes] = {}  # what hosts showed; empty: they have none
         self._cache: dict[Path, tuple[tuple[int, int], tuple[Entry, ...]]] = {}
 
-    def kinds_for(self, host: str, port: int) -> tuple[str, ...]:
+    def kinds_for(self, host: str, port: int, alias: str = "") -> tuple[str, ...]:
         """The kinds of key that are known for a host, such as ``ssh-ed25519``."""
-        known = self._about(host_name(host, port))
-        return tuple(dict.fromkeys(kind_of(entry.blob) for entry in known if not entry.revoked))
+        known = self._about(host_name(host, port, alias))
+        return tuple(
+            dict.fromkeys(kind_of(entry.blob) for entry in known if not entry.revoked and not entry.authority)
+        )
 
-    def verify(self, host: str, port: int, blob: bytes) -> None:
-        """Return if this raw public key is to be trusted. Raises TransportError ``hostkey.*``, final."""
-        name = host_name(host, port)
-        if is_known(name, blob, self._about(name)):
+    def has_authority(self, host: str, port: int, alias: str = "") -> bool:
+        """Whether a certificate could vouch for a host."""
+        return any(entry.authority for entry in self._of_authorities(host, port, alias))
+
+    def known(self, host: str, port: int, alias: str = "") -> tuple[bytes, ...]:
+        """The raw keys that are known for a host."""
+        about = self._about(host_name(host, port, alias))
+        return tuple(entry.blob for entry in about if not entry.revoked and not entry.authority)
+
+    def verify(self, host: str, port: int, blob: bytes, *, alias: str = "", certificate: bytes = b"") -> None:
+        """Return if this raw public key is to be trusted. Raises TransportError ``hostkey.*``, final.
+
+        `certificate`: what the host showed besides; empty where it showed none.
+        """
+        name = host_name(host, port, alias)
+        about = self._about(name)
+        refuse_revoked(name, blob, about)
+        problem = ""
+        if certificate and self.has_authority(host, port, alias):
+            problem = self._problem_with(host, port, alias, blob, certificate)
+            if not problem:
+                return
+        if is_known(name, blob, [entry for entry in about if not entry.authority]):
             return
+        if problem:
+            raise bad_certificate(name, blob, problem)
         if not self.accept_new or self.write_to is None:
             raise unknown_key(name, host, port, blob, self.files)
         append_once(self.write_to, name, blob)
+
+    def _problem_with(self, host: str, port: int, alias: str, blob: bytes, certificate: bytes) -> str:
+        """Why a certificate does not vouch for a host; empty where it does."""
+        about = self._of_authorities(host, port, alias)
+        try:
+            said = certificate_of(certificate)
+        except ValueError as error:
+            return f"it cannot be read: {error}"
+        refuse_revoked(host_name(host, port, alias), said.authority, about)
+        authorities = {entry.blob for entry in about if entry.authority}
+        return judge_host(said, alias or host, blob, authorities, self._clock())
+
+    def _of_authorities(self, host: str, port: int, alias: str) -> list[Entry]:
+        """What is said of a host or, as patterns of domains have no port, of its name alone."""
+        names = dict.fromkeys((host_name(host, port, alias), host_name(host, 22, alias)))
+        return [entry for name in names for entry in self._about(name)]
 
     def _about(self, name: str) -> list[Entry]:
         files = dict.fromkeys((*self.files, *([self.write_to] if self.write_to else [])))
@@ -163,13 +219,17 @@ def is_known(name: str, blob: bytes, about: Sequence[Entry]) -> bool:
 
     Raises TransportError ``hostkey.revoked`` or ``hostkey.changed``.
     """
-    revoked = [entry for entry in about if entry.revoked and entry.blob == blob]
+    refuse_revoked(name, blob, about)
     known = [entry for entry in about if not entry.revoked]
-    if revoked:
-        raise revoked_key(name, blob, revoked[0])
     if known and all(entry.blob != blob for entry in known):
         raise changed_key(name, blob, known)
     return bool(known)
+
+
+def refuse_revoked(name: str, blob: bytes, about: Sequence[Entry]) -> None:
+    for entry in about:
+        if entry.revoked and entry.blob == blob:
+            raise revoked_key(name, blob, entry)
 
 
 def append_once(file: Path, name: str, blob: bytes) -> None:
@@ -184,7 +244,11 @@ def append_once(file: Path, name: str, blob: bytes) -> None:
     with os.fdopen(handle, "r+b", buffering=0) as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         there = stream.read()
-        known = [entry for entry in parse(file, there.decode("utf-8", "replace")) if entry.matches(name)]
+        known = [
+            entry
+            for entry in parse(file, there.decode("utf-8", "replace"))
+            if entry.matches(name) and not entry.authority
+        ]
         if not is_known(name, blob, known):
             gap = b"" if not there or there.endswith(b"\n") else b"\n"
             stream.write(gap + line.encode())
@@ -198,7 +262,7 @@ def unknown_key(name: str, host: str, port: int, blob: bytes, files: Sequence[Pa
         "hostkey",
         message=f"{name} shows a host key that is not known here: {kind_of(blob)} {fingerprint(blob)}",
         remedy=f"compare the fingerprint with the one there (`ssh-keygen -lf {usual_file(blob)}`), "
-        f"then `ssh-keyscan -p {port} {host} >> {target}`; "
+        f"then `mk8s trust MANIFEST`, or `ssh-keyscan -p {port} {host} >> {target}`; "
         "or trust every new host once with `ssh: {host_keys: accept-new}` in the manifest",
         final=True,
     )
@@ -220,6 +284,18 @@ def changed_key(name: str, blob: bytes, known: Sequence[Entry]) -> TransportErro
         f"but {old.file} line {old.line} says {kind_of(old.blob)} {fingerprint(old.blob)}",
         remedy="either the machine was installed anew, or someone stands in between. "
         f"If you know that it was reinstalled: `ssh-keygen -R '{name}' -f {old.file}`, then run again",
+        final=True,
+    )
+
+
+def bad_certificate(name: str, blob: bytes, problem: str) -> TransportError:
+    return TransportError(
+        "hostkey.unknown",
+        "hostkey",
+        message=f"the certificate of {name} does not vouch for its host key {kind_of(blob)} "
+        f"{fingerprint(blob)}: {problem}",
+        remedy="have the host key signed anew (`ssh-keygen -s CA -h -I NAME -n NAMES "
+        f"{usual_file(blob)}`), or correct the `@cert-authority` line in known_hosts",
         final=True,
     )
 

@@ -42,6 +42,7 @@ class SSHOptions:
     passphrase: Callable[[Path], str | None] | None = None
     sudo_password: Ask | None = None  # without one: sudo -n
     host_keys: HostKeys
+    known_as: str = ""  # ssh_config's HostKeyAlias: the name in known_hosts, instead of host and port
     connect_timeout: float = 15.0  # seconds for the handshake, and again for the login
     ciphers: str = CIPHERS
 
