@@ -1,0 +1,54 @@
+"""haproxy and keepalived for simulated hosts: both are there, and run with what they were given."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import anyio
+
+from transports.base import Command, Outcome
+from transports.simulated import Handler, SimulatedHost
+
+__all__ = ["HANDLED", "teach"]
+
+SECONDS_TO_START = 0.5
+INTERFACE = (b"@INTERFACE@", b"eth0")
+YES, NO = Outcome(status=0), Outcome(status=1)
+
+
+def teach(host: SimulatedHost) -> None:
+    """Let this host understand the commands of this room."""
+    host.use(HANDLED)
+
+
+def _rendered(host: SimulatedHost, command: Command) -> bytes:
+    return host.disk.read(PurePosixPath(command.args[1])).replace(*INTERFACE)
+
+
+async def _apply(host: SimulatedHost, command: Command) -> Outcome:
+    target, started = PurePosixPath(command.args[2]), PurePosixPath(command.args[4])
+    content = _rendered(host, command)
+    await anyio.sleep(SECONDS_TO_START)
+    for path, written in ((target, content), (started, _sum(content))):
+        host.disk.make_folder(path.parent)
+        host.disk.write(path, written)
+    return YES
+
+
+async def _is_applied(host: SimulatedHost, command: Command) -> Outcome:
+    target, started = PurePosixPath(command.args[2]), PurePosixPath(command.args[4])
+    if target not in host.files or started not in host.files:
+        return NO
+    content = _rendered(host, command)
+    met = host.disk.read(target) == content and host.disk.read(started) == _sum(content)
+    return YES if met else NO
+
+
+def _sum(content: bytes) -> bytes:
+    return f"{hashlib.sha256(content).hexdigest()}\n".encode()
+
+
+HANDLED: Mapping[str, Handler] = {"endpoints.apply": _apply, "endpoints.is-applied": _is_applied}
+"""Every operation of `commands`, by name."""
