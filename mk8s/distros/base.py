@@ -183,6 +183,7 @@ class Requirements:
     etcd_dir: str = ""  # where etcd will write on this node; empty: it runs none (check `disk-latency`)
     free_share: float = 0.0  # of the disk at `data_dir` that should be free: kubelet evicts pods below it
     sysctls: tuple[str, ...] = ("net.ipv4.ip_forward=1",)  # must be settable, and no file may say otherwise
+    sysctl_file: str = ""  # the driver's own file of /etc/sysctl.d with them; empty: a service sets them
     held_sysctls: tuple[str, ...] = ()  # key=value that the kernel must have already, or nothing starts
     users: tuple[str, ...] = ()  # system users that must exist already
     policy_packages: tuple[str, ...] = ()  # RPMs that SELinux needs when it is enforcing

@@ -6,8 +6,9 @@ A check is one function. Three decorators say what it is given, and make the fin
 - `of_all_hosts`: every host that answered -> what is wrong, by the node's name;
 - `of_the_release`: the release's files here -> what is wrong with them.
 
-To add one: write it in `hosts`, `together` or `releases`, and describe it in docs/preflight.md (a test
-holds the two together). Nothing here touches a node or a file.
+To add one: write it where its kind stands (`checks` lists the modules), describe it in docs/preflight.md,
+and name the test that provokes it in tests/mk8s/preflight/test_provoked.py (tests hold all together).
+Nothing here touches a node or a file.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from typing import Literal, TypeAlias
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Requirements
-from mk8s.preflight.reading import Found
+from mk8s.preflight.found import Found, Reached
 from mk8s.release import Inspection
 
 __all__ = [
     "CHECKS",
+    "PENDING",
     "RELEASE",
     "Among",
     "Check",
@@ -80,6 +82,7 @@ class Host:
     wants: Requirements
     state: str = PENDING  # by the journal
     to_stage: int = 0  # bytes of the release that this node will be sent at most
+    reached: Reached | None = None  # None: it was not asked what it sees of the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Scene:
     cluster: Cluster
     hosts: tuple[Host, ...] = ()
     unasked: Mapping[str, str] = field(default_factory=dict)  # node -> why it gave no answer
+    refused: Mapping[str, Trouble] = field(default_factory=dict)  # node -> why nobody may become root there
     wants: Mapping[str, Requirements] = field(default_factory=dict)  # of every node, asked or not
     release: ReleaseView | None = None
 

@@ -9,13 +9,24 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from machines.words import did_you_mean
-from mk8s.preflight import egress, hosts, releases, together
+from mk8s.preflight import (
+    configs,
+    egress,
+    hosts,
+    kernel,
+    releases,
+    remains,
+    services,
+    together,
+    virtual,
+    ways,
+)
 from mk8s.preflight.base import CHECKS, Finding, Scene
 
 __all__ = ["ALL", "findings", "waiver_faults"]
 
 ALL = CHECKS
-REGISTERED_BY = (hosts, releases, egress, together)
+REGISTERED_BY = (together, hosts, kernel, remains, services, configs, ways, virtual, releases, egress)
 
 
 def findings(scene: Scene) -> list[Finding]:

@@ -6,16 +6,16 @@ Ports and leftovers are looked at on bare hosts only: a node that a run has begu
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from mk8s.amounts import bytes_in_words
-from mk8s.facts import DATA
-from mk8s.preflight.base import Host, Scene, Trouble, of_each_host
+from mk8s.preflight.base import PENDING, Host, Scene, Trouble, of_each_host
+from mk8s.preflight.found import Mount, Own
 
 __all__ = ["UNPACKED"]
 
+SOLD_AS = 0.9  # the kernel keeps some memory for itself: 4 GB are shown as 3.8
 UNPACKED = 3  # a release takes about three times its size: staged, installed, and its images unpacked
-CGROUP_V1_REFUSED = 35  # minor release of Kubernetes from which on the kubelet does not start on version 1
-RELEASE = re.compile(r"v?1\.(?P<minor>[0-9]{1,3})\b")
 NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 OUR_CHECK_STAYS = "the stage edge refuses such a host as well"
 
@@ -43,28 +43,22 @@ def systemd(host: Host, _scene: Scene) -> Trouble | None:
 
 @of_each_host("ports", "the ports that the node needs are free", among="bare")
 def ports(host: Host, _scene: Scene) -> Trouble | None:
-    taken = sorted(set(host.wants.ports) & host.found.listening)
-    if not taken:
-        return None
     owners = dict(host.found.listeners)
-    told = ", ".join(
-        f"{port} ({host.wants.ports[port]})" + (f" by {owners[port]}" if port in owners else "")
-        for port in taken
-    )
-    return Trouble(
-        f"TCP port{'s' if len(taken) > 1 else ''} taken: {told}",
-        f"stop what listens there; `ss -ltnp` on {host.node.name} names it",
-    )
-
-
-@of_each_host("leftovers", "nothing of an earlier cluster is there", among="bare")
-def leftovers(host: Host, _scene: Scene) -> Trouble | None:
-    left = host.found.leftovers
-    if not left:
+    told = [
+        f"TCP {port} ({who})" + (f" by {owners[port]}" if port in owners else "")
+        for port, who in sorted(host.wants.ports.items())
+        if port in host.found.listening
+    ]
+    told += [
+        f"UDP {port} ({who})"
+        for port, who in sorted(host.wants.udp_ports.items())
+        if port in host.found.listening_udp
+    ]
+    if not told:
         return None
     return Trouble(
-        f"an earlier cluster left {', '.join(left)}",
-        "take the earlier cluster off the host with its own uninstaller, then remove these paths",
+        f"port{'s' if len(told) > 1 else ''} taken: {', '.join(told)}",
+        f"stop what listens there; `ss -ltunp` on {host.node.name} names it",
     )
 
 
@@ -81,25 +75,18 @@ def swap(host: Host, scene: Scene) -> Trouble | None:
     )
 
 
-@of_each_host("modules", "the kernel modules are there")
-def modules(host: Host, _scene: Scene) -> Trouble | None:
-    missing = host.found.missing_modules
-    if not missing:
-        return None
-    return Trouble(
-        f"the kernel has no {', '.join(missing)}, neither built in nor to be loaded",
-        "install the kernel's modules (RHEL 10: the package kernel-modules-extra), or boot another kernel",
-    )
-
-
 @of_each_host("programs", "the programs that the distro calls are there")
 def programs(host: Host, _scene: Scene) -> Trouble | None:
+    """What it cannot do without is an error, what some features need a warning."""
     missing = host.found.missing_programs
+    needed = [name for name in missing if name in host.wants.programs]
     if not missing:
         return None
+    advised = "" if needed else ", which some features need"
     return Trouble(
-        f"root's PATH has no {', '.join(missing)}",
+        f"root's PATH has no {', '.join(missing)}{advised}",
         "install the packages they are in (conntrack, ethtool, iproute, iptables, socat, util-linux)",
+        level="error" if needed else "warn",
     )
 
 
@@ -122,44 +109,73 @@ def cpu(host: Host, _scene: Scene) -> Trouble | None:
     return Trouble(f"{found} CPU, and {_role(host)} needs {least}", "give the host more processors")
 
 
+@of_each_host("sizing", "there is room for a cluster of this size")
+def sizing(host: Host, _scene: Scene) -> Trouble | None:
+    """What upstream advises for so many nodes. A machine sold with 4 GB shows a little less."""
+    memory, cpus, wants = host.found.memory, host.found.cpus, host.wants
+    few = memory is not None and memory < wants.advised_memory * SOLD_AS
+    slow = cpus is not None and cpus < wants.advised_cpus
+    if not few and not slow:
+        return None
+    has = [bytes_in_words(memory)] if few and memory is not None else []
+    has += [f"{cpus} CPU"] if slow else []
+    advised = [bytes_in_words(wants.advised_memory)] if few else []
+    advised += [f"{wants.advised_cpus}"] if slow else []
+    return Trouble(
+        f"{' and '.join(has)}, and {' and '.join(advised)} are advised for {_role(host)} of this cluster",
+        "give the host more; it will do for a trial",
+        level="warn",
+    )
+
+
 @of_each_host("disk", "the release has room", among="bare")
 def disk(host: Host, _scene: Scene) -> Trouble | None:
-    free, staged = host.found.free, host.to_stage
+    free, staged, at = host.found.free, host.to_stage, host.wants.data_dir
     if free is None or free >= staged * UNPACKED:
         return None
     needed = f"{bytes_in_words(staged)} are sent, about {bytes_in_words(staged * UNPACKED)} when unpacked"
     return Trouble(
-        f"{bytes_in_words(free)} free at {DATA}: {needed}",
-        f"free some space, or mount a larger disk at {DATA}",
+        f"{bytes_in_words(free)} free at {at}: {needed}",
+        f"free some space, or mount a larger disk at {at}",
         level="error" if free < staged else "warn",
     )
 
 
-@of_each_host("mounts", "programs may be written and run below /var/lib")
+@of_each_host("free-share", "enough of the disk stays free")
+def free_share(host: Host, _scene: Scene) -> Trouble | None:
+    """The kubelet begins to throw images and pods away when less than a share is free."""
+    free, total, share = host.found.free, host.found.total, host.wants.free_share
+    left = None if free is None else free - (host.to_stage * UNPACKED if host.state == PENDING else 0)
+    if left is None or not total or left >= total * share:
+        return None
+    return Trouble(
+        f"{max(0, left) * 100 // total} % of the disk at {host.wants.data_dir} will be free, and the kubelet "
+        f"throws pods out below {share:.0%}",
+        "free some space, or take a larger disk",
+        level="warn",
+    )
+
+
+@of_each_host("mounts", "programs may be written and run where they will be")
 def mounts(host: Host, _scene: Scene) -> Trouble | None:
-    """The last mount at the longest path is the one that counts."""
-    above = [mount for mount in host.found.mounts if mount.path in (DATA, *DATA.parents)]
-    longest = max((len(mount.path.parts) for mount in above), default=0)
-    last = [mount for mount in above if len(mount.path.parts) == longest][-1:]
-    bad = sorted({"ro", "noexec"} & last[0].options) if last else []
+    """Of each folder the last mount at the longest path is the one that counts."""
+    bad: dict[PurePosixPath, tuple[str, str]] = {}
+    for folder in (host.wants.data_dir, *host.wants.program_dirs):
+        mount = _mount_of(host, PurePosixPath(folder))
+        options = sorted({"ro", "noexec"} & mount.options) if mount else []
+        if mount and options:
+            bad.setdefault(mount.path, (folder, ", ".join(options)))
     if not bad:
         return None
-    return Trouble(
-        f"{DATA} lies on {last[0].path}, which is mounted {', '.join(bad)}",
-        f"remount it without {', '.join(bad)}, also in /etc/fstab",
-    )
+    told = [f"{folder} lies on {at}, which is mounted {options}" for at, (folder, options) in bad.items()]
+    ways = " and ".join(dict.fromkeys(options for _, options in bad.values()))
+    return Trouble("; ".join(told), f"remount it without {ways}, also in /etc/fstab")
 
 
-@of_each_host("cgroup", "the cgroup version is one that the kubelet takes")
-def cgroup(host: Host, scene: Scene) -> Trouble | None:
-    release = RELEASE.match(scene.cluster.version)
-    if host.found.cgroup != "tmpfs" or not release or int(release["minor"]) < CGROUP_V1_REFUSED:
-        return None
-    return Trouble(
-        f"cgroup version 1, and the kubelet of {scene.cluster.version} refuses to start on it",
-        "boot with systemd.unified_cgroup_hierarchy=1; or waive this check and set failCgroupV1 to false "
-        "in the kubelet's configuration",
-    )
+def _mount_of(host: Host, folder: PurePosixPath) -> Mount | None:
+    above = [mount for mount in host.found.mounts if mount.path in (folder, *folder.parents)]
+    longest = max((len(mount.path.parts) for mount in above), default=0)
+    return next((mount for mount in reversed(above) if len(mount.path.parts) == longest), None)
 
 
 @of_each_host("default-route", "there is a default route")
@@ -178,55 +194,28 @@ def node_ip(host: Host, _scene: Scene) -> Trouble | None:
     wanted, own = host.wants.own_ip, host.found.addresses
     if not wanted or not own or wanted in own:
         return None
-    there = ", ".join(address for address in own if not address.startswith("127."))
+    there = ", ".join(each.ip for each in host.found.owned if not _is_inner(each))
     return Trouble(
         f"the host has no {wanted}, by which the others are to reach it; it has {there or 'none'}",
         f"give {host.node.name} a `node_ip` in the manifest: the address that its cluster knows it by",
     )
 
 
-@of_each_host("firewall", "no firewall stands in the way")
-def firewall(host: Host, _scene: Scene) -> Trouble | None:
-    walls = host.found.firewalls
-    if not walls:
-        return None
-    return Trouble(
-        f"{' and '.join(walls)} {'is' if len(walls) == 1 else 'are'} active",
-        "turn it off, or let the cluster's ports and its pod and service networks through",
-        level="warn",
-    )
-
-
-@of_each_host("selinux", "SELinux does not stand in the way")
-def selinux(host: Host, _scene: Scene) -> Trouble | None:
-    if not host.found.selinux:
-        return None
-    return Trouble(
-        "SELinux is enforcing",
-        "install the distro's policy (rke2-selinux, or container-selinux), or make it permissive",
-        level="warn",
-    )
-
-
-@of_each_host("apparmor", "AppArmor has its parser")
-def apparmor(host: Host, _scene: Scene) -> Trouble | None:
-    if not host.found.apparmor_without_parser:
-        return None
-    return Trouble(
-        "the kernel has AppArmor on, and apparmor_parser is not there: containers may not start",
-        "install the package apparmor",
-        level="warn",
-    )
+def _is_inner(own: Own) -> bool:
+    return own.address.is_loopback or own.address.is_link_local
 
 
 @of_each_host("resolv-conf", "pods get name servers that they can reach")
 def resolv_conf(host: Host, _scene: Scene) -> Trouble | None:
-    servers = host.found.nameservers
+    """A resolver of the host itself is none for pods: CoreDNS would ask itself, in a loop."""
+    resolved = host.found.resolved and host.found.upstream
+    file = "/run/systemd/resolve/resolv.conf" if resolved else "/etc/resolv.conf"
+    servers = host.found.upstream if resolved else host.found.nameservers
     loopback = [server for server in servers if server.startswith("127.") or server == "::1"]
-    if not servers or len(loopback) < len(servers) or host.found.resolved:
+    if not servers or len(loopback) < len(servers) or (host.found.resolved and not resolved):
         return None
     return Trouble(
-        f"/etc/resolv.conf names only {', '.join(loopback)}, which is another place inside a pod",
+        f"{file} names only {', '.join(loopback)}, which is another place inside a pod",
         "name a server there that pods can reach",
         level="warn",
     )

@@ -1,4 +1,4 @@
-"""The model of preflight's question, for simulation alone: no real node ever meets it."""
+"""The models of preflight's two questions, for simulation alone: no real node ever meets them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from mk8s.modelled import MACHINES
 from mk8s.preflight.gathering import OPERATION
+from mk8s.preflight.reaching import REACHING
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedHost
 
@@ -17,6 +18,8 @@ async def _model(host: SimulatedHost, command: Command) -> Outcome:
     """A modelled host: nothing listens, no swap, every module and program is there, its clock is at 0."""
     lines = [
         f"hostname={host.hostname}",
+        "system=Linux",
+        f"kernel={host.profile.kernel}",
         f"machine={MACHINES[host.arch]}",
         f"systemd={'yes' if host.profile.systemd else 'no'}",
         f"machine_id={host.machine_id}",
@@ -27,7 +30,8 @@ async def _model(host: SimulatedHost, command: Command) -> Outcome:
         "mount=/ rw,relatime",
         "nameserver=10.0.0.53",
         "route=eth0",
-        *(f"address={address}" for address in _addresses(host)),
+        "address=127.0.0.1/8 lo",
+        *(f"address={address}/24 eth0" for address in _addresses(host)),
         f"mac=02:00:00:{host.machine_id[0:2]}:{host.machine_id[2:4]}:{host.machine_id[4:6]}",
         *_leftovers(host, command),
         "clock=0.0",
@@ -37,7 +41,7 @@ async def _model(host: SimulatedHost, command: Command) -> Outcome:
 
 def _addresses(host: SimulatedHost) -> tuple[str, ...]:
     """A host that is reached by a name does not say what its address is."""
-    return ("127.0.0.1", host.address) if host.address[-1].isdigit() else ()
+    return (host.address,) if host.address[-1].isdigit() else ()
 
 
 def _leftovers(host: SimulatedHost, command: Command) -> list[str]:
@@ -49,5 +53,19 @@ def _leftovers(host: SimulatedHost, command: Command) -> list[str]:
     ]
 
 
-GATHER_HANDLERS: Mapping[str, Handler] = {OPERATION: _model}
-"""The model of the question, for `SimulatedHost.use`."""
+async def _model_of_ways(_host: SimulatedHost, command: Command) -> Outcome:
+    """Every way is open, every name is known, and the disk is quick."""
+    lines = ["tool=bash"]
+    for word in command.args:
+        kind, _, rest = word.partition("/")
+        host, _, port = rest.rpartition("/")
+        if kind in ("tcp", "udp"):
+            lines.append(f"{kind}={host} {port} 1 Connection refused")
+        elif kind == "name":
+            lines.append(f"name={rest} 10.0.0.250")
+    lines += ["write=409600 bytes (410 kB, 400 KiB) copied, 0.05 s, 8.2 MB/s", "end=yes"]
+    return Outcome(status=0, stdout=("\n".join(lines) + "\n").encode())
+
+
+GATHER_HANDLERS: Mapping[str, Handler] = {OPERATION: _model, REACHING: _model_of_ways}
+"""The models of both questions, for `SimulatedHost.use`."""

@@ -11,10 +11,10 @@ import trio
 
 from mk8s.connect import make_transports, passwords_of
 from mk8s.executor import Executor
+from mk8s.named_secrets import named_secrets
 from mk8s.preflight.report import Report
 from mk8s.preflight.run import preflight, view_release
 from mk8s.project import Project
-from mk8s.named_secrets import named_secrets
 from mk8s.release import Inspection
 from mk8s.secrets import Secrets
 from mk8s.state import StateFolder

@@ -7,14 +7,15 @@ checks pass over it. Only an answer without a hostname is none at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from ipaddress import ip_interface
 from pathlib import PurePosixPath
 from typing import TypeVar
 
 from mk8s.facts import ARCHITECTURES
+from mk8s.preflight.found import DropIn, Found, Moment, Mount, Own, Setting, Swap, Unit
 
-__all__ = ["Found", "Moment", "Mount", "Swap", "read"]
+__all__ = ["Told", "number", "read"]
 
 T = TypeVar("T")
 KIB = 1024
@@ -23,108 +24,66 @@ USERS = re.compile(r'\(\("(?P<program>[^"]+)",pid=(?P<pid>[0-9]+)')
 NO_MAC = "00:00:00:00:00:00"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A clock that was read somewhere between two moments of ours. All are seconds of the epoch."""
-
-    before: float
-    after: float
-    clock: float
-    coarse: bool = False  # whole seconds only
-
-    @property
-    def skew(self) -> float:
-        """How far it is surely off, in seconds: below 0 behind, above 0 ahead. 0: it may be right."""
-        latest = self.clock + (1.0 if self.coarse else 0.0)
-        if latest < self.before:
-            return latest - self.before
-        return max(0.0, self.clock - self.after)
-
-
-@dataclass(frozen=True, slots=True)
-class Swap:
-    path: str
-    size: int  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A mount at or above /var/lib."""
-
-    path: PurePosixPath
-    options: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What one host said. Sizes are bytes; None and empty: it did not say."""
-
-    hostname: str
-    arch: str = ""
-    systemd: bool = True
-    machine_id: str = ""
-    product_uuid: str = ""
-    mac: str = ""  # of the interface with the default route, else of the first real one
-    moment: Moment | None = None
-    cpus: int | None = None
-    memory: int | None = None
-    free: int | None = None  # where the cluster's data will be
-    cgroup: str = ""  # the file system at /sys/fs/cgroup: cgroup2fs, or tmpfs for version 1 and hybrids
-    swaps: tuple[Swap, ...] = ()
-    listening: frozenset[int] = frozenset()  # TCP ports, on any address
-    listeners: tuple[tuple[int, str], ...] = ()  # port and program, where the host could tell
-    leftovers: tuple[str, ...] = ()
-    missing_modules: tuple[str, ...] = ()
-    missing_programs: tuple[str, ...] = ()
-    mounts: tuple[Mount, ...] = ()
-    addresses: tuple[str, ...] = ()  # IPv4, of all interfaces
-    nameservers: tuple[str, ...] = ()
-    resolved: bool = False  # systemd-resolved keeps a list of the real servers
-    route: str = ""  # the interface of the default route
-    firewalls: tuple[str, ...] = ()
-    selinux: bool = False  # enforcing
-    apparmor_without_parser: bool = False
-
-
 def read(text: str, before: float, after: float) -> Found:
     """Read an answer that came between two moments of the operator's clock (seconds of the epoch).
 
     Raises ValueError where it is no answer to the question: its first or its last line is missing.
     """
-    told = _Told(text)
+    told = Told(text)
     hostname = told.one("hostname")
     if not hostname or not told.one("clock"):
         raise ValueError("the answer lacks " + ("the hostname" if not hostname else "its end"))
+    units = _units(told)
     return Found(
         hostname=hostname,
+        system=told.one("system"),
+        kernel=told.one("kernel"),
         arch=ARCHITECTURES.get(told.one("machine"), told.one("machine")),
         systemd=told.one("systemd") != "no",
         machine_id=told.one("machine_id"),
         product_uuid=told.one("product_uuid").lower(),
         mac=told.one("mac").lower().replace(NO_MAC, ""),
+        mtu=number(told.one("mtu")),
         moment=_moment(told.one("clock"), before, after),
-        cpus=_number(told.one("cpus")),
+        cpus=number(told.one("cpus")),
         memory=_bytes(told.one("memory_kib")),
         free=_bytes(told.one("free_kib")),
+        total=_bytes(told.one("total_kib")),
         cgroup=told.one("cgroup"),
+        controllers=frozenset(told.all("controller")),
         swaps=told.each("swap", _swap),
         listening=frozenset(told.each("listen", _port)),
+        listening_udp=frozenset(told.each("listen_udp", _port)),
         listeners=told.each("socket", _listener),
         leftovers=told.all("leftover"),
+        interfaces=told.all("interface"),
+        chains=told.all("chain"),
         missing_modules=told.all("no_module"),
         missing_programs=told.all("no_program"),
+        missing_users=told.all("no_user"),
+        missing_packages=told.all("no_package"),
         mounts=told.each("mount", _mount),
-        addresses=told.all("address"),
+        owned=told.each("address", _own),
         nameservers=told.all("nameserver"),
         resolved=told.one("resolved") == "yes",
+        upstream=told.all("upstream"),
         route=told.one("route"),
-        firewalls=told.all("firewall"),
+        firewalls=(*(["firewalld"] if _runs(units, "firewalld") else []), *told.all("firewall")),
+        units=units,
+        unmanaged=told.all("unmanaged"),
+        trusted=told.all("trusted"),
+        settings={setting.key: setting for setting in told.each("sysctl", _setting)},
+        setting_files=told.each("sysctl_file", _two),
+        inotify_instances=number(told.one("inotify_instances")),
+        inotify_watches=number(told.one("inotify_watches")),
+        drop_ins=told.each("drop_in", _drop_in),
+        proxies=told.each("proxy", _two),
         selinux=told.one("selinux") == "1",
         apparmor_without_parser=told.one("apparmor") == "Y" and not told.one("apparmor_parser"),
     )
 
 
-class _Told:
+class Told:
     """The lines of an answer, by key. Lines without a key, such as a greeting, are passed over."""
 
     def __init__(self, text: str) -> None:
@@ -145,6 +104,11 @@ class _Told:
         return tuple(value for value in converted if value is not None)
 
 
+def number(text: str) -> int | None:
+    """A number of decimal digits; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
 def _moment(clock: str, before: float, after: float) -> Moment | None:
     """Some `date` programs know no nanoseconds and print their letter instead."""
     match = SECONDS.match(clock)
@@ -153,13 +117,9 @@ def _moment(clock: str, before: float, after: float) -> Moment | None:
     return Moment(before, after, float(match[0]), coarse=match["part"] is None)
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
 def _bytes(kib: str) -> int | None:
-    number = _number(kib)
-    return None if number is None else number * KIB
+    count = number(kib)
+    return None if count is None else count * KIB
 
 
 def _port(address: str) -> int | None:
@@ -173,7 +133,7 @@ def _port(address: str) -> int | None:
 def _listener(line: str) -> tuple[int, str] | None:
     """A line of `ss -Hltnp`: the local address is its fourth word, the processes come last."""
     words = line.split()
-    port = _number(words[3].rpartition(":")[2]) if len(words) > 3 else None
+    port = number(words[3].rpartition(":")[2]) if len(words) > 3 else None
     users = USERS.search(line)
     return (port, f"{users['program']} (pid {users['pid']})") if port and users else None
 
@@ -181,11 +141,48 @@ def _listener(line: str) -> tuple[int, str] | None:
 def _swap(text: str) -> Swap | None:
     """``KIB PATH``."""
     size, _, path = text.partition(" ")
-    number = _bytes(size)
-    return None if number is None else Swap(path, number)
+    count = _bytes(size)
+    return None if count is None else Swap(path, count)
 
 
 def _mount(text: str) -> Mount | None:
     """``PATH OPTION,OPTION``."""
     path, _, options = text.partition(" ")
     return Mount(PurePosixPath(path), frozenset(options.split(",")))
+
+
+def _own(text: str) -> Own | None:
+    """``ADDRESS/PREFIX INTERFACE``."""
+    address, _, interface = text.partition(" ")
+    try:
+        return Own(interface, ip_interface(address))
+    except ValueError:
+        return None
+
+
+def _units(told: Told) -> Mapping[str, Unit]:
+    """``NAME ACTIVE FILE``, by the name without ``.service``."""
+    words = (line.split() for line in told.all("unit"))
+    units = (Unit(w[0].removesuffix(".service"), w[1], w[2]) for w in words if len(w) == 3)
+    return {unit.name: unit for unit in units}
+
+
+def _runs(units: Mapping[str, Unit], name: str) -> bool:
+    return name in units and units[name].runs
+
+
+def _setting(text: str) -> Setting | None:
+    """``KEY yes|no VALUE``."""
+    words = text.split(maxsplit=2)
+    return Setting(words[0], words[2], words[1] == "yes") if len(words) == 3 else None
+
+
+def _two(text: str) -> tuple[str, str] | None:
+    first, space, second = text.partition(" ")
+    return (first, second.strip()) if space else None
+
+
+def _drop_in(text: str) -> DropIn | None:
+    """``SUM KEY FILE``."""
+    words = text.split(maxsplit=2)
+    return DropIn(words[2], words[1], words[0]) if len(words) == 3 else None

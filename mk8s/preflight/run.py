@@ -2,18 +2,20 @@
 
 The only module here that waits for nodes or reads files. It changes nothing anywhere. A node that says
 nothing within the patience is told as not asked, so one dead machine costs a run that long and no more.
+Those that answered are asked a second question: what they see of each other.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
 
-from machines.errors import ActionError
+from machines.errors import ActionError, Failure
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro, Requirements, Situation
 from mk8s.executor import Executor
@@ -21,16 +23,20 @@ from mk8s.images import IMAGES, image_names, is_cut
 from mk8s.needs import pretend
 from mk8s.preflight.base import Host, ReleaseView, Scene
 from mk8s.preflight.checks import findings
+from mk8s.preflight.found import Found, Reached
 from mk8s.preflight.gathering import gather
-from mk8s.preflight.reading import Found, read
+from mk8s.preflight.planning import attempts, command_for
+from mk8s.preflight.reaching import read_reached
+from mk8s.preflight.reading import read
 from mk8s.preflight.report import Report
+from mk8s.preflight.rights import refusal
 from mk8s.preflight.versions import version_faults
 from mk8s.release import Inspection
 from mk8s.secrets import HIDDEN
 from mk8s.steps import Upload
-from transports.base import Outcome
+from transports.base import Command, Outcome
 
-__all__ = ["Answers", "ask_all", "preflight", "view_release", "wants_of"]
+__all__ = ["Answers", "ask_all", "look_around", "preflight", "view_release", "wants_of"]
 
 PATIENCE = 20.0  # seconds that a node may take to answer, connecting included
 AT_ONCE = 64  # nodes that are asked at the same time
@@ -44,6 +50,7 @@ class Answers:
 
     found: dict[str, Found] = field(default_factory=dict)
     unasked: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Failure] = field(default_factory=dict)  # root's rights
 
 
 async def preflight(
@@ -59,6 +66,7 @@ async def preflight(
     """Ask every node at once, and judge. `states`: where nodes are by the journal."""
     wants = wants_of(cluster, distro)
     answers = await ask_all(executor, wants, patience=patience, now=now)
+    refused = {name: refusal(failure, cluster, name) for name, failure in answers.refused.items()}
     to_stage = _bytes_to_stage(cluster, distro, release.inspection)
     hosts = tuple(
         Host(
@@ -71,7 +79,7 @@ async def preflight(
         for node in cluster.nodes
         if node.name in answers.found
     )
-    scene = Scene(cluster, hosts, answers.unasked, wants, release)
+    scene = await look_around(executor, Scene(cluster, hosts, answers.unasked, refused, wants, release))
     return Report(tuple(findings(scene)), tuple(node.name for node in cluster.nodes))
 
 
@@ -90,7 +98,9 @@ async def ask_all(
                     answers.found[name] = await _look_at(executor, name, wants[name], now)
                 except (ActionError, ValueError) as error:
                     answers.unasked[name] = executor.redact(str(error))
-        if name in answers.found:
+                    if isinstance(error, ActionError) and "sudo" in error.failure.lineage:
+                        answers.refused[name] = error.failure
+        if name in answers.found or name in answers.refused:
             del answers.unasked[name]
 
     async with anyio.create_task_group() as tasks:
@@ -112,6 +122,25 @@ async def _ask_once(executor: Executor, node: str, wants: Requirements, now: Cal
     before = now()
     outcome = await executor.ask(node, gather(wants))
     return read(_text_of(outcome), before, now())
+
+
+async def look_around(executor: Executor, scene: Scene) -> Scene:
+    """The scene with what each host sees of the others. Who does not answer has tried nothing."""
+    between = attempts(scene)
+    turns = anyio.CapacityLimiter(AT_ONCE)
+    seen: dict[str, Reached] = {}
+
+    async def ask(name: str, command: Command) -> None:
+        seen[name] = Reached()
+        async with turns:
+            with anyio.move_on_after(command.timeout), suppress(ActionError, ValueError):
+                seen[name] = read_reached(_text_of(await executor.ask(name, command)))
+
+    async with anyio.create_task_group() as tasks:
+        for host in scene.hosts:
+            if command := command_for(host, scene, between):
+                tasks.start_soon(ask, host.node.name, command)
+    return replace(scene, hosts=tuple(replace(h, reached=seen.get(h.node.name)) for h in scene.hosts))
 
 
 def _text_of(outcome: Outcome) -> str:

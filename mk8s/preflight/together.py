@@ -22,12 +22,28 @@ def reachable(scene: Scene) -> list[Finding]:
         if node.name in scene.unasked
         else Finding("reachable", node.name, "ok")
         for node in scene.cluster.nodes
-        if node.name in {*scene.unasked, *(host.node.name for host in scene.hosts)}
+        if node.name in {*scene.unasked, *scene.refused, *(host.node.name for host in scene.hosts)}
     ]
 
 
 LATER = "look whether the machine is up and the way to it is open; a run tries again"
 CHECKS["reachable"] = Check("reachable", "the node can be asked", reachable)
+
+
+def sudo(scene: Scene) -> list[Finding]:
+    """A definite no: asking again would lock people out, so the run is refused."""
+    return [
+        Finding("sudo", node.name, *_told(scene.refused.get(node.name)))
+        for node in scene.cluster.nodes
+        if node.name in {*scene.refused, *(host.node.name for host in scene.hosts)}
+    ]
+
+
+def _told(trouble: Trouble | None) -> tuple[Level, str, str]:
+    return (trouble.level, trouble.message, trouble.remedy) if trouble else ("ok", "", "")
+
+
+CHECKS["sudo"] = Check("sudo", "root's rights are to be had", sudo, "everything on a node is done as root")
 
 
 @of_all_hosts("hostname-unique", "no two hosts have one hostname", firm="a cluster knows its members by it")
@@ -71,6 +87,54 @@ def product_uuid_unique(scene: Scene) -> Mapping[str, Trouble]:
         "give each virtual machine its own; on real boards this may be their maker's fault",
         level="warn",
     )
+
+
+@of_all_hosts("address-unique", "no two hosts have one address")
+def address_unique(scene: Scene) -> Mapping[str, Trouble]:
+    """Virtual machines often have one and the same address on the interface of their default route."""
+    owners = {node.ip: node.name for node in scene.cluster.nodes}
+    found = {}
+    for host in scene.hosts:
+        others = {
+            at: owners[at] for at in host.found.addresses if owners.get(at, host.node.name) != host.node.name
+        }
+        if others:
+            told = ", ".join(f"{at}, the address of {name}" for at, name in others.items())
+            found[host.node.name] = Trouble(
+                f"it has {told}", "give each host its own, or correct the manifest"
+            )
+    return {**_chosen_twice(scene), **found}
+
+
+def _chosen_twice(scene: Scene) -> Mapping[str, Trouble]:
+    return _doubles(
+        scene,
+        lambda host: host.found.main_address if host.wants.chooses_own_ip else "",
+        "it will choose {value} for its own address, the default route's, and so will {others}",
+        "give each node a `node_ip`, or node-ip in its config: the address that is its own alone",
+    )
+
+
+@of_all_hosts("mtu", "packets of one size pass between all nodes")
+def mtu(scene: Scene) -> Mapping[str, Trouble]:
+    sizes = {host.node.name: host.found.mtu for host in scene.hosts if host.found.mtu}
+    largest = max(sizes.values(), default=0)
+    who = next((name for name, size in sizes.items() if size == largest), "")
+    found = {}
+    for name, size in sizes.items():
+        if size < LEAST_MTU:
+            found[name] = Trouble(f"its MTU is {size}: a pod network has no room in it", ONE_MTU, "warn")
+        elif size < largest:
+            found[name] = Trouble(
+                f"its MTU is {size}, and {who}'s is {largest}: large packets vanish between them",
+                ONE_MTU,
+                "warn",
+            )
+    return found
+
+
+LEAST_MTU = 1280  # IPv6's least; a pod network takes 50 to 80 bytes away
+ONE_MTU = "set the same MTU on all nodes' interfaces, one that the network between them carries"
 
 
 @of_all_hosts("clock", "the clocks agree")

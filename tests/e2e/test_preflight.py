@@ -139,7 +139,7 @@ def test_a_run_tells_all_that_is_wrong_at_once_and_changes_nothing(
     assert refused.code == 1
     assert told[first, "swap"] == "swap is on: /dev/vda9 (2.0 GiB); the kubelet refuses to start"
     assert re.fullmatch(
-        r"TCP port taken: 6443 \((kube-apiserver|the API server)\)( by systemd.* \(pid \d+\))?",
+        r"port taken: TCP 6443 \((kube-apiserver|the API server)\)( by systemd.* \(pid \d+\))?",
         told[second, "ports"],
     )
     assert re.fullmatch("an earlier cluster left /etc/kubernetes(/pki/ca.crt)?", told[second, "leftovers"])

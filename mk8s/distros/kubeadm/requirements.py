@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Condition, Requirements, Situation
 from mk8s.distros.kubeadm import cluster_commands, commands
+from mk8s.distros.kubeadm.config import API_PORT
 from mk8s.distros.upstream import host, network
 from mk8s.distros.upstream.images import nominal_images
 from mk8s.kube import conditions as kube
@@ -36,14 +38,22 @@ PROGRAMS = (
 def requirements(node: Node, cluster: Cluster) -> Requirements:
     """Ports by role; two processors and 1700 MB for a server; no swap unless the manifest deals with it."""
     return Requirements(
-        ports=EVERY_PORT | (SERVER_PORTS if node.is_server else {}),
+        ports=EVERY_PORT
+        | (SERVER_PORTS if node.is_server else {})
+        | endpoints.listens(node, cluster, (API_PORT,)),
         leftovers=commands.LEFTOVERS,
         modules=host.MODULES,
-        programs=PROGRAMS,
+        programs=(*PROGRAMS, *endpoints.programs(node, cluster)),
         own_ip=node.ip,
         swap_off=cluster.swap == "refuse",
         memory=LEAST_MEMORY if node.is_server else 0,
         cpus=2 if node.is_server else 0,
+        etcd_dir="/var/lib/etcd" if node.is_server else "",
+        sysctls=host.SYSCTLS,
+        sysctl_file=host.SYSCTLS_FILE.name,
+        policy_packages=("container-selinux",),
+        openings=host.SERVER_OPENINGS if node.is_server else host.OPENINGS,
+        endpoint_ports=(6443,),
         images=_images(cluster),
     )
 
@@ -53,8 +63,7 @@ def _images(cluster: Cluster) -> tuple[str, ...]:
     own = [image.rpartition("/")[2] for image in nominal_images(cluster)]
     exact = [f"*/{name}" for name in own if name.endswith(f":{cluster.version}")]
     others = [f"*/{name.partition(':')[0]}:*" for name in own if not name.endswith(f":{cluster.version}")]
-    vip = [cluster.kube_vip.image] if cluster.kube_vip else []
-    return (*exact, *others, *vip) if cluster.airgap else ()
+    return (*exact, *others, *endpoints.images(cluster)) if cluster.airgap else ()
 
 
 def conditions(situations: Sequence[Situation]) -> list[Condition]:

@@ -10,13 +10,22 @@ import ipaddress
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster
-from mk8s.distros.base import Situation
+from mk8s.distros.base import Opening, Situation
 from mk8s.distros.upstream import host_commands as commands
 from mk8s.distros.upstream import swap_commands
 from mk8s.distros.upstream.parts import BEFORE, ROOT_ONLY, folder
 from mk8s.steps import Run, Step, WriteFile
 
-__all__ = ["MODULES", "SYSCTLS", "entries", "prepare", "unprepare"]
+__all__ = [
+    "MODULES",
+    "OPENINGS",
+    "SERVER_OPENINGS",
+    "SYSCTLS",
+    "SYSCTLS_FILE",
+    "entries",
+    "prepare",
+    "unprepare",
+]
 
 MODULES = ("overlay", "br_netfilter", "nf_conntrack")
 SYSCTLS = (
@@ -24,6 +33,15 @@ SYSCTLS = (
     "net.bridge.bridge-nf-call-ip6tables=1",
     "net.ipv4.ip_forward=1",
 )
+OPENINGS = (Opening(10250, "the kubelet", to="servers"),)
+SERVER_OPENINGS = (
+    Opening(6443, "the API server"),
+    Opening(2379, "etcd", to="servers"),
+    Opening(2380, "etcd's other members", to="servers"),
+    *OPENINGS,
+)
+"""What other nodes must reach on an agent, and on a server. Pods are routed, without a tunnel's port."""
+
 MODULES_FILE = PurePosixPath("/etc/modules-load.d/mk8s.conf")
 SYSCTLS_FILE = PurePosixPath("/etc/sysctl.d/90-mk8s.conf")
 LOADED, VALUES, SWAP = BEFORE / "modules", BEFORE / "sysctls", BEFORE / "swap"

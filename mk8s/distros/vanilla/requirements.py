@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Condition, Question, Requirements, Situation
-from mk8s.distros.upstream import network
-from mk8s.distros.upstream.host import MODULES
+from mk8s.distros.upstream import host, network
 from mk8s.distros.vanilla.commands import HEALTH, admin_tools
 from mk8s.distros.vanilla.flags import components
 from mk8s.kube import commands as kube
@@ -45,13 +45,19 @@ def requirements(node: Node, cluster: Cluster) -> Requirements:
     return Requirements(
         ports={**WORKER_PORTS, **(SERVER_PORTS if server else {})},
         leftovers=(*LEFTOVERS, *(SERVER_LEFTOVERS if server else ())),
-        modules=MODULES,
-        programs=PROGRAMS,
+        modules=host.MODULES,
+        programs=(*PROGRAMS, *endpoints.programs(node, cluster)),
         own_ip=node.ip,
         swap_off=cluster.swap == "refuse",
         memory=LEAST["server" if server else "agent"],
         cpus=2 if server else 1,
-        images=("*/pause:*", "*coredns:*", *((cluster.kube_vip.image,) if cluster.kube_vip else ())),
+        etcd_dir="/var/lib/etcd" if server else "",
+        sysctls=host.SYSCTLS,
+        sysctl_file=host.SYSCTLS_FILE.name,
+        policy_packages=("container-selinux",),
+        openings=host.SERVER_OPENINGS if server else host.OPENINGS,
+        endpoint_ports=(6443,),
+        images=("*/pause:*", "*coredns:*", *endpoints.images(cluster)),
     )
 
 

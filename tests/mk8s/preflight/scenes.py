@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_interface
 from pathlib import PurePosixPath
 from typing import Any
 
 from mk8s.cluster import Cluster, Role
-from mk8s.distros.base import Requirements
+from mk8s.distros.base import Opening, Requirements
 from mk8s.preflight.base import Finding, Host, ReleaseView, Scene
 from mk8s.preflight.checks import findings
-from mk8s.preflight.reading import Found, Moment, Mount
+from mk8s.preflight.found import Found, Moment, Mount, Own
 from mk8s.release import Inspection
 from tests.mk8s.examples import cluster, node
 
-__all__ = ["CLUSTER", "GIB", "WANTS", "host", "release", "scene", "the_trouble", "troubles"]
+__all__ = ["CLUSTER", "GIB", "WANTS", "host", "own", "release", "scene", "the_trouble", "troubles"]
 
 GIB = 1 << 30
 CLUSTER: Cluster = replace(cluster(node("n1", "primary", "10.0.0.1"), node("n2")), version="v1.20.2")
 WANTS = Requirements(
     ports={6443: "kube-apiserver", 10250: "kubelet"},
+    udp_ports={8472: "VXLAN"},
+    openings=(
+        Opening(6443, "the API server"),
+        Opening(2379, "etcd", to="servers"),
+        Opening(10250, "the kubelet"),
+        Opening(8472, "VXLAN", protocol="udp"),
+    ),
+    endpoint_ports=(6443,),
+    leftovers=("/etc/kubernetes", "/var/lib/etcd"),
+    modules=("overlay", "br_netfilter"),
+    network_modules=("vxlan",),
+    programs=("conntrack", "ip"),
+    advised_programs=("iptables",),
     own_ip="10.0.0.1",
     swap_off=True,
     memory=2 * GIB,
@@ -47,6 +61,11 @@ def host(name: str = "n1", role: Role = "primary", *, state: str = "pending", **
         route="eth0",
     )
     return Host(node(name, role), replace(sound, **found), WANTS, state, to_stage=GIB)
+
+
+def own(interface: str, address: str) -> Own:
+    """An address with its network, as 10.0.0.5/24, of an interface."""
+    return Own(interface, ip_interface(address))
 
 
 def release(

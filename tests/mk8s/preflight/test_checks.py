@@ -11,8 +11,8 @@ import pytest
 
 from mk8s.preflight.base import RELEASE
 from mk8s.preflight.checks import ALL, findings, waiver_faults
-from mk8s.preflight.reading import Moment, Mount, Swap
-from tests.mk8s.preflight.scenes import CLUSTER, GIB, host, release, scene, the_trouble, troubles
+from mk8s.preflight.found import Moment, Mount, Swap
+from tests.mk8s.preflight.scenes import CLUSTER, GIB, host, own, release, scene, the_trouble, troubles
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "preflight.md"
 OFF = frozenset({"rw", "noexec"})
@@ -35,11 +35,11 @@ def test_sound_hosts_and_a_whole_release_pass_every_check() -> None:
         ),
         (
             "ports", "error", {"listening": frozenset({22, 6443}), "listeners": ((6443, "nc (pid 7)"),)},
-            "TCP port taken: 6443 (kube-apiserver) by nc (pid 7)",
+            "port taken: TCP 6443 (kube-apiserver) by nc (pid 7)",
         ),
         (
             "ports", "error", {"listening": frozenset({10250, 6443})},
-            "TCP ports taken: 6443 (kube-apiserver), 10250 (kubelet)",
+            "ports taken: TCP 6443 (kube-apiserver), TCP 10250 (kubelet)",
         ),
         (
             "leftovers", "error", {"leftovers": ("/etc/kubernetes", "/var/lib/etcd")},
@@ -74,7 +74,7 @@ def test_sound_hosts_and_a_whole_release_pass_every_check() -> None:
             "no default route (IPv4): some components find the node's own address by it",
         ),
         (
-            "node-ip", "error", {"addresses": ("127.0.0.1", "192.168.1.5")},
+            "node-ip", "error", {"owned": (own("lo", "127.0.0.1/8"), own("eth0", "192.168.1.5/24"))},
             "the host has no 10.0.0.1, by which the others are to reach it; it has 192.168.1.5",
         ),
         ("firewall", "warn", {"firewalls": ("ufw",)}, "ufw is active"),

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from mk8s.distros.base import Requirements
+from mk8s.preflight.found import Moment, Mount, Swap
 from mk8s.preflight.gathering import gather
 from mk8s.preflight.modelled import GATHER_HANDLERS
-from mk8s.preflight.reading import Moment, Mount, Swap, read
+from mk8s.preflight.reading import read
 from transports.base import Command
 from transports.simulated import SimulatedHost
 
@@ -156,7 +157,7 @@ async def test_a_modelled_host_answers_the_same_question() -> None:
     wants = Requirements(leftovers=("/etc/kubernetes", "/var/lib/etcd"), modules=("overlay",))
     found = read((await host.perform(gather(wants))).text, 0.0, 0.0)
     assert (found.hostname, found.arch, found.machine_id) == ("n1", "arm64", host.machine_id)
-    assert (found.leftovers, found.missing_modules) == (("/etc/kubernetes",), ())
+    assert (found.leftovers, found.missing_modules) == (("/etc/kubernetes", "/etc/kubernetes/pki"), ())
 
 
 @given(st.text())
