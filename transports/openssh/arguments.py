@@ -27,6 +27,7 @@ shift
 exec "$@" </dev/null 3<&-
 """
 
+# LogLevel: ssh tells at INFO, not at ERROR, that no algorithm fits or that the other side hung up.
 EVERY_HOP = """\
 ForwardAgent no
 ForwardX11 no
@@ -38,7 +39,7 @@ RequestTTY no
 EscapeChar none
 UpdateHostKeys no
 NumberOfPasswordPrompts 2
-LogLevel ERROR
+LogLevel INFO
 """
 
 

@@ -87,6 +87,7 @@ class Answers:
                     await stream.send(answer.encode() + b"\n")
             except TransportError as problem:
                 self.problem = self.problem or problem
+                await anyio.sleep_forever()  # until ssh has been ended: it would try an empty password
             except (ValueError, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 pass  # the asker is gone, or was not ours
 

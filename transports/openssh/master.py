@@ -44,6 +44,7 @@ class Master:
         self.folder = folder
         self.broken = ""
         self._process: subprocess.Popen[bytes] | None = None
+        self._heard = 0  # bytes that were said while it logged in: banners, new host keys
 
     @property
     def pid(self) -> int:
@@ -77,10 +78,15 @@ class Master:
             )
 
     def said(self) -> str:
-        """What ssh, and what it started, complained of so far."""
+        """What ssh, and what it started, have said since it logged in; before that, since it started."""
         with suppress(OSError), (self.folder / "said").open("rb") as stream:
+            stream.seek(self._heard)
             return stream.read(SAID).decode("utf-8", "replace")
         return ""
+
+    def logged_in(self) -> None:
+        """What was said until now is no complaint."""
+        self._heard = (self.folder / "said").stat().st_size
 
     async def end(self) -> None:
         """End the process and all that it started, collect it, remove its folder. Twice is fine."""
@@ -119,7 +125,7 @@ async def open_master(
     """
     program = program_of(label, options)
     check_keys(label, options)
-    master = Master(private_folder(label))
+    master = Master(private_folder(label, options.base))
     try:
         async with starts.limiter if starts is not None else nullcontext():
             await log_in(master, Answers(label, options, log), program)
@@ -166,6 +172,8 @@ async def log_in(master: Master, answers: Answers, program: str) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listener.serve, answers.serve)
             problem = await until_logged_in(master, answers)
+            if problem is not None:
+                await master.end()  # first: a question that gets no answer is one that ssh answers with ""
             tasks.cancel_scope.cancel()
     if problem is not None:
         raise problem
@@ -179,6 +187,7 @@ async def until_logged_in(master: Master, answers: Answers) -> TransportError | 
         if not master.runs:
             return judge(answers.label, master.said())
         await anyio.sleep(LOOK)
+    master.logged_in()
     return None
 
 
@@ -188,15 +197,18 @@ def write(path: Path, content: str, mode: int) -> None:
         stream.write(content)
 
 
-def private_folder(label: str) -> Path:
-    """A folder of our own whose sockets have short enough names. Raises TransportError."""
+def private_folder(label: str, base: Path | None) -> Path:
+    """A folder of our own whose sockets have short enough names. Raises TransportError.
+
+    Where the path of `base` is too long, or nothing can be made there, it is made in /tmp.
+    """
     reasons = []
-    for base in dict.fromkeys((tempfile.gettempdir(), "/tmp")):  # noqa: S108 - mkdtemp makes it private
-        if len(os.fsencode(base)) + len("/mk8s-xxxxxxxx/s") > LONGEST_PATH:
-            reasons.append(f"{base} is too long")
+    for place in dict.fromkeys((str(base or tempfile.gettempdir()), "/tmp")):  # noqa: S108 - mkdtemp makes it private
+        if len(os.fsencode(place)) + len("/mk8s-xxxxxxxx/s") > LONGEST_PATH:
+            reasons.append(f"{place} is too long")
             continue
         try:
-            return Path(tempfile.mkdtemp(prefix="mk8s-", dir=base))
+            return Path(tempfile.mkdtemp(prefix="mk8s-", dir=place))
         except OSError as error:
-            reasons.append(f"{base}: {error.strerror}")
+            reasons.append(f"{place}: {error.strerror}")
     raise no_room_for_socket(label, "; ".join(reasons))

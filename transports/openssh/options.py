@@ -42,6 +42,7 @@ class OpenSSHOptions:
     connect_timeout: float = 15.0  # seconds to connect and agree on keys; whole ones, rounded up
     alive_interval: int = 15  # seconds of silence before ssh asks the server; three unanswered end it
     program: str = "ssh"
+    base: Path | None = None  # where the private folder of a connection is made; None: TMPDIR, or /tmp
 
     @property
     def address(self) -> str:

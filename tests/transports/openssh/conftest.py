@@ -1,0 +1,90 @@
+"""What the tests of the user's own ssh share: both event loops, and ways to look closely."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.transports import users
+from tests.transports.openssh.calling import options_for
+from tests.transports.ssh.conftest import sh
+from tests.transports.sshd import Server
+from transports.base import TransportError
+from transports.openssh import OpenSSHTransport
+
+LOGIN = "true"
+
+
+@pytest.fixture(params=["trio", "asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def temporary_user() -> Iterator[users.TemporaryUser]:
+    """A user for one test; skip, saying why, where none can be made."""
+    reason = users.cannot_make_users() or ("" if shutil.which("sudo") else "sudo is not installed")
+    if reason:
+        pytest.skip(reason)
+    with users.temporary_user() as user:
+        yield user
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """An empty folder whose path leaves room for sockets, as that of a test's own folder does not."""
+    with tempfile.TemporaryDirectory(prefix="t") as folder:
+        yield Path(folder)
+
+
+@asynccontextmanager
+async def connected(server: Server, **changes: Any) -> AsyncIterator[OpenSSHTransport]:
+    """A transport to a server, closed at the end. `log` is its listener, all else are options."""
+    log = changes.pop("log", None)
+    transport = OpenSSHTransport("node-1", options_for(server, **changes), log=log)
+    try:
+        yield transport
+    finally:
+        with anyio.CancelScope(shield=True):
+            await transport.close()
+
+
+async def refused(server: Server, **changes: Any) -> TransportError:
+    """The error of a login that fails. It is never ambiguous, and it leaves no process behind."""
+    async with connected(server, **changes) as transport:
+        with anyio.fail_after(30), pytest.raises(TransportError) as caught:
+            await transport.run(sh(LOGIN))
+    assert not caught.value.ambiguous
+    assert caught.value.remedy
+    assert masters() == []
+    return caught.value
+
+
+async def enters(server: Server, **changes: Any) -> bool:
+    async with connected(server, **changes) as transport:
+        return (await transport.run(sh("echo in"))).text == "in"
+
+
+def masters() -> list[int]:
+    """ssh processes that this process has started and that still are there, zombies too."""
+    return children(os.getpid(), "ssh")
+
+
+def children(pid: int, name: str) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            try:
+                if Path(f"/proc/{child}/comm").read_text().strip() == name:
+                    found.append(int(child))
+            except FileNotFoundError:
+                continue
+    return found
