@@ -27,7 +27,7 @@ test-e2e: setup  ## only the tests on real hosts, without real Kubernetes
 	$(PYTEST) -n 2 --dist loadfile -m "e2e and not real"
 
 test-real: setup  ## only the tests of real Kubernetes on real hosts; builds it first if need be
-	$(PYTEST) -m real
+	$(PYTEST) -n 2 --dist loadfile -m real
 
 lint: setup  ## ruff and strict mypy
 	$(BIN)/ruff check .
