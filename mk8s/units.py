@@ -36,6 +36,7 @@ __all__ = [
     "ask_unit",
     "ask_unit_and",
     "is_active",
+    "refused",
     "run_unit",
     "unit_runs",
 ]
@@ -247,10 +248,19 @@ def answers(catalogue: Catalogue, word: str = "") -> Judge:
         view = UnitView.of(outcome)
         if outcome.ok and view.is_active and (not word or word in view.answer.splitlines()):
             return Verdict(True, word or "it answers")
-        trouble = view.trouble(catalogue)
+        trouble = view.trouble(catalogue) or refused(catalogue, outcome)
         if trouble:
             return trouble
         said = view.answer.splitlines()[-1:] or [outcome.complaint if outcome.stderr else "no answer yet"]
         return Verdict(False, f"{view.words}; {view.last_words or said[0][:LONGEST_REASON]}")
 
     return judge
+
+
+def refused(catalogue: Catalogue, outcome: Outcome) -> Verdict | None:
+    """A verdict of "never" where the program that asked was told, on stderr, what no waiting mends."""
+    finding = catalogue.find(outcome.stderr.decode("utf-8", "replace"))
+    if finding is None or not finding.problem.final:
+        return None
+    known = finding.problem
+    return Verdict(False, finding.message, known.lineage, known.remedy, True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mk8s.problems import CatalogueError, Problem, load_catalogue, read_catalogue
+from mk8s.problems import Catalogue, CatalogueError, Problem, load_catalogue, read_catalogue
 
 RKE2 = load_catalogue("rke2")
 FILE = Path("test.yaml")
@@ -85,3 +85,52 @@ def test_an_entry_may_not_be_there_twice() -> None:
 
     with pytest.raises(CatalogueError, match="twice"):
         read_catalogue("".join([*lines, *lines[1:]]).encode(), FILE)
+
+
+PART = """\
+problems:
+  - {id: a, pattern: 'of the part', lineage: [x], final: true, cause: c, remedy: r, source: s, example: e}
+  - {id: b, pattern: 'port @{port}', lineage: [x], final: true, cause: c, remedy: 'open @{port}', source: s,
+     example: 'port @{port}'}
+"""
+
+
+def with_part(folder: Path, words: str = "{port: '1.1'}") -> Catalogue:
+    (folder / "parts").mkdir()
+    (folder / "parts" / "shared.yaml").write_text(PART)
+    text = f"include: [shared]\nwords: {words}\n{ENTRY}"
+    return read_catalogue(text.encode(), folder / "test.yaml")
+
+
+def test_a_part_is_taken_with_the_programs_own_words(tmp_path: Path) -> None:
+    """In a pattern they stand for themselves: a dot is a dot."""
+    catalogue = with_part(tmp_path)
+
+    finding = catalogue.find("port 1.1 is closed")
+    assert finding is not None
+    assert finding.problem.remedy == "open 1.1"
+    assert catalogue.find("port 101 is closed") is None
+
+
+def test_a_programs_own_entry_replaces_that_of_a_part(tmp_path: Path) -> None:
+    catalogue = with_part(tmp_path)
+
+    assert [problem.id for problem in catalogue.problems] == ["a", "b"]
+    assert catalogue.find("of the part") is None
+
+
+def test_a_word_that_the_catalogue_does_not_give_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match=r"@\{port\} is not among the words"):
+        with_part(tmp_path, "{}")
+
+
+def test_a_part_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="include"):
+        read_catalogue(f"include: [gone]\n{ENTRY}".encode(), tmp_path / "test.yaml")
+
+
+def test_a_secret_in_the_line_does_not_come_into_the_message() -> None:
+    finding = RKE2.find("postgres://k3s:p4ssw0rd@db/k3s: no space left on device")
+
+    assert finding is not None
+    assert "p4ssw0rd" not in finding.message

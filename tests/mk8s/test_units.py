@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from machines.simulation import run_simulated
+from mk8s.last_words import MARK
 from mk8s.problems import load_catalogue
 from mk8s.steps import Verdict
 from mk8s.unit_models import UNIT_HANDLERS
@@ -194,6 +195,35 @@ def test_known_words_end_the_wait_at_once_where_they_are_final() -> None:
 
     assert verdict.lineage == ("config.flag", "config")
     assert verdict.final
+
+
+def test_what_else_the_unit_said_stands_behind_what_was_recognised() -> None:
+    """The line that was recognised is in the message; it is not said twice. Secrets are in neither."""
+    journal = (
+        "Error: unknown flag: --x",
+        "E0301 08:00:00.1 7 a.go:1] token=p4ssw0rd is odd",
+        "Stopped kubelet.",
+    )
+
+    verdict = is_active(KNOWN)(said("activating", *journal))
+
+    head, *evidence = verdict.reason.split(MARK)
+    assert head == "this release does not know one of its flags: Error: unknown flag: --x"
+    assert evidence == ["error: token=*** is odd"]
+
+
+def test_a_unit_that_fails_for_an_unknown_reason_gives_its_last_words() -> None:
+    verdict = is_active(KNOWN)(said("failed", "one", "panic: two", "three"))
+
+    assert verdict.reason == f"the unit keeps failing, failed (x): panic: two{MARK}one{MARK}three"
+
+
+def test_an_answer_that_no_waiting_mends_ends_the_wait() -> None:
+    """And one that may change by itself does not."""
+    asked = replace(said("active"), status=1)
+
+    assert answers(KNOWN)(replace(asked, stderr=b"write /x: no space left on device\n")).final
+    assert not answers(KNOWN)(replace(asked, stderr=b"error: Unauthorized\n")).lineage
 
 
 def test_a_unit_that_is_active_only_until_the_next_boot_is_not_enough() -> None:
