@@ -63,7 +63,7 @@ def rehearse(
     limits = [float(limit) for limit in (uplink, cluster.bandwidth) if limit]
     network = SimulatedNetwork(uplink=min(limits)) if limits else SimulatedNetwork()
     journal = MemoryJournal()
-    spec = node_machine(cluster)
+    spec = node_machine(cluster, pacing=distro.pacing(cluster))
     guards = {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard}
     intents = IntentFirst(lambda: journal.durable_seq)
     standard = standard_checkers(Table(spec, guards), limits={}, budgets={}, secrets=[TOKEN])

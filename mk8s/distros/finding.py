@@ -24,13 +24,13 @@ GROUP = "mk8s.distros"  # entry point group; each entry names a `Distro` object
 CATALOGUES = "mk8s.catalogues"  # the same for a bare `Catalogue`, of a distro that has no driver
 
 BUILT_IN: Mapping[str, str] = {
+    "k0s": "mk8s.distros.k0s:DISTRO",
+    "k3s": "mk8s.distros.k3s:DISTRO",
     "kubeadm": "mk8s.distros.kubeadm:DISTRO",
     "rke2": "mk8s.distros.rke2:DISTRO",
     "vanilla": "mk8s.distros.vanilla:DISTRO",
 }
 BARE: Mapping[str, str] = {
-    "k0s": "mk8s.distros.k0s:CATALOGUE",
-    "k3s": "mk8s.distros.k3s:CATALOGUE",
 }
 """Built-in catalogues of distros whose driver is not built yet."""
 

@@ -21,7 +21,7 @@ from mk8s.kube.world import API, World, world_of
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedHost, SimulatedNetwork
 
-__all__ = ["HANDLED", "teach"]
+__all__ = ["HANDLED", "as_line", "teach"]
 
 Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Outcome]
 
@@ -87,15 +87,16 @@ def _through_api(answer: Answer) -> Answer:
 def _get_node(world: World, _host: SimulatedHost, command: Command) -> Outcome:
     name = _after(command, "node")
     node = world.nodes.get(name)
-    return _says(_as_line(world.view(node))) if node else _refuse(NOT_FOUND.format("nodes", name))
+    return _says(as_line(world.view(node))) if node else _refuse(NOT_FOUND.format("nodes", name))
 
 
 @_through_api
 def _get_nodes(world: World, _host: SimulatedHost, _command: Command) -> Outcome:
-    return _says("".join(_as_line(world.view(node)) for node in world.nodes.values()))
+    return _says("".join(as_line(world.view(node)) for node in world.nodes.values()))
 
 
-def _as_line(view: NodeView) -> str:
+def as_line(view: NodeView) -> str:
+    """A Node as the template in `commands` prints it."""
     data = {
         "name": view.name,
         "version": view.version,

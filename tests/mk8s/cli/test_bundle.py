@@ -281,7 +281,7 @@ def test_diff_as_data(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["members"] == []
 
 
-@pytest.mark.parametrize("distro", ["k3s", "k0s"])
+@pytest.mark.parametrize("distro", ["k3s"])
 def test_a_distro_without_a_driver_can_be_bundled(
     distro: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
