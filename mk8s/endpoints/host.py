@@ -12,9 +12,10 @@ from mk8s.cluster import Cluster, Node
 from mk8s.commands import has_folder, make_folder
 from mk8s.distros.base import Situation
 from mk8s.endpoints import commands, haproxy, keepalived, kube_vip
+from mk8s.endpoints.names import port
 from mk8s.steps import Run, Step, WriteFile
 
-__all__ = ["images", "install", "is_on_hosts", "manifests", "programs", "refresh"]
+__all__ = ["images", "install", "is_on_hosts", "listens", "manifests", "programs", "refresh"]
 
 OWN = PurePosixPath("/etc/mk8s/endpoint")
 HAPROXY, KEEPALIVED = (
@@ -70,6 +71,13 @@ def programs(node: Node, cluster: Cluster) -> tuple[str, ...]:
     brought = [source.name for name, source in cluster.artifacts.items() if name.startswith("packages")]
     both = (HAPROXY.stem, KEEPALIVED.stem)
     return tuple(name for name in both if not any(file.startswith(name) for file in brought))
+
+
+def listens(node: Node, cluster: Cluster, ports: Sequence[int]) -> dict[int, str]:
+    """TCP ports that must be free on a server for it, and who takes them. `ports`: of the servers."""
+    if not is_on_hosts(cluster) or not node.is_server:
+        return {}
+    return {port(cluster, own): "haproxy" for own in ports}
 
 
 def _program(s: Situation, target: PurePosixPath, content: bytes) -> list[Step]:

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Situation
 from mk8s.distros.common import placement
@@ -109,7 +110,7 @@ def api_version(cluster: Cluster) -> str:
 
 def endpoint(cluster: Cluster) -> str:
     """Where all nodes find the API, with its port."""
-    return f"{cluster.endpoint or cluster.primary.ip}:{API_PORT}"
+    return f"{cluster.endpoint or cluster.primary.ip}:{endpoints.port(cluster, API_PORT)}"
 
 
 def token(s: Situation) -> str:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from machines.errors import ActionError
+from mk8s import endpoints
 from mk8s.artifacts.checksums import read_checksums
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import (
@@ -60,7 +61,7 @@ class Kubeadm:
 
     def needs(self, cluster: Cluster) -> list[Need]:
         own: list[Need] = [Random("bootstrap-token", "bootstrap-token"), Random("certificate-key", "hex-32")]
-        return own + network.needs(cluster)
+        return [*own, *network.needs(cluster), *endpoints.needs(cluster)]
 
     def pacing(self, cluster: Cluster) -> Mapping[str, int]:
         del cluster

@@ -127,7 +127,7 @@ RULES: tuple[Rule, ...] = (
     _owned,
     _cluster_wide,
     _arguments,
-    shared.kube_vip,
+    shared.endpoint,
     _components,
     _twice,
     _artifacts,

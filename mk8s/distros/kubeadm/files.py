@@ -23,8 +23,8 @@ from mk8s.distros.kubeadm.paths import (
     SUPER_ADMIN_KUBECONFIG,
 )
 from mk8s.distros.upstream import parts
-from mk8s.distros.upstream.kube_vip import static_pod
 from mk8s.distros.upstream.versions import release_of
+from mk8s.endpoints.kube_vip import static_pod
 
 __all__ = ["drop_in", "kube_vip", "kubelet_unit", "runner", "runner_unit", "search_path"]
 

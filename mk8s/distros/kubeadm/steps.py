@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mk8s import endpoints
 from mk8s.commands import read_file, unit_enable, unit_is_enabled
 from mk8s.distros.base import Lookup, Question, Situation
 from mk8s.distros.common import packages
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 ROOT_ONLY = 0o700
+ENDPOINT_PORTS = (config.API_PORT,)
 BETWEEN_LOOKS = 3.0  # seconds, at the most, between two questions to an API server
 BETWEEN_GLANCES = 1.5  # the same for what the host itself knows
 CONTROLLERS, SCHEDULER, KUBELET = 10257, 10259, 10248  # ports of their own health
@@ -65,6 +67,7 @@ def bootstrap(s: Situation) -> list[Step]:
         *_units(s),
         *_own_files(s),
         *_images(s),
+        *endpoints.install(s, ENDPOINT_PORTS),
     ]
 
 
@@ -235,7 +238,7 @@ def is_healthy(s: Situation) -> list[Question]:
 
 
 def refresh(s: Situation) -> list[Step]:
-    return network.refresh(s)
+    return [*network.refresh(s), *endpoints.refresh(s, ENDPOINT_PORTS)]
 
 
 def stop_unit(s: Situation) -> list[Step]:

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem
 from mk8s.distros.common import meaningless, packages, placement, proxy
@@ -21,9 +22,9 @@ __all__ = [
     "addresses",
     "artifacts",
     "config_parts",
+    "endpoint",
     "hint",
     "is_without_servers",
-    "kube_vip",
     "modes",
     "networks",
     "registries",
@@ -33,12 +34,10 @@ __all__ = [
 MEANINGLESS: Mapping[str, str] = {
     "arguments": "write flags and fields into `config`",
     "artifacts_mode": "it installs every program from the release; leave it out, or write bundle or download",
-    "balancer.cplb": "that is k0s' own; write `by: kube-vip` or `by: keepalived`",
     "datastore": "its servers run etcd themselves; leave it out",
     "drop_ins": "there is no folder of such files; write into `config`",
     "install_method": "it has no installer of its own; leave it out",
     "join": "nodes are added to a cluster whose servers are in the manifest",
-    "node_local": "that is k0s' own; leave it out",
 }
 ISOLATED = "its servers always run a kubelet; write `control_plane: tainted`"
 SMALLEST_SERVICES = 28  # the prefix that still has a tenth address, which is the DNS's
@@ -74,9 +73,9 @@ def networks(cluster: Cluster) -> Iterator[str]:
         yield f"network.service_cidr: {text} has no tenth address for the DNS; take a larger network"
 
 
-def kube_vip(cluster: Cluster) -> Iterator[str]:
-    if cluster.kube_vip and not (cluster.endpoint and _is_ipv4(cluster.endpoint)):
-        yield "endpoint: kube-vip holds an IPv4 address; write it as `endpoint`"
+def endpoint(cluster: Cluster) -> Iterator[str]:
+    """Nodes have IPv4 addresses here, and servers that hold an address hold one of these."""
+    return endpoints.faults(cluster)
 
 
 def is_without_servers(cluster: Cluster) -> bool:

@@ -16,12 +16,15 @@ import yaml
 
 from machines.errors import ActionError
 from machines.words import shown
+from mk8s import endpoints
 from mk8s.cluster import Cluster
 from mk8s.needs import Pair
 
 __all__ = ["render", "rewrite"]
 
-LOOPBACK = re.compile(r"(?P<before>server:\s*[\"']?https://)(127\.0\.0\.1|localhost|\[::1\])(?=[:/\"'\s]|$)")
+LOOPBACK = re.compile(
+    r"(?P<before>server:\s*[\"']?https://)(127\.0\.0\.1|localhost|\[::1\])(:(?P<port>[0-9]{1,5}))?(?=[:/\"'\s]|$)"
+)
 LONGEST = 1 << 18  # characters; a usual one has some thousand
 TOP = {"apiVersion", "kind", "preferences", "current-context", "clusters", "contexts", "users"}
 LISTS = {
@@ -73,8 +76,13 @@ def rewrite(text: str, cluster: Cluster, *, author: str) -> str:
             "find out who changed it",
             final=True,
         )
-    address = _in_url(cluster.endpoint or cluster.primary.address)
-    return LOOPBACK.sub(lambda found: f"{found['before']}{address}", text)
+    there = endpoints.in_url(endpoints.address(cluster))
+
+    def outside(found: re.Match[str]) -> str:
+        port = found["port"]
+        return f"{found['before']}{there}" + (f":{endpoints.port(cluster, int(port))}" if port else "")
+
+    return LOOPBACK.sub(outside, text)
 
 
 class _EachOnce(yaml.SafeLoader):
@@ -89,11 +97,6 @@ class _EachOnce(yaml.SafeLoader):
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _in_url(address: str) -> str:
-    """An address as it stands in a URL: IPv6 in brackets."""
-    return f"[{address}]" if ":" in address and not address.startswith("[") else address
 
 
 def _strange(text: str) -> Iterator[str]:

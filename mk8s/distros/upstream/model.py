@@ -18,6 +18,7 @@ from mk8s.cluster import Cluster
 from mk8s.distros.common import model as common
 from mk8s.distros.upstream import model_host
 from mk8s.distros.upstream.model_host import NO, YES, refuse
+from mk8s.endpoints import model as endpoints
 from mk8s.modelled import hash_is, not_what_was_sent
 from transports.base import Command, Outcome
 from transports.simulated import (
@@ -52,6 +53,7 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
     del network, cluster
     host.use(HANDLED)
     common.teach(host)
+    endpoints.teach(host)
     host.service_models.update(SERVICES)
 
 

@@ -105,7 +105,7 @@ RULES: tuple[Rule, ...] = (
     _owned,
     _flag_names,
     _flag_values,
-    shared.kube_vip,
+    shared.endpoint,
     _taints_twice,
     _artifacts,
     shared.registries,

@@ -8,24 +8,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Situation
-from mk8s.distros.upstream import kube_vip, kubeconfig, parts
+from mk8s.distros.upstream import kubeconfig, parts
 from mk8s.distros.upstream.parts import folder
 from mk8s.distros.vanilla import addons, configs, flags, paths, pki, units
 from mk8s.distros.vanilla.paths import config_of, kubeconfig_of, unit_path
+from mk8s.endpoints import kube_vip
 from mk8s.steps import Run, WriteFile
 
 __all__ = ["endpoint", "folders", "made_of", "rendered"]
 
 ROOT_ONLY = 0o700
 SECRET = 0o600
-LOCAL = "https://127.0.0.1:6443"
+API_PORT = 6443
+LOCAL = f"https://127.0.0.1:{API_PORT}"
 
 
 def endpoint(cluster: Cluster) -> str:
     """Where kubelets, kube-proxies and people reach the API."""
-    return f"https://{cluster.endpoint or cluster.primary.ip}:6443"
+    return f"https://{cluster.endpoint or cluster.primary.ip}:{endpoints.port(cluster, API_PORT)}"
 
 
 def folders(s: Situation) -> list[Run]:

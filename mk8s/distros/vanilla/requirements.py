@@ -9,6 +9,7 @@ from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Condition, Question, Requirements, Situation
 from mk8s.distros.upstream import host, network
+from mk8s.distros.vanilla import files
 from mk8s.distros.vanilla.commands import HEALTH, admin_tools
 from mk8s.distros.vanilla.flags import components
 from mk8s.kube import commands as kube
@@ -43,7 +44,9 @@ def requirements(node: Node, cluster: Cluster) -> Requirements:
     """What a node must offer before anything is put on it."""
     server = node.is_server
     return Requirements(
-        ports={**WORKER_PORTS, **(SERVER_PORTS if server else {})},
+        ports=WORKER_PORTS
+        | (SERVER_PORTS if server else {})
+        | endpoints.listens(node, cluster, (files.API_PORT,)),
         leftovers=(*LEFTOVERS, *(SERVER_LEFTOVERS if server else ())),
         modules=host.MODULES,
         programs=(*PROGRAMS, *endpoints.programs(node, cluster)),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from mk8s import endpoints
 from mk8s.cluster import Node
 from mk8s.commands import unit_disable, unit_enable, unit_is_enabled, unit_stop
 from mk8s.distros.base import Question, Situation
@@ -67,6 +68,7 @@ def bootstrap(s: Situation) -> list[Step]:
         *files.folders(s),
         *files.rendered(s),
         *proxies.steps(s, _unit("kubelet")),
+        *endpoints.install(s, (files.API_PORT,)),
         *(_begin(s, "etcd") if _is_founder(s) else []),
     ]
 
@@ -115,8 +117,8 @@ def verify(s: Situation) -> list[Step]:
 
 
 def refresh(s: Situation) -> list[Step]:
-    """Routes to added nodes, and their names."""
-    return network.refresh(s)
+    """Routes to added nodes, and their names; the way from the endpoint to added servers."""
+    return [*network.refresh(s), *endpoints.refresh(s, (files.API_PORT,))]
 
 
 def stop_unit(s: Situation) -> list[Step]:

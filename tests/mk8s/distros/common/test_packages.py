@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,8 +108,6 @@ def test_good_entries_are_no_faults() -> None:
 
 def test_selinux_is_turned_on_where_the_host_enforces_it() -> None:
     """Unless the user says otherwise, or the host does not."""
-    from dataclasses import replace
-
     s = situation("srv-1")
     enforcing = replace(s, facts=replace(FACTS, selinux="enforcing"))
     given = replace(enforcing, node=make_node("srv-1", "primary", "10.0.0.11", {"selinux": False}))

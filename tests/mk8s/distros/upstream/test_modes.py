@@ -173,7 +173,7 @@ def test_agents_alone_are_refused_in_one_sentence(distro: str) -> None:
 
 def test_taints_are_given_in_one_place() -> None:
     """The other would be lost."""
-    given = {"InitConfiguration": {"nodeRegistration": {"taints": []}}}
+    given: dict[str, Any] = {"InitConfiguration": {"nodeRegistration": {"taints": []}}}
     (fault,) = load_distro("kubeadm").faults(kubeadm_cluster(config=given, control_plane="tainted"))[:1]
     assert "InitConfiguration.nodeRegistration.taints: stands beside" in fault
     own = vanilla_cluster(config={"kubelet": {"registerWithTaints": []}}, control_plane="tainted")

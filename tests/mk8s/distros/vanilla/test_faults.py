@@ -32,7 +32,7 @@ def test_good_clusters_have_no_fault() -> None:
         ({"nodes": (make_node("a", "primary", "fd00::1"),)}, "is no IPv4 address"),
         (
             {"balancer": Balancer("kube-vip", "eth0", "i"), "endpoint": "api.example.org"},
-            "kube-vip holds an IPv4 address",
+            "kube-vip holds an IP address",
         ),
         ({"artifacts": {"kubeletz": ArtifactSource()}}, "did you mean kubelet?"),
     ],
