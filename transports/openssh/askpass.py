@@ -75,7 +75,7 @@ class Answers:
     options: OpenSSHOptions
     log: Callable[[str], None]
     master: int = 0  # the number of the process that logs in to the node itself
-    problem: TransportError | None = None
+    problem: Exception | None = None
     _told: set[str] = field(default_factory=set)
 
     async def serve(self, stream: SocketStream) -> None:
@@ -85,11 +85,11 @@ class Answers:
                 answer = await self.answer(Question.parse(await read_all(stream)))
                 if answer is not None:
                     await stream.send(answer.encode() + b"\n")
-            except TransportError as problem:
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                pass  # the asker is gone
+            except Exception as problem:  # raised by who waits: here it would be wrapped in a group
                 self.problem = self.problem or problem
                 await anyio.sleep_forever()  # until ssh has been ended: it would try an empty password
-            except (ValueError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-                pass  # the asker is gone, or was not ours
 
     async def answer(self, question: Question) -> str | None:
         """The answer, or None where nothing is to be said. Raises TransportError ``auth.*``."""

@@ -11,10 +11,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from transports.base import TransportError
 
-__all__ = ["judge", "no_program", "no_room_for_socket"]
+__all__ = [
+    "bad_config_file",
+    "bad_key_file",
+    "cannot_start",
+    "judge",
+    "mute_inquiry",
+    "no_program",
+    "no_room_for_socket",
+]
 
 TRUST = "compare its fingerprint with the one on the machine, then let `mk8s trust` pin it"
 SHOWN = 400  # characters of a program's words
@@ -57,10 +66,16 @@ TABLE = (
     ),
     kind(
         r"Bad configuration option|bad configuration options|[Bb]ad (?:owner or )?permissions on .*config|"
-        r"Unsupported option|missing argument|extra arguments at end",
+        r"Unsupported option|missing argument|extra arguments at end|jumphost loop",
         "connection.refused",
         "ssh does not accept its configuration: {line}",
         "correct that file, or name another one with `ssh: {config: PATH}` in the manifest",
+    ),
+    kind(
+        r"ssh_askpass: exec",
+        "auth.rejected",
+        "ssh cannot run the program that asks for its secrets: {line}",
+        "let TMPDIR name a folder on a disk that is not mounted noexec",
     ),
     kind(
         r"UNPROTECTED PRIVATE KEY FILE|Permissions \d+ for .* are too open|Load key .*|invalid format",
@@ -197,5 +212,45 @@ def no_room_for_socket(label: str, tried: str) -> TransportError:
         "connection",
         message=f"{label}: no private folder with a short path can be made for ssh's control socket: {tried}",
         remedy="let TMPDIR name a folder with a short path that you may write to, such as /tmp",
+        final=True,
+    )
+
+
+def cannot_start(label: str, error: OSError) -> TransportError:
+    """This machine is out of something: processes, descriptors, disk."""
+    return TransportError(
+        "connection.refused",
+        "connection",
+        message=f"{label}: ssh cannot be started here: {error}",
+        remedy="make room on this machine: the disk of TMPDIR, `ulimit -n`, `ulimit -u`",
+    )
+
+
+def mute_inquiry(label: str, program: str, seconds: float) -> TransportError:
+    """Reading the configuration takes too long."""
+    return TransportError(
+        "connection.timeout",
+        "connection",
+        message=f"{label}: `{program} -G` did not say within {seconds:g} s what the ssh_config means",
+        remedy="look for a program that the ssh_config runs (`Match exec`) and that does not end",
+    )
+
+
+def bad_key_file(label: str, path: Path, problem: str) -> TransportError:
+    return TransportError(
+        "auth.key-file",
+        "auth",
+        message=f"{label}: the SSH key {path} cannot be read: {problem}",
+        remedy="check the path in the manifest and the file's permissions",
+        final=True,
+    )
+
+
+def bad_config_file(label: str, path: Path, problem: str) -> TransportError:
+    return TransportError(
+        "connection.refused",
+        "connection",
+        message=f"{label}: the ssh_config {path} cannot be read: {problem}",
+        remedy="correct `ssh: {config: PATH}` in the manifest, or make the file readable",
         final=True,
     )

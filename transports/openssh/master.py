@@ -20,10 +20,16 @@ from pathlib import Path
 
 import anyio
 
-from transports.base import TransportError
 from transports.openssh.arguments import config_text, environment, master_words
 from transports.openssh.askpass import Answers, askpass_script
-from transports.openssh.failures import judge, no_program, no_room_for_socket
+from transports.openssh.failures import (
+    bad_config_file,
+    bad_key_file,
+    cannot_start,
+    judge,
+    no_program,
+    no_room_for_socket,
+)
 from transports.openssh.options import OpenSSHOptions
 from transports.ssh.options import ConnectionStarts
 
@@ -124,15 +130,17 @@ async def open_master(
     Raises TransportError ``connection.*``, ``hostkey.*`` or ``auth.*``; never ambiguous.
     """
     program = program_of(label, options)
-    check_keys(label, options)
+    check_files(label, options)
     master = Master(private_folder(label, options.base))
     try:
         async with starts.limiter if starts is not None else nullcontext():
             await log_in(master, Answers(label, options, log), program)
         return master
+    except OSError as error:
+        await master.end()
+        raise cannot_start(label, error) from error
     except BaseException:
-        with anyio.CancelScope(shield=True):
-            await master.end()
+        await master.end()
         raise
 
 
@@ -144,19 +152,23 @@ def program_of(label: str, options: OpenSSHOptions) -> str:
     return found
 
 
-def check_keys(label: str, options: OpenSSHOptions) -> None:
-    """ssh skips a key file that it cannot read, without a word."""
-    for path in (*options.key_files, *([options.certificate] if options.certificate else [])):
-        try:
-            path.expanduser().open("rb").close()
-        except OSError as error:
-            raise TransportError(
-                "auth.key-file",
-                "auth",
-                message=f"{label}: the SSH key {path} cannot be read: {error.strerror}",
-                remedy="check the path in the manifest and the file's permissions",
-                final=True,
-            ) from error
+def check_files(label: str, options: OpenSSHOptions) -> None:
+    """ssh skips files that it cannot read, without a word. Raises TransportError."""
+    keys = (*options.key_files, *([options.certificate] if options.certificate else []))
+    for path in keys:
+        if (problem := unreadable(path)) is not None:
+            raise bad_key_file(label, path, problem)
+    if isinstance(options.config, Path) and (problem := unreadable(options.config)) is not None:
+        raise bad_config_file(label, options.config, problem)
+
+
+def unreadable(path: Path) -> str | None:
+    """Why a file cannot be read, if so."""
+    try:
+        path.expanduser().open("rb").close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 async def log_in(master: Master, answers: Answers, program: str) -> None:
@@ -179,7 +191,7 @@ async def log_in(master: Master, answers: Answers, program: str) -> None:
         raise problem
 
 
-async def until_logged_in(master: Master, answers: Answers) -> TransportError | None:
+async def until_logged_in(master: Master, answers: Answers) -> Exception | None:
     """Wait for the control socket, which ssh makes when it has logged in. The problem, where it has not."""
     while not master.socket.exists():
         if answers.problem is not None:

@@ -25,7 +25,7 @@ from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Sourc
 from transports.files import get_command, judge_get, judge_put, open_source, put_command
 from transports.openssh.arguments import inquiry
 from transports.openssh.commands import Exchange, Job, Supply, converse, exchange_for, killed
-from transports.openssh.failures import judge
+from transports.openssh.failures import judge, mute_inquiry
 from transports.openssh.master import Master, open_master, program_of
 from transports.openssh.mux import CannotOpen, Channel, Lost
 from transports.openssh.options import OpenSSHOptions
@@ -306,18 +306,21 @@ def explained(master: Master, reason: str) -> str:
 
 def ask_login_name(label: str, options: OpenSSHOptions) -> str:
     """``ssh -G``: reads the configuration and connects to nobody. Raises TransportError."""
-    words = inquiry(options, program_of(label, options))
-    answer = subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=INQUIRY_TIMEOUT,
-        start_new_session=True,
-        check=False,
-        env={name: value for name, value in os.environ.items() if name not in options.withheld},
-    )
+    program = program_of(label, options)
+    try:
+        answer = subprocess.run(
+            inquiry(options, program),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=INQUIRY_TIMEOUT,
+            start_new_session=True,
+            check=False,
+            env={name: value for name, value in os.environ.items() if name not in options.withheld},
+        )
+    except subprocess.TimeoutExpired:
+        raise mute_inquiry(label, options.program, INQUIRY_TIMEOUT) from None
     for line in answer.stdout.splitlines():
         key, _, value = line.partition(" ")
         if key == "user":

@@ -16,7 +16,7 @@ import pytest
 from tests.transports.conftest import MakeServer
 from tests.transports.openssh.conftest import children, connected, enters, masters, refused
 from tests.transports.ssh.conftest import sh, until
-from tests.transports.sshd import HOST, Server, agent, free_port, make_key
+from tests.transports.sshd import HOST, Server, agent, free_port, is_alive, make_key, wait_until
 from tests.transports.users import TemporaryUser, sudo_rule
 from transports.base import TransportError
 
@@ -317,7 +317,7 @@ async def test_a_proxy_command_of_the_ssh_config_is_used(server: Server, tmp_pat
         assert (await transport.run(sh("echo through"))).text == "through"
         relays = [pid for pid in below(masters()[0]) if b"relay" in shown_by([pid])[0]]
         assert relays
-    assert not [pid for pid in relays if Path(f"/proc/{pid}").exists()]
+    wait_until(lambda: not any(map(is_alive, relays)), "the ProxyCommand lives on")
 
 
 RELAY = (
@@ -444,3 +444,23 @@ async def test_sudo_asks_over_stdin(server: Server, temporary_user: TemporaryUse
                 await transport.run(sh("id -u", sudo=True))
 
     assert caught.value.lineage == ("sudo.password", "sudo")
+
+
+async def test_a_configuration_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
+    """ssh would leave it out without a word."""
+    error = await refused(server, config=tmp_path / "absent")
+
+    assert str(tmp_path / "absent") in error.message
+    assert error.final
+
+
+async def test_an_error_of_who_is_asked_comes_out_as_it_is(server: Server, locked: Path) -> None:
+    """It is the caller's own."""
+
+    def fail(_: Path) -> str:
+        raise RuntimeError("the keyring is closed")
+
+    async with connected(server, key_files=(locked,), passphrase=fail) as transport:
+        with pytest.raises(RuntimeError, match="keyring"):
+            await transport.run(sh("true"))
+    assert masters() == []
