@@ -7,30 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster
 from mk8s.distros.common import datastore
 from mk8s.distros.k0s import versions
 from mk8s.distros.k0s.config import CPLB, NLLB, needed_sans
-from mk8s.distros.k0s.roles import at, config_of, is_ip, is_single, runs_pods, servers_of, storage, way
+from mk8s.distros.k0s.roles import at, config_of, is_single, runs_pods, servers_of, storage, way
 from mk8s.distros.k0s.versions import has_release
 
 __all__ = ["RULES", "datastore_faults"]
 
 SPEC = "config.spec"
-SERVED_BY = {
-    "kube-vip": "k0s brings its own virtual address; write `by: cplb`",
-    "keepalived": "k0s wants the same ports at the endpoint as on its controllers; write `by: cplb`",
-}
 
 
 def _balancer(cluster: Cluster) -> Iterator[str]:
-    by, endpoint = cluster.balancer.by, cluster.endpoint
-    if by in SERVED_BY:
-        yield f"endpoint.by: {by} does not go with k0s; {SERVED_BY[by]}"
-    if by != "cplb":
+    """What the release and the mode have to do with the chosen way; the way itself is told before."""
+    if cluster.balancer.by != "cplb":
         return
-    if not endpoint or not is_ip(endpoint):
-        yield f"endpoint.address: {endpoint!r} is no address that controllers can hold; write an IP"
     if not has_release(cluster, versions.CPLB):
         yield f"endpoint.by: {cluster.version} has no cplb; take v1.30.0 or later, or `by: external`"
     if is_single(cluster.primary):
@@ -56,8 +49,8 @@ def _node_local(cluster: Cluster) -> Iterator[str]:
         yield f"{path}: {cluster.version} has none; take v1.26.0 or later"
     if at(config, "spec", "api", "externalAddress") or (cluster.endpoint and not wanted):
         yield (
-            f"{path}: does not go with an external address; leave out `spec.api.externalAddress`, and "
-            "give `endpoint` with `node_local: true`: then it is for people only"
+            f"{path}: does not go with an external address; leave out `spec.api.externalAddress`, or give "
+            "`endpoint` with `by: cplb` and `node_local: true`"
         )
     if is_single(cluster.primary):
         yield f"{path}: does not go with --single; leave one of the two out"
@@ -142,6 +135,7 @@ def _nobody(cluster: Cluster) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[Cluster], Iterator[str]], ...] = (
+    endpoints.faults,
     _balancer,
     _virtual_servers,
     _node_local,

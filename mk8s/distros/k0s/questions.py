@@ -33,7 +33,7 @@ PEERS = 2380
 
 def has_joined(s: Situation) -> list[Question]:
     """k0s answers and a reboot will start it, and the cluster has the node in its role."""
-    return [_status(s, enabled=True), *_member(s), *_node(s, ready=False)]
+    return [_status(s, enabled=True), *_api(s), *_member(s), *_node(s, ready=False)]
 
 
 def is_healthy(s: Situation) -> list[Question]:

@@ -24,6 +24,7 @@ PLACE = f"""\
 set -eu
 {VERIFY}
 staged=$1 target=$2 hash=$3
+umask 022
 mkdir -p "$(dirname "$target")"
 new=$(dirname "$(dirname "$target")")/.mk8s-$(basename "$target")
 rm -f "$new"

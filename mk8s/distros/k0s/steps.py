@@ -137,7 +137,7 @@ def _stale_member(s: Situation) -> list[Step]:
 
 def _forget_token(s: Situation) -> list[Step]:
     """It has done its work: take it back, and leave nothing of it on the host."""
-    write = WriteFile(f"empty {TOKEN_FILE}", TOKEN_FILE, spent(s.node), mode=0o600)
+    write = _spent(s)
     known = token_id(s.learned.get(TOKEN, ""))
     if not known:
         return [write]
@@ -146,12 +146,17 @@ def _forget_token(s: Situation) -> list[Step]:
     return [write, invalidate]
 
 
+def _spent(s: Situation) -> WriteFile:
+    return WriteFile(f"empty {TOKEN_FILE}", TOKEN_FILE, spent(s.node), mode=0o600)
+
+
 # Readiness
 
 
 def verify(s: Situation) -> list[Step]:
-    """The role's own readiness, seen where it counts."""
-    return [questions.as_wait(question) for question in questions.is_healthy(s)]
+    """The role's own readiness, seen where it counts. A run that was cut off may have left a token."""
+    left = [] if s.node.role == "primary" else [_spent(s)]
+    return [*map(questions.as_wait, questions.is_healthy(s)), *left]
 
 
 def stop_unit(s: Situation) -> list[Step]:
