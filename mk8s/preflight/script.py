@@ -103,7 +103,8 @@ left() {
   if [ -d "$1" ] && [ ! -L "$1" ]; then holds "$1"; else [ -e "$1" ] || [ -L "$1" ]; fi
 }
 above() {
-  for it; do case $it in path:*) case ${it#path:}/ in "${at%/}"/*) return;; esac;; esac; done
+  below=${at%/}  # bash misreads the same inside the pattern
+  for it; do case $it in path:*) case ${it#path:}/ in "$below"/*) return 0;; esac;; esac; done
   return 1
 }
 total_kib() {

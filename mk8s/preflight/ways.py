@@ -7,7 +7,7 @@ that has nothing to try it with is told.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 
 from mk8s.distros.base import Opening
@@ -95,10 +95,14 @@ def _misnamed(host: Host, scene: Scene, usual: Mapping[str, tuple[str, ...]]) ->
             continue
         if not answers[name]:
             yield f"{name} is not known here", True
-        elif any(ip_address(at).is_loopback for at in answers[name] if is_address(at)):
+        elif _is_itself(answers[name]):
             yield f"{name} is {', '.join(answers[name])} here, the host itself", True
         elif set(answers[name]) != set(usual[name]):
             yield f"{name} is {', '.join(answers[name])} here, and elsewhere {', '.join(usual[name])}", False
+
+
+def _is_itself(addresses: Iterable[str]) -> bool:
+    return any(ip_address(at).is_loopback for at in addresses if is_address(at))
 
 
 def _usual(scene: Scene) -> Mapping[str, tuple[str, ...]]:
@@ -106,7 +110,7 @@ def _usual(scene: Scene) -> Mapping[str, tuple[str, ...]]:
     said: dict[str, Counter[tuple[str, ...]]] = {}
     for host in scene.hosts:
         for name, addresses in (host.reached.names if host.reached else {}).items():
-            if addresses:
+            if addresses and not _is_itself(addresses):
                 said.setdefault(name, Counter())[tuple(sorted(addresses))] += 1
     return {name: counted.most_common(1)[0][0] for name, counted in said.items()}
 

@@ -11,11 +11,23 @@ from mk8s.cluster import Cluster, Role
 from mk8s.distros.base import Opening, Requirements
 from mk8s.preflight.base import Finding, Host, ReleaseView, Scene
 from mk8s.preflight.checks import findings
-from mk8s.preflight.found import Found, Moment, Mount, Own
+from mk8s.preflight.found import Found, Moment, Mount, Own, Reached, Unit
 from mk8s.release import Inspection
 from tests.mk8s.examples import cluster, node
 
-__all__ = ["CLUSTER", "GIB", "WANTS", "host", "own", "release", "scene", "the_trouble", "troubles"]
+__all__ = [
+    "CLUSTER",
+    "GIB",
+    "WANTS",
+    "host",
+    "own",
+    "release",
+    "scene",
+    "the_trouble",
+    "troubles",
+    "units",
+    "wanting",
+]
 
 GIB = 1 << 30
 CLUSTER: Cluster = replace(cluster(node("n1", "primary", "10.0.0.1"), node("n2")), version="v1.20.2")
@@ -61,6 +73,22 @@ def host(name: str = "n1", role: Role = "primary", *, state: str = "pending", **
         route="eth0",
     )
     return Host(node(name, role), replace(sound, **found), WANTS, state, to_stage=GIB)
+
+
+def wanting(seen: Host, **wants: Any) -> Host:
+    """The same host, of which the distro wants more or other things."""
+    return replace(seen, wants=replace(seen.wants, **wants))
+
+
+def seeing(seen: Host, *, write_seconds: float | None = None, tool: str = "bash", **more: Any) -> Host:
+    """The same host with what it sees of the others: `ways`, `names`, `neighbours`."""
+    return replace(seen, reached=Reached(tool, write_seconds=write_seconds, **more))
+
+
+def units(*words: str) -> dict[str, Unit]:
+    """Units by name, from words such as ``docker active enabled``."""
+    made = (Unit(*word.split()) for word in words)
+    return {unit.name: unit for unit in made}
 
 
 def own(interface: str, address: str) -> Own:

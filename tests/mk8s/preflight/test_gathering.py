@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
+from ipaddress import ip_interface
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from mk8s.distros.base import Requirements
-from mk8s.preflight.found import Moment, Mount, Swap
+from mk8s.preflight.found import DropIn, Moment, Mount, Own, Setting, Swap, Unit
 from mk8s.preflight.gathering import gather
 from mk8s.preflight.modelled import GATHER_HANDLERS
 from mk8s.preflight.reading import read
@@ -90,6 +91,46 @@ def test_missing_modules_and_programs_are_named(shell: list[str]) -> None:
     assert (found.missing_modules, found.missing_programs) == (("no_such_module",), ("no-such-program",))
 
 
+def test_drop_ins_are_told_by_their_keys_alone(shell: list[str], tmp_path: Path) -> None:
+    """Their values may be secrets: a checksum tells them apart."""
+    (tmp_path / "50-a.yaml").write_text("token: hush\n# a: comment\nnode-label:\n  - inner: x\ncni: none")
+    (tmp_path / "60-b.yaml").write_text("token: hash\n")
+    (tmp_path / "ignored.txt").write_text("token: x\n")
+    said = run_for_real(shell, gather(Requirements(config_dir=str(tmp_path))))
+    found = read(said, 0.0, 0.0).drop_ins
+    assert "hush" not in said
+    assert [(Path(each.file).name, each.key) for each in found] == [
+        ("50-a.yaml", "token"), ("50-a.yaml", "node-label"), ("60-b.yaml", "token"),
+    ]  # fmt: skip
+    assert found[0].sum != found[2].sum
+
+
+def test_users_that_are_not_there_are_named(shell: list[str]) -> None:
+    found = read(run_for_real(shell, gather(Requirements(users=("root", "no-such-user")))), 0.0, 0.0)
+    assert found.missing_users == ("no-such-user",)
+
+
+def test_kernel_parameters_are_told_with_what_may_be_done_to_them(shell: list[str]) -> None:
+    """Where the host is no container, or root in it, they may be set."""
+    wanted = Requirements(sysctls=("kernel.ostype=Linux", "no.such=1"))
+    found = read(run_for_real(shell, gather(wanted)), 0.0, 0.0).settings
+    assert found["kernel.ostype"] == Setting("kernel.ostype", "Linux", settable=False)
+    assert "no.such" not in found
+
+
+def test_a_udp_port_that_someone_has_is_seen(shell: list[str]) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        found = read(run_for_real(shell, gather(Requirements())), 0.0, 0.0)
+        assert holder.getsockname()[1] in found.listening_udp
+
+
+def test_only_mounts_above_what_is_asked_are_told(shell: list[str]) -> None:
+    found = read(run_for_real(shell, gather(Requirements(data_dir="/proc/self"))), 0.0, 0.0)
+    assert {str(mount.path) for mount in found.mounts} >= {"/", "/proc"}
+    assert all(PurePosixPath("/proc/self").is_relative_to(mount.path) for mount in found.mounts)
+
+
 def test_an_answer_is_read_line_by_line() -> None:
     """Keys may repeat; sizes become bytes; letters of MACs and UUIDs become small."""
     found = read(
@@ -98,7 +139,12 @@ def test_an_answer_is_read_line_by_line() -> None:
         "swap=1024 /swap file\nlisten=0100007F:192B\nlisten=00000000000000000000000000000000:0016\n"
         'socket=LISTEN 0 4096 *:6443 *:* users:(("kube-apiserver",pid=7,fd=3))\nmount=/var rw,noexec\n'
         "nameserver=127.0.0.53\nresolved=yes\nroute=eth0\nfirewall=ufw\nselinux=1\napparmor=Y\n"
-        "leftover=/etc/kubernetes\nno_module=overlay\nno_program=ip\nclock=5.25\n",
+        "leftover=/etc/kubernetes\nno_module=overlay\nno_program=ip\nno_user=etcd\nno_package=rke2-selinux\n"
+        "system=Linux\nkernel=6.1.0\nmtu=1400\ncontroller=cpu\ncontroller=memory\ninotify_watches=12\n"
+        "unit=firewalld.service active enabled\nunit=nm-cloud-setup.timer inactive -\nlisten_udp=0:2118\n"
+        "sysctl=net.ipv4.ip_forward no 0\nsysctl_file=/etc/sysctl.conf net.ipv4.ip_forward = 0\n"
+        "drop_in=12-3 cni /etc/x.yaml\nproxy=proxy:3128 /etc/environment\naddress=10.0.0.1/24 eth0\n"
+        "address=fe80::1/64 eth0\nchain=:KUBE-FORWARD\ninterface=cni0\nclock=5.25\n",
         5.0,
         5.5,
     )
@@ -114,13 +160,25 @@ def test_an_answer_is_read_line_by_line() -> None:
     ]
     assert found.moment == Moment(5.0, 5.5, 5.25)
     assert (found.selinux, found.apparmor_without_parser, found.resolved) == (True, True, True)
+    assert (found.missing_users, found.missing_packages) == (("etcd",), ("rke2-selinux",))
+    assert (found.mtu, found.controllers, found.inotify_watches) == (1400, {"cpu", "memory"}, 12)
+    assert found.units["nm-cloud-setup.timer"] == Unit("nm-cloud-setup.timer", "inactive", "-")
+    assert (found.firewalls, found.listening_udp) == (("firewalld", "ufw"), {8472})
+    assert found.settings == {"net.ipv4.ip_forward": Setting("net.ipv4.ip_forward", "0", settable=False)}
+    assert found.setting_files == (("/etc/sysctl.conf", "net.ipv4.ip_forward = 0"),)
+    assert found.drop_ins == (DropIn("/etc/x.yaml", "cni", "12-3"),)
+    assert found.proxies == (("proxy:3128", "/etc/environment"),)
+    assert found.owned[0] == Own("eth0", ip_interface("10.0.0.1/24"))
+    assert (found.addresses, found.main_address) == (("10.0.0.1", "fe80::1"), "10.0.0.1")
 
 
 @pytest.mark.parametrize(
     "line",
     [
         "cpus=many", "memory_kib=-1", "listen=zz", "listen=", "swap=x", "swap=", "socket=LISTEN",
-        "socket=LISTEN 0 128 0.0.0.0:22 0.0.0.0:*", "mac=00:00:00:00:00:00", "machine_id=", "=x", "\0\x1b[2J",
+        "socket=LISTEN 0 128 0.0.0.0:22 0.0.0.0:*", "mac=00:00:00:00:00:00", "machine_id=",
+        "unit=x", "sysctl=a b", "sysctl_file=x", "drop_in=x y", "address=many eth0", "mtu=x", "proxy=", "=x",
+        "\0\x1b[2J",
     ],
 )  # fmt: skip
 def test_a_line_that_makes_no_sense_says_nothing(line: str) -> None:

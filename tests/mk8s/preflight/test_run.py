@@ -29,7 +29,7 @@ from mk8s.preflight.run import ask_all, preflight, view_release
 from mk8s.preflight.versions import version_faults
 from mk8s.release import Inspection, inspect_release
 from tests.mk8s.examples import cluster, node
-from transports.base import Command, File, Outcome
+from transports.base import Command, File, Outcome, TransportError
 from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 CLUSTER = cluster(node("n1", "primary", "10.0.0.1"), node("n2", "agent", "10.0.0.2"))
@@ -131,6 +131,81 @@ def test_a_slow_answer_is_asked_for_once_more() -> None:
     (clock,) = [f for f in report.findings if (f.check, f.node) == ("clock", "n1")]
     assert len(asked) == 2
     assert clock.message.startswith("its clock is 2.9 s ahead of")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "message", "remedy"),
+    [
+        (
+            "sudo.refused", "ops may not become root with sudo: sorry, you must have a tty to run sudo",
+            "sudo wants a terminal (requiretty): ops may not become root with sudo: sorry, you must have a "
+            "tty to run sudo",
+            "write `Defaults:ops !requiretty` into a file of /etc/sudoers.d",
+        ),
+        (
+            "sudo.refused", "ops may not become root with sudo: ops is not in the sudoers file.",
+            "ops is in no rule of sudo: ops may not become root with sudo: ops is not in the sudoers file.",
+            "write `ops ALL=(ALL) NOPASSWD: ALL` into a file of /etc/sudoers.d, or log in as root",
+        ),
+        (
+            "sudo.refused", "ops may not become root with sudo: sh: sudo: not found",
+            "there is no sudo on the host: ops may not become root with sudo: sh: sudo: not found",
+            "install it, or log in as root",
+        ),
+        ("sudo.password", "sudo did not accept hush", "sudo did not accept ***", "check it"),
+        ("sudo.refused", "something new", "something new", "check it"),
+    ],
+)  # fmt: skip
+def test_a_node_on_which_nobody_becomes_root_refuses_the_run(
+    kind: str, said: str, message: str, remedy: str
+) -> None:
+    """It was reached, and its no is definite: it is no node that is away. Each way has its own remedy."""
+
+    def refuse(host: SimulatedHost) -> None:
+        async def answer(_host: SimulatedHost, _command: Command) -> Outcome:
+            raise TransportError(kind, "sudo", message=f"{host.name}: {said}", remedy="check it", final=True)
+
+        host.handles("preflight.gather")(answer)
+
+    report = look(executor_of(only("n2", refuse)))
+    (told,) = [f for f in report.findings if f.check == "sudo" and f.level != "ok"]
+    assert (told.node, told.level, told.message, told.remedy) == ("n2", "error", message, remedy)
+    assert [f.level for f in report.findings if f.check == "reachable"] == ["ok", "ok"]
+    assert (report.unasked, report.refusal) == ([], ExitCode.NODES_NEED_YOU)
+
+
+def test_every_node_is_asked_one_second_question_with_all_its_ways() -> None:
+    """However many nodes there are: one command for all ports of all peers."""
+    asked: list[tuple[str, ...]] = []
+
+    def listen(host: SimulatedHost) -> None:
+        async def answer(_host: SimulatedHost, command: Command) -> Outcome:
+            asked.append(command.args)
+            return Outcome(status=0, stdout=b"tool=bash\nend=yes\n")
+
+        host.handles("preflight.reach")(answer)
+
+    look(executor_of(listen))
+    assert len(asked) == 2
+    assert sum("tcp/10.0.0.1/9345" in words for words in asked) == 1
+
+
+@pytest.mark.parametrize(
+    "outcome", [Outcome(status=1), Outcome(status=0, stdout=b"tool=bash\n"), Outcome(status=0, stdout=b"")]
+)
+def test_a_node_without_an_answer_to_the_second_question_has_tried_nothing(outcome: Outcome) -> None:
+    """A warning: what it is was told, and it is judged by that."""
+
+    def fail(host: SimulatedHost) -> None:
+        async def answer(_host: SimulatedHost, _command: Command) -> Outcome:
+            return outcome
+
+        host.handles("preflight.reach")(answer)
+
+    report = look(executor_of(only("n2", fail)))
+    (told,) = [f for f in report.findings if f.check == "ports-between" and f.level != "ok"]
+    assert (told.node, told.level) == ("n2", "warn")
+    assert told.message.endswith("were not tried: it gave no answer in time")
 
 
 def test_where_the_journal_says_a_node_has_begun_its_files_are_its_own() -> None:
