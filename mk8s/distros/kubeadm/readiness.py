@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from mk8s.distros.kubeadm.certificate import public_key_info
+from mk8s.last_words import as_evidence, plain_words, useful_lines
 from mk8s.problems import load_catalogue
 from mk8s.steps import Verdict
 from mk8s.units import JOURNAL
@@ -84,8 +85,16 @@ class RunView:
         finding = load_catalogue("kubeadm").find("\n".join(self.journal))
         if finding:
             known = finding.problem
-            return Verdict(False, finding.message[: 2 * LONGEST], known.lineage, known.remedy, known.final)
-        return Verdict(False, f"kubeadm failed: {self.last_words}", ("unit.failed", "unit"), READ_ON)
+            reason = finding.message + self._evidence(finding.line)
+            return Verdict(False, reason, known.lineage, known.remedy, known.final)
+        last = self.last_words
+        reason = f"kubeadm failed: {plain_words(last)}{self._evidence(last)}"
+        return Verdict(False, reason, ("unit.failed", "unit"), READ_ON)
+
+    def _evidence(self, known: str) -> str:
+        """What else kubeadm said, to stand behind a message that holds the line `known`."""
+        said = [line for line in self.journal if not line.strip().startswith(NOISE)]
+        return as_evidence(useful_lines(said, known)[1:]) if known else ""
 
 
 def read_progress(outcome: Outcome) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mk8s.distros.kubeadm.readiness import kubeadm_is_done
+from mk8s.last_words import MARK
 from mk8s.problems import Problem, load_catalogue
+from tests.mk8s.distros.situations import outcome
 
 KUBEADM = load_catalogue("kubeadm")
 
@@ -24,3 +27,17 @@ def test_every_entry_recognises_its_own_example(problem: Problem) -> None:
 def test_every_lineage_is_most_specific_first(problem: Problem) -> None:
     """`etcd.learner` before `etcd`, so that tables can match either."""
     assert problem.lineage[0].split(".")[0] in problem.lineage
+
+
+def test_what_else_kubeadm_said_stands_behind_what_was_recognised() -> None:
+    """Without the advice that it prints after every failure."""
+    asked = outcome(
+        "ActiveState=failed\nprogress=half\n--- journal\n"
+        "[certs] Generating certificates\n\t[ERROR Swap]: running with swap on is not supported\n"
+        "To see the stack trace of this error execute with --v=5 or higher\n"
+    )
+
+    verdict = kubeadm_is_done(asked)
+
+    assert verdict.lineage == ("check.swap", "check")
+    assert verdict.reason.split(MARK)[1:] == ["[certs] Generating certificates"]
