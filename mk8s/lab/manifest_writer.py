@@ -38,6 +38,7 @@ DEFAULT_VERSION = "v1.33.4+rke2r1"
 DEFAULT_VERSIONS: Mapping[str, str] = {
     "rke2": DEFAULT_VERSION,
     "k3s": "v1.33.4+k3s1",
+    "k0s": "v1.33.4+k0s.0",
     "kubeadm": "v1.20.2",
     "vanilla": "v1.20.2",
 }
@@ -52,6 +53,7 @@ NETWORKS = (("10.244.0.0/16", "10.96.0.0/16"), ("172.30.0.0/16", "172.31.0.0/16"
 STANDIN_NOTES: Mapping[str, str] = {
     "rke2": "a stand-in: it behaves like RKE2, runs no pods, and is not Rancher's",
     "k3s": "a stand-in: it behaves like K3s, runs no pods, and is not the K3s project's",
+    "k0s": "a stand-in: it behaves like k0s, runs no pods, and is not the k0s project's",
 }
 REAL_NOTE = "real Kubernetes, built here from Debian's packages: for labs"
 

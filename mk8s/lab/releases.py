@@ -58,6 +58,7 @@ def _built(folder: Path, version: str, say: Say) -> ChosenRelease:
 BUILDERS: Mapping[str, Builder] = {
     "rke2": build_standin,
     "k3s": build_standin,
+    "k0s": build_standin,
     "kubeadm": build_kubeadm,
     "vanilla": build_vanilla,
 }

@@ -1,6 +1,6 @@
 """Writes the folder of a stand-in release. Deterministic: the same arguments give the same bytes.
 
-Which distro it stands for is told by the version's suffix: +rke2rN, +k3sN.
+Which distro it stands for is told by the version's suffix: +rke2rN, +k3sN, +k0s.N.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from re import Pattern
 
-from mk8s.standin import k3s, rke2
+from mk8s.standin import k0s, k3s, rke2
 from mk8s.standin.rke2 import unit
 from mk8s.standin.writing import assembled, filled, write
 
@@ -32,6 +32,7 @@ class Release:
 RELEASES: Mapping[str, Release] = {
     "rke2": Release("RKE2", "v1.33.4+rke2r1", rke2.VERSION, rke2.write_release),
     "k3s": Release("K3s", "v1.33.4+k3s1", k3s.VERSION, k3s.write_release),
+    "k0s": Release("k0s", "v1.33.4+k0s.0", k0s.VERSION, k0s.write_release),
 }
 
 
@@ -61,7 +62,7 @@ def build_release(
 
 
 def distro_of(version: str) -> str:
-    """`rke2` or `k3s`. Raises ValueError for a version of none of them."""
+    """`rke2`, `k3s` or `k0s`. Raises ValueError for a version of none of them."""
     for distro, release in RELEASES.items():
         if release.version.fullmatch(version):
             return distro

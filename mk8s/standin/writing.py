@@ -32,6 +32,7 @@ PROGRAM_MODE, TEXT_MODE = 0o755, 0o644
 PARTS: Mapping[str, Sequence[str]] = {
     "rke2": ("base", "kine", "rancher", "rke2"),
     "k3s": ("base", "kine", "rancher", "k3s"),
+    "k0s": ("base", "kine", "k0s"),
 }
 """The folders that a distro's program is made of: RKE2 and K3s are one engine under two names."""
 

@@ -95,6 +95,20 @@ def test_a_stand_in_is_called_one() -> None:
     assert "not Rancher's" in text
 
 
+@pytest.mark.parametrize(("distro", "title"), [("k3s", "K3s"), ("k0s", "k0s")])
+def test_every_stand_in_is_called_what_it_is(distro: str, title: str) -> None:
+    """It behaves like the distro that the manifest names, and is not that project's."""
+    choices = ManifestChoices(distro=distro, artifacts=Path("/releases/x"), standin=True)
+    text = manifest_text(hosts(1), KEY, KNOWN, choices)
+    assert f"a stand-in: it behaves like {title}, runs no pods, and is not the {title} project's" in text
+
+
+def test_k3s_gets_its_names_in_its_config_and_k0s_takes_the_hosts() -> None:
+    """k0s has no such key, and its hosts are called what they are."""
+    assert manifest(1, ManifestChoices(distro="k3s"))["nodes"][0]["config"] == "node-name: node-1\n"
+    assert manifest(1, ManifestChoices(distro="k0s"))["nodes"][0].keys().isdisjoint({"config", "name"})
+
+
 KUBERNETES = """\
 # Written by `mk8s lab up`, which may overwrite it while this line is here.
 distro: kubeadm

@@ -75,9 +75,12 @@ def test_another_version_of_kubernetes_needs_files_of_the_user(distro: str) -> N
     )
 
 
-def test_a_stand_in_exists_in_every_version() -> None:
+@pytest.mark.parametrize(
+    ("distro", "version"), [("rke2", "v1.28.3+rke2r2"), ("k3s", "v1.28.3+k3s2"), ("k0s", "v1.28.3+k0s.0")]
+)
+def test_a_stand_in_exists_in_every_version(distro: str, version: str) -> None:
     """It is only called so."""
-    assert choose("rke2", "v1.28.3+rke2r2")[1] == [("rke2", "v1.28.3+rke2r2")]
+    assert choose(distro, version)[1] == [(distro, version)]
 
 
 def test_the_version_and_the_image_are_those_of_the_release_that_is_built() -> None:

@@ -93,10 +93,12 @@ sub fatal ($message) {
     exit 1;
 }
 
+our %ROLE_WORD;         # k0s calls a server controller, and an agent worker
+
 # The evidence: one line for each thing that happened, kept until the uninstall script removes it.
 sub event ($kind, %fields) {
     my $line = encode({
-        standin => \1, t => number(timestamp()), event => $kind, node => $NODE, role => $ROLE,
+        standin => \1, t => number(timestamp()), event => $kind, node => $NODE, role => $ROLE_WORD{$ROLE} // $ROLE,
         version => $VERSION, pid => number($$), %fields,
     });
     sysopen my $file, $LOG, O_WRONLY | O_CREAT | O_APPEND, 0600 or return;

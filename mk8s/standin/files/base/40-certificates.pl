@@ -42,6 +42,16 @@ sub client_certificate ($path, $subject) {
     new_certificate($path, $subject, $extensions, signed_by($CLIENT_CA));
 }
 
+# Certificates are made side by side by the children that answer: each in a folder of its own.
+sub kubelet_certificate ($name) {
+    local $RUN = "$RUN/work.$$";
+    make_folder($RUN, 0700);
+    client_certificate("$RUN/kubelet", "/O=system:nodes/CN=system:node:$name");
+    my %files = map { $_ => slurp("$RUN/kubelet.$_") } qw(crt key);
+    File::Path::remove_tree($RUN);
+    return \%files;
+}
+
 # Made at every start, so that new names in tls-san count.
 sub make_certificates ($config, $ip) {
     my @names = grep { length } map { split /,/ } words($config->{'tls-san'});
@@ -75,15 +85,4 @@ users:
     client-certificate-data: @{[base64($certificate)]}
     client-key-data: @{[base64($key)]}
 YAML
-}
-
-sub write_kubeconfig ($config) {
-    my $path = word($config, 'write-kubeconfig', "$ETC/$DISTRO/$DISTRO.yaml");
-    my $mode = word($config, 'write-kubeconfig-mode', '0600');
-    $path =~ m|^(.*)/| and make_folder($1);
-    my $port = $PORT == 9345 ? 6443 : $PORT;
-    my $text = kubeconfig("https://127.0.0.1:$port", map { slurp(tls($_)) }
-        "$SERVER_CA.crt", qw(client-admin.crt client-admin.key));
-    spew($path, $text, $mode =~ /^0?[0-7]{3,4}$/ ? oct $mode : 0600);
-    info("Wrote kubeconfig $path");
 }

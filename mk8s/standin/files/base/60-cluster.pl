@@ -5,6 +5,7 @@
 # its file. With an external datastore (kine) it lies there, and servers keep what they last saw of it.
 
 our $STORE = 'etcd';    # etcd, sqlite, kine
+our $NEEDS_QUORUM = 0;   # k0s: nothing is written or read without a majority of etcd's voters
 our $STATE = {};        # the newest document that this process has seen
 our $STATE_SEEN = '';
 our $LEASE_FRESH = 8;   # seconds without a heartbeat after which a server counts as away
@@ -95,23 +96,25 @@ sub ask_server ($ip, $method, $path, %more) {
     return ask($method, $ip, $PORT, $path, ca => tls("$SERVER_CA.crt"), auth => $auth, timeout => 2, %more);
 }
 
-sub password ($file = 'token') {
-    my $token = slurp("$DATA/server/$file") // return '';
-    chomp $token;
-    return (split_token($token))[0];
-}
-
 # ---- the writes
+our %MORE_WRITES;       # path -> sub ($state, $input); k0s' own
+
 sub apply_write ($path, $input) {
+    my $starts = $path eq '/v1-standin/member-started';
+    my $ungated = $starts || $path eq '/v1-standin/member';    # a new member is judged before it is voted on
+    return (503, 'etcdserver: request timed out') unless $ungated or has_quorum();
     return (400, 'no JSON') unless ref $input eq 'HASH' and ($input->{name} // '') =~ /^[a-z0-9][a-z0-9.-]*$/;
     return change_state(sub ($state) { add_member($state, $input) }) if $path eq '/v1-standin/member';
     return change_state(sub ($state) { add_node($state, $input) }) if $path eq '/v1-standin/node';
     return change_state(sub ($state) { node_is_ready($state, $input) }) if $path eq '/v1-standin/node-ready';
     return change_state(sub ($state) { delete_node($state, $input) }) if $path eq '/v1-standin/node-delete';
-    return (404, 'no such write');
+    return change_state(sub ($state) { start_member($state, $input) }) if $starts;
+    my $more = $MORE_WRITES{$path} or return (404, 'no such write');
+    return change_state(sub ($state) { $more->($state, $input) });
 }
 
 sub add_member ($state, $input) {
+    return add_voter($state, $input) if $DISTRO eq 'k0s' and !joins_as_learner();
     my $members = $state->{members};
     my $known = $members->{$input->{name}};
     if ($known) {
@@ -121,12 +124,28 @@ sub add_member ($state, $input) {
     die [400, "the datastore of this cluster is not etcd but $state->{store} (stand-in's own words)"]
         if $state->{store} ne 'etcd';
     die [409, 'etcdserver: too many learner members in cluster'] if grep { $_->{learner} } values %$members;
+    die [503, 'etcdserver: request timed out'] unless has_quorum();
     $members->{$input->{name}} = {
         id => $input->{id}, name => $input->{name}, ip => $input->{ip},
         learner => 1, order => ++$state->{joins}, since => time,
     };
     touch_lease($input->{name});
     return $state;
+}
+
+sub start_member ($state, $input) {
+    my $member = $state->{members}{$input->{name}} or die [404, 'etcdserver: member not found'];
+    $member->{started} ||= time;
+    touch_lease($input->{name});
+    return $state;
+}
+
+# Voters that run, by what this process has heard.
+sub has_quorum () {
+    return 1 unless $NEEDS_QUORUM and $STORE eq 'etcd';
+    my @voters = grep { !$_->{learner} } members();
+    my @alive = grep { $_->{started} and $_->{name} eq $NODE || (lease_age($_->{name}) // 99) <= $LEASE_FRESH } @voters;
+    return 2 * @alive > @voters;
 }
 
 sub check_password ($state, $input) {
@@ -159,12 +178,12 @@ sub node_is_ready ($state, $input) {
     return 'ok';
 }
 
-# As in the real engine, a server's member leaves with its node.
+# As in Rancher's engine, a server's member leaves with its node.
 sub delete_node ($state, $input) {
     my $name = $input->{name};
     delete $state->{nodes}{$name} or die [404, 'node not found'];
     delete $state->{passwords}{$name};
-    delete $state->{members}{$name};
+    delete $state->{members}{$name} unless $DISTRO eq 'k0s';
     return 'ok';
 }
 

@@ -63,7 +63,7 @@ sub serve ($listener) {
     $SIG{TERM} = 'DEFAULT';
     $SIG{PIPE} = 'IGNORE';
     close $_->[0] for values %LISTEN;
-    (my $peer = $client->peerhost // '') =~ s/^::ffff://;
+    (my $peer = $client->can('peerhost') ? $client->peerhost // '' : '') =~ s/^::ffff://;
     $serve->($client, sub ($request) { $request->{peer} = $peer; return $answer->($request) });
     POSIX::_exit(0);
 }

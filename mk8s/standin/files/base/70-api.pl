@@ -1,6 +1,6 @@
 # ---- the API server on 6443 -----------------------------------------------------------------------
 
-sub is_ready () { return -e "$RUN/ready" }
+sub is_ready () { return -e "$RUN/ready" && has_quorum() }
 
 sub status_of ($code, $reason, $message) {
     my $body = encode({
@@ -12,15 +12,16 @@ sub status_of ($code, $reason, $message) {
 
 sub api ($request) {
     my ($method, $path) = @$request{qw(method path)};
-    $path =~ s/\?.*//;
+    my $verbose = $path =~ s/\?(.*)// && $1 =~ /verbose/;
     return status_of(401, 'Unauthorized', 'Unauthorized') unless length $request->{client};
     return not_ready($path) if $STORE eq 'kine' and datastore_is_away();
-    return is_ready() || $path eq '/livez' ? (200, 'ok') : not_ready($path) if $path =~ m{^/(?:readyz|livez|healthz)$};
+    return is_ready() || $path eq '/livez' ? is_well($path, $verbose) : not_ready($path) if $path =~ m{^/(?:readyz|livez|healthz)$};
     return version_answer() if $path eq '/version';
     if (my $node = kubelet_of($request->{client})) {
         my $own = $method eq 'GET' && $path eq "/api/v1/nodes/$node";
         return forbidden($method, $path, $node) unless $own;
     }
+    return status_of(500, 'InternalError', 'etcdserver: request timed out') unless has_quorum();
     return node_list() if $path eq '/api/v1/nodes' and $method eq 'GET';
     return one_node($method, $1) if $path =~ m{^/api/v1/nodes/([a-z0-9.-]+)$};
     return status_of(404, 'NotFound', 'the server could not find the requested resource');
@@ -33,6 +34,10 @@ sub forbidden ($method, $path, $node) {
     my $verb = {GET => 'get', DELETE => 'delete'}->{$method} // lc $method;
     return status_of(403, 'Forbidden', qq(nodes is forbidden: User "system:node:$node" cannot $verb resource "nodes" )
         . 'in API group "" at the cluster scope: node can only read its own Node object');
+}
+
+sub is_well ($path, $verbose) {
+    return (200, $verbose ? "[+]ping ok\n[+]log ok\n[+]etcd ok\n@{[substr $path, 1]} check passed\n" : 'ok');
 }
 
 sub not_ready ($path) {
@@ -96,7 +101,7 @@ sub taint_of ($text) {
 sub labels_of ($node) {
     my %labels = (
         'kubernetes.io/hostname' => $node->{name}, 'kubernetes.io/arch' => $node->{arch}, 'kubernetes.io/os' => 'linux',
-        'node.kubernetes.io/instance-type' => $DISTRO,
+        $DISTRO eq 'k0s' ? () : ('node.kubernetes.io/instance-type' => $DISTRO),
     );
     for my $role (words($node->{roles})) {
         next if $role eq 'etcd' and state_now()->{store} ne 'etcd';
@@ -116,7 +121,7 @@ sub conditions_of ($node) {
         type => 'Ready', status => $status, reason => $reason, message => $message,
         lastHeartbeatTime => $heard, lastTransitionTime => iso($node->{ready} || $node->{created}),
     };
-    my $member = state_now()->{store} eq 'etcd' ? member($node->{name}) : undef;
+    my $member = $DISTRO ne 'k0s' && state_now()->{store} eq 'etcd' ? member($node->{name}) : undef;
     push @conditions, {
         type => 'EtcdIsVoter', status => $member->{learner} ? 'False' : 'True', lastHeartbeatTime => $heard,
         lastTransitionTime => iso($node->{created}),

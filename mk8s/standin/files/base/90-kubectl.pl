@@ -17,6 +17,7 @@ sub kubectl (@arguments) {
     my $body = fetch($access, GET => '/api/v1/nodes' . (defined $name ? "/$name" : ''));
     my $output = $options->{output} // $options->{o} // '';
     return print pretty(decode($body)), "\n" if $output eq 'json';
+    return print go_template($1, decode($body)) if $output =~ /^go-template=(.*)$/s;
     return print_nodes($output, defined $name ? decode($body) : @{decode($body)->{items}});
 }
 
@@ -25,7 +26,7 @@ sub kubectl_words (@arguments) {
     while (@arguments) {
         my $word = shift @arguments;
         if ($word =~ /^--?([\w-]+)=(.*)$/s) { $options{$1} = $2 }
-        elsif ($word =~ /^-o(\w+)$/) { $options{o} = $1 }
+        elsif ($word =~ /^-o([\w-].*)$/s) { $options{o} = $1 }
         elsif ($word =~ /^--?([\w-]+)$/) { $options{$1} = $KUBECTL_TAKES{$1} ? shift @arguments : 1 }
         else { push @words, $word }
     }

@@ -1,5 +1,11 @@
 # ---- what the supervisor's port answers ---------------------------------------------------------------------
 
+sub password ($file = 'token') {
+    my $token = slurp("$DATA/server/$file") // return '';
+    chomp $token;
+    return (split_token($token))[0];
+}
+
 sub user_of ($request) {
     my ($kind, $encoded) = split ' ', $request->{headers}{authorization} // '';
     return ('', '') unless ($kind // '') eq 'Basic';
@@ -59,12 +65,7 @@ sub write_for_node ($request) {
     my ($status, $body) = cluster_write($request->{path}, $request->{body}, $forwarded);
     return ($status, $body) if $status != 200 or $forwarded or $request->{path} ne '/v1-standin/node';
     my $answer = decode($body);
-    my $name = decode($request->{body})->{name};
-    $RUN .= "/work.$$";    # certificates are made side by side
-    make_folder($RUN, 0700);
-    client_certificate("$RUN/kubelet", "/O=system:nodes/CN=system:node:$name");
-    $answer->{kubelet} = {map { $_ => slurp("$RUN/kubelet.$_") } qw(crt key)};
-    File::Path::remove_tree($RUN);
+    $answer->{kubelet} = kubelet_certificate(decode($request->{body})->{name});
     return (200, encode($answer), 'application/json');
 }
 

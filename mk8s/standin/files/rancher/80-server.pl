@@ -319,3 +319,14 @@ sub live ($me, $report) {
     }
     pump(3600) while 1;
 }
+
+sub write_kubeconfig ($config) {
+    my $path = word($config, 'write-kubeconfig', "$ETC/$DISTRO/$DISTRO.yaml");
+    my $mode = word($config, 'write-kubeconfig-mode', '0600');
+    $path =~ m|^(.*)/| and make_folder($1);
+    my $port = $PORT == 9345 ? 6443 : $PORT;
+    my $text = kubeconfig("https://127.0.0.1:$port", map { slurp(tls($_)) }
+        "$SERVER_CA.crt", qw(client-admin.crt client-admin.key));
+    spew($path, $text, $mode =~ /^0?[0-7]{3,4}$/ ? oct $mode : 0600);
+    info("Wrote kubeconfig $path");
+}
