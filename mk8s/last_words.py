@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from mk8s.secret_forms import HIDDEN, without_secrets
 
-__all__ = ["MARK", "SERIOUS", "SYSTEMD", "as_evidence", "plain_words", "useful_lines"]
+__all__ = ["FATAL", "MARK", "SERIOUS", "SYSTEMD", "as_evidence", "plain_words", "useful_lines"]
 
 LINES = 8
 LONGEST = 1500  # characters of all lines together
@@ -34,6 +34,9 @@ SERIOUS = re.compile(
     r'^[FE]\d{4} |"level":"(fatal|error|panic)"|level=(fatal|error|panic)|^(FATA|ERRO|PANI)\b'
     r"|\b(fatal|panic|error): ",
     re.IGNORECASE,
+)
+FATAL = re.compile(
+    r'^F\d{4} |"level":"(fatal|panic)"|level=(fatal|panic)|^(FATA|PANI)\b|^(panic|fatal): ', re.I
 )
 CALM = re.compile(r'^I\d{4} |"level":"(info|debug)"|level=(info|debug|trace)|^(INFO|DEBU|TRAC)\b')
 

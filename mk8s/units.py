@@ -16,10 +16,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from mk8s.last_words import SERIOUS, SYSTEMD, as_evidence, plain_words, useful_lines
+from mk8s.last_words import FATAL, SERIOUS, SYSTEMD, as_evidence, plain_words, useful_lines
 from mk8s.problems import Catalogue, Finding
 from mk8s.steps import Judge, Verdict
 from transports.base import Command, Outcome
@@ -208,13 +209,18 @@ class UnitView:
         if self.is_active:
             return None
         finding = catalogue.find("\n".join(self.journal))
-        if finding and (finding.problem.final or self.keeps_failing):
+        if finding and (finding.problem.final or (self.keeps_failing and not self._said_worse(finding))):
             return self._known(finding)
         if self.keeps_failing:
             reason = f"the unit keeps failing, {self.words}: {self.last_words}{self.evidence(self.last_line)}"
             remedy = "read `journalctl -u` of the unit on the host"
             return Verdict(False, reason, ("unit.failed", "unit"), remedy)
         return None
+
+    def _said_worse(self, finding: Finding) -> bool:
+        """Whether unknown last words of the unit came after a trouble that may pass: they are the reason."""
+        since = takewhile(lambda line: line.strip() != finding.line, reversed(self.journal))
+        return not FATAL.search(finding.line) and any(FATAL.search(line.strip()) for line in since)
 
     def _known(self, finding: Finding) -> Verdict:
         """Never, or not now: what was recognised, and what else the unit said."""

@@ -218,6 +218,18 @@ def test_a_unit_that_fails_for_an_unknown_reason_gives_its_last_words() -> None:
     assert verdict.reason == f"the unit keeps failing, failed (x): panic: two{MARK}one{MARK}three"
 
 
+def test_an_unknown_last_word_after_a_trouble_that_may_pass_is_the_reason() -> None:
+    """A refused connection is said at every start; what ended the program comes after it."""
+    passing = "curl: (7) Failed to connect to 10.0.0.11 port 6443"
+
+    later = is_active(KNOWN)(said("failed", passing, "panic: of its own"))
+    before = is_active(KNOWN)(said("failed", "panic: of its own", passing))
+
+    assert later.lineage == ("unit.failed", "unit")
+    assert "panic: of its own" in later.reason.split(MARK)[0]
+    assert before.lineage == ("connection.server", "connection")
+
+
 def test_an_answer_that_no_waiting_mends_ends_the_wait() -> None:
     """And one that may change by itself does not."""
     asked = replace(said("active"), status=1)
