@@ -10,33 +10,66 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from mk8s.cluster import Cluster, Node
+from mk8s.cluster import Cluster
 from mk8s.distros import bare
-from mk8s.distros.base import ArtifactItem, Origin
+from mk8s.distros.base import ArtifactItem, Origin, Situation
+from mk8s.distros.common import packages
+from mk8s.distros.k3s.engine import K3S
 from mk8s.distros.k3s.versions import ZST_IMAGES, release_of
+from mk8s.distros.rancher.files import manifest_items
+from mk8s.distros.rancher.images import Archive, archive_of, staging_dir
+from transports.base import File
 
-__all__ = ["artifact_items"]
+__all__ = ["archives", "artifact_items", "staged"]
 
 RELEASES = "https://github.com/k3s-io/k3s/releases/download"
 INSTALLER = "https://get.k3s.io"  # install.sh of the repository: of no version, and no hash is published
 PROGRAM = {"amd64": "k3s", "arm64": "k3s-arm64"}  # amd64's has no suffix
-DATA_DIR = "/var/lib/rancher/k3s"
 OWN_NAME = re.compile(r"k3s-airgap-images-(amd64|arm64)\.tar(\.gz|\.zst)?")
 
 
 def artifact_items(cluster: Cluster) -> list[ArtifactItem]:
     """Every file for every architecture in the cluster, in the order in which it is used."""
+    added = bare.added_images(cluster, K3S.images_dir(cluster.primary))
+    return [
+        *(_renamed(cluster, item) for item in [*_release(cluster), *added]),
+        *manifest_items(K3S, cluster),
+        *packages.items(cluster),
+    ]
+
+
+def _release(cluster: Cluster) -> list[ArtifactItem]:
+    """The release's own; nothing where it is on the nodes already."""
+    if cluster.artifacts_mode == "preinstalled":
+        return []
     items = [item for arch in bare.architectures(cluster) for item in _items(cluster, arch)]
     if cluster.install_method == "script":
-        place = Origin(INSTALLER, destination="/var/lib/mk8s/artifacts/install.sh")
+        place = Origin(INSTALLER, destination=str(staging_dir(cluster) / "install.sh"))
         items.append(bare.item("installScript", "install.sh", "K3s' own installer", place))
-    added = bare.added_images(cluster, _images_dir(cluster.primary))
-    return [_renamed(cluster, item) for item in [*items, *added]]
+    return items
+
+
+def staged(s: Situation, part: str) -> tuple[File, PurePosixPath] | None:
+    """A part's local file and its staged place, which has K3s' own name whatever the file is called."""
+    script = part == "installScript"
+    file = s.release.get(part if script else bare.id_of(s.cluster, part, s.node.arch))
+    name = "install.sh" if script else PROGRAM[s.node.arch]
+    return (file, staging_dir(s.cluster) / name) if file else None
+
+
+def archives(s: Situation) -> list[Archive]:
+    """The archives of images for this node: the release's, then those that the manifest adds."""
+    found = [
+        s.release[item.id]
+        for item in artifact_items(s.cluster)
+        if item.id.startswith("images") and item.id in s.release and item.origin.arch in ("", s.node.arch)
+    ]
+    return [archive_of(K3S, s, file) for file in found]
 
 
 def _items(cluster: Cluster, arch: str) -> list[ArtifactItem]:
     hashes, program, images = f"sha256sum-{arch}.txt", PROGRAM[arch], _images_name(cluster, arch)
-    listed, folder = bare.published(RELEASES, cluster, hashes), _images_dir(cluster.primary)
+    listed, folder = bare.published(RELEASES, cluster, hashes), K3S.images_dir(cluster.primary)
     return [
         bare.item(
             bare.id_of(cluster, "checksums", arch),
@@ -73,11 +106,6 @@ def _items(cluster: Cluster, arch: str) -> list[ArtifactItem]:
 def _images_name(cluster: Cluster, arch: str) -> str:
     suffix = "tar.zst" if release_of(cluster.version).minor >= ZST_IMAGES else "tar"
     return f"k3s-airgap-images-{arch}.{suffix}"
-
-
-def _images_dir(node: Node) -> PurePosixPath:
-    """Where the engine looks for archives of images when it starts."""
-    return PurePosixPath(str(node.config.get("data-dir") or DATA_DIR)) / "agent" / "images"
 
 
 def _renamed(cluster: Cluster, item: ArtifactItem) -> ArtifactItem:

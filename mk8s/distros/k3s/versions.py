@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from mk8s.distros.releases import NEWEST, Release, read_release
+from mk8s.distros.releases import NEWEST, Release, Since, read_release
 
-__all__ = ["ZST_IMAGES", "parse_version", "release_of"]
+__all__ = ["SQLITE_CONVERTS", "ZST_IMAGES", "parse_version", "release_of"]
 
 VERSION = re.compile(r"v1\.(?P<minor>\d+)\.(?P<patch>\d+)(-rc\d+)?\+k3s\d+")
 
 ZST_IMAGES = 29
 """K3s' docs fetch .tar.zst of v1.29.1; which release first had it is not known. All have .tar."""
+SQLITE_CONVERTS: Since = {22: 2}  # a server with SQLite becomes one with etcd by `cluster-init`
 
 
 def parse_version(text: str) -> Release | None:

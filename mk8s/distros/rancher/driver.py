@@ -1,7 +1,8 @@
-"""The parts of this package put together as one `Distro`."""
+"""The common part of both drivers: everything but which files there are and how they are installed."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -9,44 +10,63 @@ from typing import TYPE_CHECKING, Any
 from machines.errors import ActionError
 from mk8s.artifacts.checksums import read_checksums
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import (
-    ArtifactItem,
-    Condition,
-    Distro,
-    Lookup,
-    Question,
-    Requirements,
-    Situation,
-    Tools,
-)
-from mk8s.distros.rke2 import kubeconfig, requirements, steps
-from mk8s.distros.rke2.artifacts import artifact_items
-from mk8s.distros.rke2.commands import kubeconfig_of
-from mk8s.distros.rke2.faults import find_faults
-from mk8s.distros.rke2.tokens import needs_token, secrets_in, user_token
+from mk8s.distros.base import ArtifactItem, Condition, Lookup, Question, Requirements, Situation, Tools
+from mk8s.distros.common import packages
+from mk8s.distros.rancher import files, images, kubeconfig, requirements, steps
+from mk8s.distros.rancher.engine import Engine
+from mk8s.distros.rancher.images import Archive
+from mk8s.distros.rancher.roles import api_server, uses_datastore
+from mk8s.distros.rancher.tokens import needs_token, secrets_in, user_token
 from mk8s.needs import Need
 from mk8s.problems import load_catalogue
 from mk8s.steps import Step
-from transports.base import Command, Outcome
+from transports.base import Command, File, Outcome
 
 if TYPE_CHECKING:
     from transports.simulated import SimulatedHost, SimulatedNetwork
 
-__all__ = ["DISTRO", "Rke2"]
+__all__ = ["Rancher"]
+
+TOGETHER = 100  # servers that may join at once where there is no etcd of the cluster's own
 
 
-class Rke2:
-    """Rancher's RKE2 from local release files. See `Distro` for what each method promises."""
+class Rancher(ABC):
+    """RKE2 or K3s from local release files. See `Distro` for what each method promises.
+
+    A driver gives the `engine` and the abstract methods; it may add to `refresh` and `tools`.
+    """
+
+    engine: Engine
+
+    @abstractmethod
+    def faults(self, cluster: Cluster) -> list[str]: ...
+
+    @abstractmethod
+    def artifacts(self, cluster: Cluster) -> list[ArtifactItem]: ...
+
+    @abstractmethod
+    def parts(self, s: Situation) -> list[tuple[File, PurePosixPath]]:
+        """The files of the release that this node installs from, and where each is staged; no images."""
+
+    @abstractmethod
+    def archives(self, s: Situation) -> list[Archive]:
+        """The archives of images of this node."""
+
+    @abstractmethod
+    def install(self, s: Situation) -> list[Step]:
+        """Programs and units. Nothing is started."""
+
+    @abstractmethod
+    def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None: ...
+
+    def prepare(self, s: Situation) -> list[Step]:
+        """What else the engine wants of the host, after it is installed."""
+        del s
+        return []
 
     @property
     def name(self) -> str:
-        return "rke2"
-
-    def faults(self, cluster: Cluster) -> list[str]:
-        return find_faults(cluster)
-
-    def artifacts(self, cluster: Cluster) -> list[ArtifactItem]:
-        return artifact_items(cluster)
+        return self.engine.name
 
     def checksums(self, text: str) -> dict[str, str]:
         return read_checksums(text)
@@ -58,74 +78,73 @@ class Rke2:
         return user_token(cluster)
 
     def needs(self, cluster: Cluster) -> list[Need]:
-        del cluster  # RKE2 makes its own keys
+        del cluster  # the engine makes its own keys
         return []
 
     def pacing(self, cluster: Cluster) -> Mapping[str, int]:
-        del cluster
-        return {}
+        """One learner at a time is etcd's rule; a datastore has none once the first server is ready."""
+        return {"etcd-joins": TOGETHER} if uses_datastore(cluster) else {}
 
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:
-        return requirements.requirements(node, cluster)
+        return requirements.requirements(self.engine, node, cluster)
 
     def lookups(self, s: Situation) -> list[Lookup]:
         del s
         return []
 
     def refresh(self, s: Situation) -> list[Step]:
-        del s  # its nodes find each other through the API
+        del s  # nodes find each other through the API
         return []
 
     def tools(self, node: Node, cluster: Cluster) -> Tools:
-        return requirements.tools(node, cluster)
+        return requirements.tools(self.engine, node, cluster)
 
     def conditions(self, situations: Sequence[Situation]) -> list[Condition]:
-        return requirements.conditions(situations)
+        return requirements.conditions(self.engine, situations)
 
     def stage(self, s: Situation) -> list[Step]:
-        return steps.stage(s)
+        return steps.stage(s, self.parts(s), self.archives(s))
 
     def bootstrap(self, s: Situation) -> list[Step]:
-        return steps.bootstrap(s)
+        return [
+            *packages.install(s),
+            *self.install(s),
+            *images.place(self.engine, s, self.archives(s)),
+            *files.place_manifests(self.engine, s),
+            *self.prepare(s),
+            *files.settings(self.engine, s),
+            steps.enable(self.engine, s.node),
+        ]
 
     def start(self, s: Situation) -> list[Step]:
-        return steps.start(s)
+        return steps.start(self.engine, s)
 
     def join(self, s: Situation) -> list[Step]:
-        return steps.join(s)
+        return steps.join(self.engine, s)
 
     def verify(self, s: Situation) -> list[Step]:
-        return steps.verify(s)
+        return steps.verify(self.engine, s)
 
     def has_joined(self, s: Situation) -> list[Question]:
-        return steps.has_joined(s)
+        return steps.has_joined(self.engine, s)
 
     def is_healthy(self, s: Situation) -> list[Question]:
-        return steps.is_healthy(s)
+        return steps.is_healthy(self.engine, s)
 
     def stop_unit(self, s: Situation) -> list[Step]:
-        return steps.stop_unit(s)
+        return steps.stop_unit(self.engine, s)
 
     def classify(self, outcome: Outcome, command: Command) -> ActionError | None:
         """A known problem in the command's words. What it printed on purpose is not searched."""
-        del command  # every command of this driver speaks of its troubles on stderr
-        finding = load_catalogue("rke2").find(outcome.stderr.decode("utf-8", "replace"))
+        del command  # every command of these drivers speaks of its troubles on stderr
+        finding = load_catalogue(self.engine.name).find(outcome.stderr.decode("utf-8", "replace"))
         return finding.as_error() if finding else None
 
     def kubeconfig(self, cluster: Cluster) -> PurePosixPath:
-        return kubeconfig_of(cluster.primary)
+        return self.engine.kubeconfig(api_server(cluster) or cluster.primary)
 
     def rewrite_kubeconfig(self, text: str, cluster: Cluster) -> str:
-        return kubeconfig.rewrite(text, cluster)
+        return kubeconfig.rewrite(self.engine, text, cluster)
 
     def secrets_in(self, config: Mapping[str, Any]) -> list[str]:
         return secrets_in(config)
-
-    def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
-        # Imported here: the model is only for simulation, and a real run starts without it.
-        from mk8s.distros.rke2.model import teach
-
-        teach(host, network, cluster)
-
-
-DISTRO: Distro = Rke2()

@@ -1,133 +1,32 @@
-"""config.yaml: what the user wrote, word for word, and the few keys that mk8s adds where they are absent.
+"""Keys added to a YAML text, with everything else in it kept word for word. Pure.
 
 Laws:
 
 1. No key, comment or order of the user's is ever lost: keys are only added, and the result is parsed
    again to prove it.
-2. Nothing is added that the user gave, in any spelling that RKE2 reads as the same setting.
+2. What cannot be added without touching the rest is refused.
 
-Begin reading at `render_config`.
+Begin reading at `merge`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
-from typing import Any, TypeAlias
 
 import yaml
 
-from mk8s.cluster import Cluster, Node
-from mk8s.registries import Given, engine
+from mk8s.distros.rancher.engine import Addition
 
-__all__ = [
-    "ConfigTextError",
-    "data_dir",
-    "host_in_url",
-    "is_true",
-    "join_token",
-    "merge",
-    "render_config",
-    "server_url",
-    "servers_of",
-    "top_level_keys",
-    "words",
-]
+__all__ = ["ConfigTextError", "merge", "top_level_keys"]
 
-Addition: TypeAlias = tuple[str, str | tuple[str, ...]]
-
-SUPERVISOR_PORT = 9345  # fixed in RKE2
-DATA_DIR = "/var/lib/rancher/rke2"
 NOTE = "# added by mk8s"
 
 
 class ConfigTextError(ValueError):
     """The text of a config is not something that keys can be added to. Says why, in words for the user."""
-
-
-def render_config(cluster: Cluster, node: Node, token: str) -> bytes:
-    """The node's /etc/rancher/rke2/config.yaml. Holds secrets.
-
-    Raises ConfigTextError; `faults` finds the same before any node is touched.
-    """
-    text = node.config_text if node.config_text.strip() else _dump(node.config)
-    present = top_level_keys(text)
-    wanted = _additions(cluster, node, token)
-    return merge(text, tuple((key, value) for key, value in wanted if not _given(key, present))).encode()
-
-
-def _additions(cluster: Cluster, node: Node, token: str) -> list[Addition]:
-    additions: list[Addition] = []
-    if node.role != "primary":
-        additions.append(("server", server_url(cluster)))
-    wanted = join_token(cluster, node, token)
-    if wanted:
-        additions.append(("token", wanted))
-    if node.is_server and cluster.endpoint:
-        additions.append(("tls-san", (cluster.endpoint,)))
-    if cluster.registries:
-        additions += engine.settings(
-            Given(cluster.registries), cluster.version, server=node.is_server
-        ).items()
-    return additions
-
-
-def _given(key: str, present: Iterable[str]) -> bool:
-    """A list key ending in ``+`` appends in RKE2, and ``token-file`` stands for ``token``."""
-    spellings = {key, f"{key}+", f"{key}-file"}
-    return any(name in spellings for name in present)
-
-
-def join_token(cluster: Cluster, node: Node, token: str) -> str:
-    """What this node joins with: agents use the servers' ``agent-token`` where the user set one."""
-    if node.is_server:
-        return token
-    given = (
-        str(server.config["agent-token"])
-        for server in servers_of(cluster)
-        if server.config.get("agent-token")
-    )
-    return next(given, token)
-
-
-def servers_of(cluster: Cluster) -> tuple[Node, ...]:
-    """All servers. They stand first among the nodes, so thousands of agents cost nothing here."""
-    return tuple(takewhile(lambda node: node.is_server, cluster.nodes))
-
-
-def server_url(cluster: Cluster) -> str:
-    """Where other nodes register."""
-    return f"https://{host_in_url(cluster.endpoint or cluster.primary.address)}:{SUPERVISOR_PORT}"
-
-
-def host_in_url(address: str) -> str:
-    """An address as it stands in a URL: IPv6 in brackets."""
-    return f"[{address}]" if ":" in address and not address.startswith("[") else address
-
-
-def data_dir(node: Node) -> str:
-    """Where RKE2 keeps its data on this node."""
-    return str(node.config.get("data-dir") or DATA_DIR).rstrip("/") or "/"
-
-
-def words(value: Any) -> list[str]:
-    """A setting that RKE2 reads as a list: a YAML list, or words with commas between them."""
-    given = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
-    return [word.strip() for item in given for word in str(item).split(",") if word.strip()]
-
-
-def is_true(value: Any) -> bool:
-    """A setting that RKE2 reads as a switch."""
-    return str(value).strip().lower() in {"true", "t", "1"}
-
-
-def _dump(config: Mapping[str, Any]) -> str:
-    if not config:
-        return ""
-    return yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True, width=1 << 20)
 
 
 @lru_cache(maxsize=1024)
@@ -137,7 +36,7 @@ def top_level_keys(text: str) -> tuple[str, ...]:
     keys = [str(key.value) for key, _ in root.value] if root else []
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
-        raise ConfigTextError(f"{', '.join(twice)} given twice; RKE2 would keep only one of them")
+        raise ConfigTextError(f"{', '.join(twice)} given twice; only one of them would be kept")
     return tuple(keys)
 
 
@@ -218,7 +117,7 @@ def _join(before: str, lines: str) -> str:
     return before + lines if not before or before.endswith("\n") else f"{before}\n{lines}"
 
 
-def _quoted(value: str | tuple[str, ...]) -> str:
+def _quoted(value: str | bool | tuple[str, ...]) -> str:
     """JSON strings are YAML's double-quoted ones, whatever stands in them."""
     return json.dumps(value, ensure_ascii=False)
 

@@ -1,7 +1,7 @@
-"""RKE2 for simulated hosts: a model of each command that the driver sends, and of its two services.
+"""The engine for simulated hosts: a model of each common command, and of its two services.
 
 The commands' effects are on the host's disk and services; what the hosts are together is in `world`.
-A test compares the operations in `commands` with HANDLED, so no command is without a model.
+Each driver adds models of its own commands; a test compares them with what the driver can send.
 
 Begin reading at `teach`.
 """
@@ -9,16 +9,16 @@ Begin reading at `teach`.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
-import anyio
-
 from mk8s import unit_models
 from mk8s.cluster import Cluster
-from mk8s.distros.rke2.world import AGENT_UNIT, SERVER_UNIT, World
+from mk8s.distros.common import model as common
+from mk8s.distros.rancher.engine import Engine
+from mk8s.distros.rancher.world import World
 from mk8s.modelled import hash_is, not_what_was_sent
 from transports.base import Command, Outcome
 from transports.simulated import (
@@ -29,15 +29,26 @@ from transports.simulated import (
     SimulatedNetwork,
 )
 
-__all__ = ["HANDLED", "World", "teach", "world_of"]
+__all__ = [
+    "HANDLED",
+    "NO",
+    "UNPACKING",
+    "YES",
+    "Answer",
+    "World",
+    "hash_matches",
+    "is_recorded",
+    "record",
+    "teach",
+    "world_of",
+]
 
 Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Awaitable[Outcome]]
 
 HASHING = 500_000_000.0  # bytes per second
 UNPACKING = 4.0  # seconds for the bundle
-RESTART_AFTER = 5.0  # seconds, RestartSec in RKE2's units
+RESTART_AFTER = 5.0  # seconds, RestartSec in the units
 YES, NO = Outcome(status=0), Outcome(status=1)
-PROGRAMS = ("rke2", "rke2-killall.sh", "rke2-uninstall.sh")
 NO_API = b"The connection to the server 127.0.0.1:6443 was refused - did you specify the right host?\n"
 
 _worlds: WeakKeyDictionary[SimulatedNetwork, _Taught] = WeakKeyDictionary()
@@ -46,20 +57,33 @@ _worlds: WeakKeyDictionary[SimulatedNetwork, _Taught] = WeakKeyDictionary()
 class _Taught:
     """One network's world, and its handlers: one library that all its hosts share."""
 
-    def __init__(self, network: SimulatedNetwork, cluster: Cluster) -> None:
-        self.world = World(network, cluster)
-        self.handlers = {name: _handler(self.world, answer) for name, answer in HANDLED.items()}
+    def __init__(
+        self, engine: Engine, network: SimulatedNetwork, cluster: Cluster, own: Mapping[str, Answer]
+    ) -> None:
+        self.world = World(network, cluster, engine)
+        answers = {f"{engine.name}.{name}": answer for name, answer in {**HANDLED, **own}.items()}
+        self.handlers = {name: _handler(self.world, answer) for name, answer in answers.items()}
         self.services = {
-            SERVER_UNIT: ServiceModel(self.world.server_life, RESTART_AFTER, self.world.server_gone),
-            AGENT_UNIT: ServiceModel(self.world.agent_life, RESTART_AFTER),
+            engine.server_unit: ServiceModel(self.world.server_life, RESTART_AFTER, self.world.server_gone),
+            engine.agent_unit: ServiceModel(self.world.agent_life, RESTART_AFTER),
         }
 
 
-def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
-    """Let this host understand the driver's commands and run its services as RKE2 does."""
+def teach(
+    engine: Engine,
+    own: Mapping[str, Answer],
+    host: SimulatedHost,
+    network: SimulatedNetwork,
+    cluster: Cluster,
+) -> None:
+    """Let this host understand the driver's commands and run its services as the engine does.
+
+    `own`: models of the driver's own commands, by the operation without the engine's name.
+    """
     taught = _worlds.get(network)
     if taught is None:
-        taught = _worlds[network] = _Taught(network, cluster)
+        taught = _worlds[network] = _Taught(engine, network, cluster, own)
+    common.teach(host)
     host.use(taught.handlers)
     host.service_models.update(taught.services)
 
@@ -82,18 +106,18 @@ def _handler(world: World, answer: Answer) -> Handler:
 # Files
 
 
-async def _hash_is(host: SimulatedHost, path: PurePosixPath, digest: str) -> bool:
+async def hash_matches(host: SimulatedHost, path: PurePosixPath, digest: str) -> bool:
     return await hash_is(host, path, digest, HASHING)
 
 
 async def _has_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     target, digest = command.args
-    return YES if await _hash_is(host, PurePosixPath(target), digest) else NO
+    return YES if await hash_matches(host, PurePosixPath(target), digest) else NO
 
 
 async def _place_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     staged, target = map(PurePosixPath, command.args[:2])
-    if not await _hash_is(host, staged, command.args[2]):
+    if not await hash_matches(host, staged, command.args[2]):
         return not_what_was_sent(staged)
     file = host.files[staged]
     host.disk.make_folder(target.parent)
@@ -113,64 +137,32 @@ async def _has_cache(_world: World, host: SimulatedHost, command: Command) -> Ou
     return YES if PurePosixPath(command.args[0]) in host.files else NO
 
 
-# Installing
+# What is installed
 
 
-async def _unpack(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    bundle, digest, prefix, units, record = command.args
-    if not await _hash_is(host, PurePosixPath(bundle), digest):
-        return not_what_was_sent(PurePosixPath(bundle))
-    await anyio.sleep(UNPACKING)
-    _install(host, digest, *map(PurePosixPath, (prefix, units, record)))
-    return YES
+def record(host: SimulatedHost, path: PurePosixPath, files: Iterable[PurePosixPath]) -> None:
+    """Note the hashes of what is installed."""
+    host.disk.make_folder(path.parent)
+    host.disk.write(path, "".join(f"{host.files[file].sha256}  {file}\n" for file in files).encode())
 
 
-async def _install_script(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    folder, _kind, prefix, units, record, *hashes = command.args
-    digests = dict(zip(hashes[::2], hashes[1::2], strict=True))
-    for name, digest in digests.items():
-        if not await _hash_is(host, PurePosixPath(folder) / name, digest):
-            return not_what_was_sent(PurePosixPath(folder) / name)
-    await anyio.sleep(UNPACKING)
-    _install(host, " ".join(digests.values()), *map(PurePosixPath, (prefix, units, record)))
-    return YES
-
-
-def _install(
-    host: SimulatedHost, release: str, prefix: PurePosixPath, units: PurePosixPath, record: PurePosixPath
-) -> None:
-    files = [prefix / "bin" / name for name in PROGRAMS] + [units / SERVER_UNIT, units / AGENT_UNIT]
-    for path in [*files, prefix / "share/rke2/rke2-cis-sysctl.conf"]:
-        host.disk.make_folder(path.parent)
-        host.disk.write(path, f"{path.name} {release}".encode(), mode=0o755)
-    host.daemon_reload()
-    host.disk.make_folder(record.parent)
-    host.disk.write(record, "".join(f"{host.files[path].sha256}  {path}\n" for path in files).encode())
+async def is_recorded(host: SimulatedHost, path: PurePosixPath) -> bool:
+    """Whether all that was noted is there, unchanged."""
+    if path not in host.files:
+        return False
+    lines = (line.split("  ", 1) for line in host.disk.read(path).decode().splitlines())
+    return all([await hash_matches(host, PurePosixPath(file), digest) for digest, file in lines])
 
 
 async def _has_install(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    record = PurePosixPath(command.args[0])
-    if record not in host.files:
-        return NO
-    lines = (line.split("  ", 1) for line in host.disk.read(record).decode().splitlines())
-    return YES if all([await _hash_is(host, PurePosixPath(path), digest) for digest, path in lines]) else NO
+    return YES if await is_recorded(host, PurePosixPath(command.args[0])) else NO
 
 
-CIS = PurePosixPath("/etc/sysctl.d/60-rke2-cis.conf")
-
-
-async def _prepare_cis(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    source = PurePosixPath(command.args[0]) / "share/rke2/rke2-cis-sysctl.conf"
-    host.disk.write(CIS, host.disk.read(source))
-    return YES
-
-
-async def _is_cis_prepared(_world: World, host: SimulatedHost, _command: Command) -> Outcome:
-    return YES if CIS in host.files else NO
-
-
-async def _nm_cloud_setup(_world: World, _host: SimulatedHost, _command: Command) -> Outcome:
-    return Outcome(status=0, stdout=b"")
+async def _version(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    """A program that mk8s did not bring has the version that the manifest hopes for."""
+    found = any(PurePosixPath(path) in host.files for path in command.args)
+    words = f"{world.engine.name} version {world.cluster.version} (simulated)" if found else "absent"
+    return Outcome(status=0, stdout=f"{words}\n".encode())
 
 
 # Units
@@ -201,19 +193,28 @@ async def _ping(world: World, host: SimulatedHost, command: Command) -> Outcome:
     return _ask(world, host, command, b"pong")
 
 
-def _ask(world: World, host: SimulatedHost, command: Command, word: bytes) -> Outcome:
-    answer = _refusal(world, host, command.args[1]) or Outcome(status=0, stdout=word)
+async def _etcd(world: World, host: SimulatedHost, command: Command) -> Outcome:
+    healthy = world.has_quorum and host.up and world.members.get(host.name) is not None
+    running = healthy and world.members[host.name].running
+    refused = Outcome(status=7, stderr=b"curl: (7) Failed to connect to 127.0.0.1 port 2381\n")
+    answer = Outcome(status=0, stdout=b'{"health":"true","reason":""}') if running else refused
     return unit_models.answer_with_state(host, command, answer)
 
 
-def _refusal(world: World, host: SimulatedHost, kubectl: str) -> Outcome | None:
-    if PurePosixPath(kubectl) not in host.files:
-        return Outcome(status=127, stderr=f"{kubectl}: not found\n".encode())
+def _ask(world: World, host: SimulatedHost, command: Command, word: bytes) -> Outcome:
+    answer = _refusal(world, host) or Outcome(status=0, stdout=word)
+    return unit_models.answer_with_state(host, command, answer)
+
+
+def _refusal(world: World, host: SimulatedHost) -> Outcome | None:
+    if not world.has_kubectl(host):
+        return Outcome(status=127, stderr=b"kubectl: not found\n")
     return None if world.serves(host) else Outcome(status=1, stderr=NO_API)
 
 
 async def _get_node(world: World, host: SimulatedHost, command: Command) -> Outcome:
-    refusal = _refusal(world, host, command.args[0])
+    as_kubelet = any(word.endswith("/agent/kubelet.kubeconfig") for word in command.args)
+    refusal = None if as_kubelet and world.cluster.joins else _refusal(world, host)
     if refusal:
         return refusal
     name = command.args[-3]
@@ -223,8 +224,8 @@ async def _get_node(world: World, host: SimulatedHost, command: Command) -> Outc
     return Outcome(status=0, stdout=json.dumps(world.as_json(node)).encode())
 
 
-async def _get_nodes(world: World, host: SimulatedHost, command: Command) -> Outcome:
-    refusal = _refusal(world, host, command.args[0])
+async def _get_nodes(world: World, host: SimulatedHost, _command: Command) -> Outcome:
+    refusal = _refusal(world, host)
     if refusal:
         return refusal
     items = [world.as_json(node) for node in world.nodes.values()]
@@ -232,21 +233,18 @@ async def _get_nodes(world: World, host: SimulatedHost, command: Command) -> Out
 
 
 HANDLED: Mapping[str, Answer] = {
-    "rke2.has-archive": _has_archive,
-    "rke2.place-archive": _place_archive,
-    "rke2.begin-cache": _begin_cache,
-    "rke2.has-cache": _has_cache,
-    "rke2.unpack": _unpack,
-    "rke2.install-script": _install_script,
-    "rke2.has-install": _has_install,
-    "rke2.prepare-cis": _prepare_cis,
-    "rke2.is-cis-prepared": _is_cis_prepared,
-    "rke2.nm-cloud-setup": _nm_cloud_setup,
-    "rke2.start": _start,
-    "rke2.unit": _unit,
-    "rke2.readyz": _readyz,
-    "rke2.ping": _ping,
-    "rke2.get-node": _get_node,
-    "rke2.get-nodes": _get_nodes,
+    "has-archive": _has_archive,
+    "place-archive": _place_archive,
+    "begin-cache": _begin_cache,
+    "has-cache": _has_cache,
+    "has-install": _has_install,
+    "version": _version,
+    "start": _start,
+    "unit": _unit,
+    "readyz": _readyz,
+    "ping": _ping,
+    "etcd": _etcd,
+    "get-node": _get_node,
+    "get-nodes": _get_nodes,
 }
-"""Every operation of `commands`, by name."""
+"""Every operation of `commands`, by its name without the engine's."""

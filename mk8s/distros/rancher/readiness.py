@@ -17,43 +17,44 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mk8s import units
-from mk8s.distros.rke2.tokens import redact
+from mk8s.distros.rancher.engine import Engine
+from mk8s.distros.rancher.roles import ETCD
+from mk8s.distros.rancher.tokens import redact
 from mk8s.problems import Catalogue, load_catalogue
 from mk8s.steps import Judge, Verdict
 from mk8s.units import LONGEST_REASON
 from transports.base import Outcome
 
 __all__ = [
-    "CONTROL_PLANE",
-    "ETCD",
+    "IS_VOTER",
     "NodeView",
     "UnitView",
     "answers",
-    "nm_cloud_setup_is_off",
+    "etcd_is_healthy",
+    "is_version",
     "no_other_is_joining",
     "node_is_member",
     "unit_is_active",
+    "unit_is_installed",
 ]
 
 T = TypeVar("T")
 
-CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-ETCD = "node-role.kubernetes.io/etcd"
 IS_VOTER = "EtcdIsVoter"  # a condition that the engine keeps on etcd nodes: False while it is a learner
 
 TRUTHS = ("true", "True")
 
 
 class UnitView(units.UnitView):
-    """What systemd says of RKE2's unit, and what RKE2 said itself."""
+    """What systemd says of the engine's unit, and what the engine said itself."""
 
     __slots__ = ()
     serious = re.compile(r"level=(fatal|error)|^(FATA|ERRO)\b|\b(fatal|panic):", re.IGNORECASE)
-    reinstall = "install again: `mk8s run` after removing what is left with rke2-uninstall.sh"
+    reinstall = "install again: `mk8s run` after removing what is left with the engine's uninstall script"
 
     @classmethod
     def without(cls, secrets: Sequence[str], outcome: Outcome) -> units.UnitView:
-        """Read the output of the `rke2.unit`, `rke2.readyz` and `rke2.ping` commands."""
+        """Read the output of the commands that ask a unit, without these secrets."""
         text = redact(outcome.stdout.decode("utf-8", "replace"), list(secrets))
         return cls.of(replace(outcome, stdout=text.encode()))
 
@@ -61,7 +62,7 @@ class UnitView(units.UnitView):
         if self.properties.get("Result") == "exec-condition":
             return Verdict(
                 False,
-                "the unit refused to start: the other RKE2 service runs on this host",
+                "the unit refused to start: the service of the other role runs on this host",
                 ("unit.refused", "unit"),
                 "stop it, or correct the node's role in the manifest",
                 True,
@@ -69,19 +70,65 @@ class UnitView(units.UnitView):
         return super().trouble(catalogue)
 
 
-def unit_is_active(secrets: Sequence[str], *, enabled: bool = False) -> Judge:
+def unit_is_active(engine: Engine, secrets: Sequence[str], *, enabled: bool = False) -> Judge:
     """Met when systemd calls the unit active; with `enabled`, only if a reboot starts it again."""
-    return units.is_active(load_catalogue("rke2"), enabled=enabled, read=partial(UnitView.without, secrets))
+    catalogue = load_catalogue(engine.name)
+    return units.is_active(catalogue, enabled=enabled, read=partial(UnitView.without, secrets))
 
 
-def answers(word: str, secrets: Sequence[str]) -> Judge:
-    """Met when the endpoint answers with `word`. A unit that keeps failing ends the wait."""
+def unit_is_installed(unit: str) -> Judge:
+    """Met when systemd has the unit. Not met is for good: nobody is going to install it."""
 
     def judge(outcome: Outcome) -> Verdict:
+        if UnitView.of(outcome).properties.get("LoadState") == "loaded":
+            return Verdict(True, f"{unit} is installed")
+        remedy = "install the release on the host first, or leave `artifacts_mode: preinstalled` out"
+        return Verdict(False, f"{unit} is not installed", ("check.preinstalled", "check"), remedy, True)
+
+    return judge
+
+
+def is_version(version: str) -> Judge:
+    """Met when the program names exactly this version. Not met is for good."""
+
+    def judge(outcome: Outcome) -> Verdict:
+        said = outcome.text.splitlines()[0] if outcome.ok and outcome.text else ""
+        if version in said.split():
+            return Verdict(True, said)
+        problem = (
+            f"the host has {said!r}, not {version}"
+            if said and said != "absent"
+            else f"the host has no {version}"
+        )
+        remedy = "install this version on the host, or write the one that it has as `version`"
+        return Verdict(False, problem, ("check.preinstalled", "check"), remedy, True)
+
+    return judge
+
+
+def answers(engine: Engine, word: str, secrets: Sequence[str]) -> Judge:
+    """Met when the endpoint answers with `word`. A unit that keeps failing ends the wait."""
+    return _answer(engine, secrets, lambda said: said == word, word)
+
+
+def etcd_is_healthy(engine: Engine, secrets: Sequence[str]) -> Judge:
+    """Met when this host's member of etcd calls itself healthy: it has a leader then."""
+    return _answer(engine, secrets, _says_healthy, "etcd is healthy")
+
+
+def _says_healthy(said: str) -> bool:
+    try:
+        return str(json.loads(said)["health"]) in TRUTHS
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _answer(engine: Engine, secrets: Sequence[str], good: Callable[[str], bool], evidence: str) -> Judge:
+    def judge(outcome: Outcome) -> Verdict:
         view = UnitView.without(secrets, outcome)
-        if outcome.ok and view.answer == word:
-            return Verdict(True, word)
-        trouble = view.trouble(load_catalogue("rke2"))
+        if outcome.ok and good(view.answer):
+            return Verdict(True, evidence)
+        trouble = view.trouble(load_catalogue(engine.name))
         if trouble:
             return trouble
         said = view.answer.splitlines()[-1:] or [outcome.complaint if outcome.stderr else "no answer yet"]
@@ -164,6 +211,11 @@ def no_other_is_joining(name: str, *, ready: bool) -> Judge:
             for view in views
             if view.has(ETCD) and view.name != name and (view.is_learner or (ready and not view.is_ready))
         ]
+        if not any(view.has(ETCD) for view in views):
+            reason = "the first server has no etcd yet"
+            return Verdict(
+                False, reason, ("etcd.learner", "etcd"), "run again once it has moved its state there"
+            )
         if not busy:
             return Verdict(True, "no other server is joining")
         return Verdict(
@@ -174,19 +226,6 @@ def no_other_is_joining(name: str, *, ready: bool) -> Judge:
         )
 
     return judge
-
-
-def nm_cloud_setup_is_off(outcome: Outcome) -> Verdict:
-    """This release's unit fails to start while nm-cloud-setup is enabled."""
-    if outcome.text not in {"enabled", "enabled-runtime"}:
-        return Verdict(True, "nm-cloud-setup is off")
-    return Verdict(
-        False,
-        "nm-cloud-setup is enabled, and this release of RKE2 does not start beside it",
-        ("check.nm-cloud-setup", "check"),
-        "run `systemctl disable --now nm-cloud-setup.service nm-cloud-setup.timer` and reboot the host",
-        True,
-    )
 
 
 def _node(outcome: Outcome) -> NodeView | str:

@@ -1,7 +1,6 @@
-"""What RKE2 wants of a bare host, its administrator's tools, and its conditions of health. Pure.
+"""What the engine wants of a bare host, its administrator's tools, and its conditions of health. Pure.
 
-Sources: RKE2's documentation (requirements, ports; etcd is asked in its own pod), and its code, which
-forces secrets encryption on.
+Sources: both documentations (requirements, ports). What only one of the two wants, its driver adds.
 """
 
 from __future__ import annotations
@@ -11,94 +10,93 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import Condition, Question, Requirements, Situation, Tools
-from mk8s.distros.rke2 import steps
-from mk8s.distros.rke2.commands import kubeconfig_of
-from mk8s.distros.rke2.config import data_dir, is_true
+from mk8s.distros.base import Condition, Opening, Question, Requirements, Situation, Tools
+from mk8s.distros.rancher import steps
+from mk8s.distros.rancher.engine import Engine
+from mk8s.distros.rancher.roles import has_api, has_etcd
+from mk8s.distros.rancher.values import is_true, settings_of
 from mk8s.kube.conditions import nodes_answer
-from transports.base import Command
 
 __all__ = ["conditions", "requirements", "tools"]
 
-AGENT_PORTS = {10250: "kubelet"}
-SERVER_PORTS = {
-    2379: "etcd",
-    2380: "etcd's other members",
-    6443: "the API server",
-    9345: "RKE2's supervisor",
-}
-
-ETCDCTL = """\
-data=$1
-shift
-export CRI_CONFIG_FILE="$data/agent/etc/crictl.yaml"
-id=$("$data/bin/crictl" ps -q --label io.kubernetes.container.name=etcd | head -n 1)
-[ -n "$id" ] || { echo "no etcd runs on this host" >&2; exit 1; }
-tls=$data/server/tls/etcd
-exec "$data/bin/crictl" exec "$id" etcdctl --endpoints https://127.0.0.1:2379 --cacert "$tls/server-ca.crt" \\
-  --cert "$tls/server-client.crt" --key "$tls/server-client.key" "$@"
-"""
+KUBELET, API, MIRROR = 10250, 6443, 5001
+ETCD_PORTS = {2379: "etcd", 2380: "etcd's other members"}
+FREE_SHARE = 0.15  # kubelet's own limit for images
 
 
-def requirements(node: Node, cluster: Cluster) -> Requirements:
-    """Its ports, and no data of an earlier cluster, which RKE2 would go on with."""
-    del cluster
+def requirements(engine: Engine, node: Node, cluster: Cluster) -> Requirements:
+    """Its ports, where it writes, and no data of an earlier cluster, which the engine would go on with."""
+    data = PurePosixPath(engine.data_dir(node))
+    ports = _ports(engine, node, cluster)
     return Requirements(
-        ports=AGENT_PORTS | (SERVER_PORTS if node.is_server else {}),
-        leftovers=(str(PurePosixPath(data_dir(node)) / "server" / "db"),) if node.is_server else (),
+        ports=ports,
+        openings=tuple(_opening(port, purpose) for port, purpose in ports.items()),
+        endpoint_ports=tuple(dict.fromkeys((API, engine.supervisor_port))),
+        leftovers=(str(data / "server" / "db"),) if node.is_server else (),
+        network_modules=("br_netfilter", "overlay"),
+        chooses_own_ip="node-ip" not in settings_of(node),
+        data_dir=str(data),
+        etcd_dir=str(data / "server" / "db") if has_etcd(engine, cluster, node) else "",
+        free_share=FREE_SHARE,
+        trusted_dirs=(str(data), "/opt/cni", "/run/k3s", "/var/lib/kubelet"),
+        policy_packages=(f"{engine.name}-selinux",),
+        config_dir=f"{engine.config}.d",
+        same_on_servers=engine.same_on_all_servers,
+        cgroup_v1_way="write `kubelet-arg: [fail-cgroupv1=false]` into the node's config",
     )
 
 
-def tools(node: Node, cluster: Cluster) -> Tools:
-    """kubectl as the engine unpacks it; etcd is asked in its own pod, which holds the only etcdctl."""
-    kubectl = PurePosixPath(data_dir(node)) / "bin" / "kubectl"
+def _ports(engine: Engine, node: Node, cluster: Cluster) -> dict[int, str]:
+    """TCP. The supervisor answers on every server; where it has a port of its own, that is one more."""
+    found = {KUBELET: "kubelet"}
+    if has_etcd(engine, cluster, node):
+        found |= ETCD_PORTS
+    if has_api(node) or (node.is_server and engine.supervisor_port == API):
+        found[API] = "the API server"
+    if node.is_server and engine.supervisor_port != API:
+        found[engine.supervisor_port] = f"{engine.title}'s supervisor"
+    if is_true(settings_of(cluster.primary).get("embedded-registry", "")):
+        found[MIRROR] = "the embedded registry mirror"
+    return found
+
+
+def _opening(port: int, purpose: str) -> Opening:
+    return Opening(port, purpose, "servers" if port in ETCD_PORTS else "everyone")
+
+
+def tools(engine: Engine, node: Node, cluster: Cluster) -> Tools:
+    """kubectl as the engine brings it. How etcd is asked, a driver adds where it can be."""
     return Tools(
-        kubectl=(str(kubectl), "--kubeconfig", str(kubeconfig_of(node))),
-        etcdctl=(lambda words: _etcdctl(node, words)) if _has_etcd(node) else None,
+        kubectl=(*engine.kubectl(node), "--kubeconfig", str(engine.kubeconfig(node))),
         smoke_image=cluster.smoke_image,
-        secrets_encrypted=True,
+        secrets_encrypted=engine.secrets_encrypted
+        or is_true(settings_of(node).get("secrets-encryption", "")),
     )
 
 
-def _etcdctl(node: Node, words: Sequence[str]) -> Command:
-    return Command(
-        operation="rke2.etcdctl",
-        description=f"ask etcd: {' '.join(words[:2])}",
-        script=ETCDCTL,
-        args=(data_dir(node), *words),
-    )
-
-
-def _has_etcd(node: Node) -> bool:
-    return "datastore-endpoint" not in node.config and not is_true(node.config.get("disable-etcd", ""))
-
-
-def conditions(situations: Sequence[Situation]) -> list[Condition]:
+def conditions(engine: Engine, situations: Sequence[Situation]) -> list[Condition]:
     """What a run waits for, of all nodes together. A full member of etcd says so in its node's conditions."""
-    asked: dict[str, list[Question]] = {}
+    asked: dict[int, list[Question]] = {}
     for s in situations:
-        for question in steps.is_healthy(s):
+        for question in steps.is_healthy(engine, s):
             here = replace(question, title=f"{s.node.name}: ", on=question.on or s.node.name)
             asked.setdefault(_topic(question), []).append(here)
     return [
         nodes_answer(situations[0].cluster),
-        *(Condition(topic, tuple(questions)) for topic, questions in sorted(asked.items(), key=_place)),
+        *(Condition(TOPICS[topic].format(engine.title), tuple(asked[topic])) for topic in sorted(asked)),
     ]
 
 
 TOPICS = (
-    "RKE2's service is active on every node",
+    "{}'s service is active on every node",
+    "etcd is healthy on its dedicated servers",
     "the API server is ready on every server",
     "the supervisor answers on every server",
     "all nodes are in the cluster, in their roles",
 )
+OPERATIONS = ("unit", "etcd", "readyz", "ping", "get-node")
 
 
-def _topic(question: Question) -> str:
+def _topic(question: Question) -> int:
     """Which condition a question of `steps.is_healthy` belongs to, by the command that it asks."""
-    places = {"rke2.unit": 0, "rke2.readyz": 1, "rke2.ping": 2, "rke2.get-node": 3}
-    return TOPICS[places[question.command.operation]]
-
-
-def _place(entry: tuple[str, list[Question]]) -> int:
-    return TOPICS.index(entry[0])
+    return OPERATIONS.index(question.command.operation.partition(".")[2])

@@ -1,6 +1,6 @@
-"""The cluster that simulated RKE2 hosts make up together: etcd members, nodes, and how services live.
+"""The cluster that simulated hosts of one engine make up: etcd members, nodes, and how services live.
 
-One `World` for each simulated network. It behaves as RKE2's engine is documented to (learner rule and its
+One `World` for each simulated network. It behaves as the engine is documented to (learner rule and its
 words, promotion every 15 s, restarts after 5 s, agents that ask for ever, etcd data that outweigh
 `server:`), and it writes down what must never happen: see `World.violations`.
 
@@ -20,56 +20,35 @@ from urllib.parse import urlsplit
 import yaml
 
 from mk8s.cluster import Cluster
-from mk8s.distros.releases import has
-from mk8s.distros.rke2.artifacts import release_of
-from mk8s.distros.rke2.commands import ADMIN_KUBECONFIG
-from mk8s.distros.rke2.config import DATA_DIR, is_true
-from mk8s.distros.rke2.faults import SAME_ON_ALL_SERVERS
-from mk8s.distros.rke2.readiness import CONTROL_PLANE, ETCD, IS_VOTER
-from mk8s.distros.rke2.versions import UNIT_NOTIFIES
+from mk8s.distros.rancher.engine import Engine
+from mk8s.distros.rancher.readiness import IS_VOTER
+from mk8s.distros.rancher.roles import CONTROL_PLANE, ETCD
+from mk8s.distros.rancher.said import (
+    AGENT_REFUSED,
+    CA_CERTS,
+    DUPLICATE,
+    LEARNERS,
+    MISMATCH,
+    NO_ANSWER,
+    NO_NETWORK,
+    NODE_REFUSED,
+    POSTING,
+    RUNTIME_MISSING,
+    SERVER_REFUSED,
+    SILENT,
+    UP,
+)
+from mk8s.distros.rancher.tokens import password_of
+from mk8s.distros.rancher.values import is_true, laid_over
 from transports.simulated import ServiceFailed, SimulatedHost, SimulatedNetwork, SimulatedService
 
-__all__ = ["AGENT_UNIT", "SERVER_UNIT", "Member", "NodeObject", "World", "config_of", "data_dir_of"]
+__all__ = ["Member", "NodeObject", "World"]
 
-SERVER_UNIT = "rke2-server.service"
-AGENT_UNIT = "rke2-agent.service"
-CONFIG = PurePosixPath("/etc/rancher/rke2/config.yaml")
 KUBECONFIG = b"apiVersion: v1\nclusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: default\n"
 
 PROMOTION = 15.0  # seconds between the leader's looks at a learner
 LEARNER_PATIENCE = 300.0  # seconds without progress after which a learner is removed
 AGENT_PAUSE = 2.0  # seconds between an agent's questions
-
-FATAL = 'level=fatal msg="{}"'
-RUNTIME_MISSING = (
-    'level=error msg="Shutdown request received: failed to get runtime image '
-    'index.docker.io/rancher/rke2-runtime:{tag}: all endpoints failed"'
-)
-PREPARING = FATAL.format("starting kubernetes: preparing server: {}")
-CA_CERTS = PREPARING.format(
-    'failed to get CA certs: Get \\"{url}/cacerts\\": dial tcp {host}:9345: connect: connection refused'
-)
-MISMATCH = FATAL.format(
-    "failed to validate server configuration: critical configuration value mismatch: {key}"
-)
-SERVER_REFUSED = PREPARING.format("{url}/v1-rke2/server-bootstrap: 401 Unauthorized")
-DUPLICATE = FATAL.format(
-    "etcd cluster join failed: duplicate node name found, please use a unique name for this node"
-)
-LEARNERS = FATAL.format("ETCD join failed: etcdserver: too many learner members in cluster")
-NODE_REFUSED = (
-    'level=info msg="Waiting to retrieve agent configuration; server is not ready: Node password rejected, '
-    "duplicate hostname or contents of '/etc/rancher/node/password' may not match server node-passwd entry\""
-)
-AGENT_REFUSED = 'level=error msg="failed to retrieve configuration: {url}/v1-rke2/config: 401 Unauthorized"'
-NO_ANSWER = 'level=error msg="Failed to validate connection to cluster at {url}: connection refused"'
-"""What the engine says, in its own words where facts have them."""
-
-POSTING, NO_NETWORK, SILENT = (
-    "kubelet is posting ready status",
-    "cni plugin not initialized",
-    "Kubelet stopped posting node status.",
-)
 
 
 @dataclass(slots=True)
@@ -100,12 +79,14 @@ class World:
 
     network: SimulatedNetwork
     cluster: Cluster
+    engine: Engine
     initialised: list[str] = field(default_factory=list)  # hosts that made a new cluster, each time
     members: dict[str, Member] = field(default_factory=dict)  # by host name
     nodes: dict[str, NodeObject] = field(default_factory=dict)  # by node name
     violations: list[str] = field(default_factory=list)
     collisions: int = 0  # how often a server came while another one was a learner
     settings: Mapping[str, Any] = field(default_factory=dict)  # the first server's config
+    on_sqlite: str = ""  # the host whose SQLite holds the cluster's state
 
     @property
     def now(self) -> float:
@@ -130,11 +111,31 @@ class World:
 
     def serves(self, host: SimulatedHost) -> bool:
         """Whether the API and the supervisor answer on this host."""
-        service = host.service(SERVER_UNIT)
+        service = host.service(self.engine.server_unit)
         return bool(host.up and service and self._is_up(host) and self.has_quorum)
 
     def _is_up(self, host: SimulatedHost) -> bool:
         return host.disk.exists(PurePosixPath("/run/k3s/api"))  # /run is empty after a reboot
+
+    def has_kubectl(self, host: SimulatedHost) -> bool:
+        """Whether the host has the program that answers as kubectl."""
+        tool = PurePosixPath(self.engine.data_dir_in(self.config_of(host))) / "bin" / "kubectl"
+        return tool in host.files
+
+    def config_of(self, host: SimulatedHost) -> Mapping[str, Any]:
+        """The host's config as the engine would read it, drop-ins and all; empty when there is none."""
+        file, folder = self.engine.config, PurePosixPath(f"{self.engine.config}.d")
+        config = _parsed(host.disk.read(file)) if file in host.files else {}
+        if not host.disk.is_folder(folder):
+            return config
+        files = [path for path in host.files if path.parent == folder]
+        return laid_over(config, {path.name: host.disk.read(path).decode() for path in files})
+
+    def node_name_of(self, host: SimulatedHost) -> str:
+        return str(self.config_of(host).get("node-name") or host.hostname).lower()
+
+    def _etcd_data(self, config: Mapping[str, Any]) -> PurePosixPath:
+        return PurePosixPath(self.engine.data_dir_in(config)) / "server" / "db" / "etcd"
 
     def is_ready(self, node: NodeObject) -> bool:
         service = node.host.service(node.unit)
@@ -154,9 +155,9 @@ class World:
 
     def register(self, host: SimulatedHost, unit: str, roles: tuple[str, ...]) -> None:
         """The kubelet registers; the network of a node takes a while the first time."""
-        name = node_name_of(host)
+        name = self.node_name_of(host)
         delay = 0.0 if name in self.nodes else host.random(f"cni/{name}").uniform(10, 40)
-        never = config_of(host).get("cni") == "none" or self.settings.get("cni") == "none"
+        never = self.config_of(host).get("cni") == "none" or self.settings.get("cni") == "none"
         ready_at = float("inf") if never else self.now + delay
         self.nodes[name] = NodeObject(name, host, unit, roles, self.cluster.version, ready_at)
 
@@ -181,40 +182,53 @@ class World:
 
     def server_life(self, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
         """From the first line of the log to READY=1."""
-        if not has(release_of(self.cluster), UNIT_NOTIFIES):
+        if not self.engine.has(self.cluster, self.engine.unit_notifies):
             service.ready()  # Type=simple: active as soon as the process runs
         chance = host.random(f"server/{service.starts}")
         yield chance.uniform(1, 3)
-        config = config_of(host)
+        config = self.config_of(host)
         self._need_images(host, config)
-        first = not host.disk.exists(_etcd_data(config)) or host.name not in self.members
-        if "datastore-endpoint" in config or is_true(config.get("disable-etcd", "")):
+        first = not host.disk.exists(self._etcd_data(config)) or host.name not in self.members
+        if not self._wants_etcd(config):
             self._begin_without_etcd(host, config)
         elif first:
             self._begin_with_etcd(host, config)
-        host.disk.make_folder(_etcd_data(config))
+        if self._wants_etcd(config):
+            host.disk.make_folder(self._etcd_data(config))
         self._begin_member(host)
-        _install_tools(host, config)
+        self._install_tools(host, config)
         yield chance.uniform(60, 180) if first else chance.uniform(15, 40)
         yield from self._wait_for_promotion(host)
         while not self.has_quorum:
             yield AGENT_PAUSE
         self._open(host, config)
-        service.log('level=info msg="rke2 is up and running"')
+        service.log(UP.format(name=self.engine.name))
+
+    def _wants_etcd(self, config: Mapping[str, Any]) -> bool:
+        if "datastore-endpoint" in config or is_true(config.get("disable-etcd", "")):
+            return False
+        return not self.engine.sqlite or bool(config.get("server")) or is_true(config.get("cluster-init", ""))
 
     def _begin_without_etcd(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
         if not self.settings:
             self.settings = config
             self.initialised.append(host.name)
         self._compare(config)
+        if "datastore-endpoint" in config or config.get("server"):
+            return
+        if self.on_sqlite not in ("", host.name) or self.members:
+            self.violations.append(f"{host.name} began a second state, in SQLite")
+        self.on_sqlite = host.name
+        host.disk.make_folder(self._etcd_data(config).parent)
+        host.disk.write(self._etcd_data(config).with_name("state.db"), b"state")
 
     def _begin_with_etcd(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
         if not config.get("server"):
             self._initialise(host, config)
             return
-        url = str(config["server"])
-        if self.server_for(host, url) is None:
-            raise ServiceFailed(CA_CERTS.format(url=url, host=urlsplit(url).hostname))
+        url, port = str(config["server"]), self.engine.supervisor_port
+        if self.server_for(host, url) is None or self.on_sqlite:
+            raise ServiceFailed(CA_CERTS.format(url=url, host=urlsplit(url).hostname, port=port))
         self._compare(config)
         if self._is_anothers(host):
             raise ServiceFailed(DUPLICATE)
@@ -225,8 +239,11 @@ class World:
         self.members[host.name] = Member(host.name, self.now)
 
     def _initialise(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
-        self.initialised.append(host.name)
-        if len(self.initialised) > 1:
+        """A new cluster, unless its own state is in SQLite: that is moved into etcd."""
+        moved = self.on_sqlite == host.name
+        self.on_sqlite = ""
+        self.initialised += [] if moved else [host.name]
+        if not moved and len(self.initialised) > 1:
             self.violations.append(
                 f"{host.name} made a second cluster; {self.initialised[0]} had made the first one"
             )
@@ -234,9 +251,10 @@ class World:
         self.members[host.name] = Member(host.name, self.now, voter=True)
 
     def _compare(self, config: Mapping[str, Any]) -> None:
-        if str(config.get("token")) != str(self.settings.get("token")):
-            raise ServiceFailed(SERVER_REFUSED.format(url=config.get("server")))
-        for key in SAME_ON_ALL_SERVERS:
+        if not _is_same_token(config, self.settings.get("token")):
+            words = SERVER_REFUSED.format(url=config.get("server"), name=self.engine.name)
+            raise ServiceFailed(words)
+        for key in self.engine.same_on_all_servers:
             if config.get(key) != self.settings.get(key):
                 raise ServiceFailed(MISMATCH.format(key=key))
 
@@ -255,12 +273,16 @@ class World:
             member.voter = True
 
     def _open(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
+        """A member of etcd alone opens nothing, and has a kubelet all the same."""
+        etcd = (ETCD,) if host.name in self.members else ()
+        if is_true(config.get("disable-apiserver", "")):
+            self.register(host, self.engine.server_unit, etcd)
+            return
         host.disk.make_folder(PurePosixPath("/run/k3s/api"))
-        kubeconfig = PurePosixPath(str(config.get("write-kubeconfig") or ADMIN_KUBECONFIG))
+        kubeconfig = self.engine.kubeconfig_in(config)
         host.disk.make_folder(kubeconfig.parent)
         host.disk.write(kubeconfig, KUBECONFIG, mode=0o600)
-        embedded = host.name in self.members
-        self.register(host, SERVER_UNIT, (CONTROL_PLANE, ETCD) if embedded else (CONTROL_PLANE,))
+        self.register(host, self.engine.server_unit, (CONTROL_PLANE, *etcd))
 
     def server_gone(self, host: SimulatedHost, _service: SimulatedService) -> None:
         """Its process ended: etcd and the API server go with it."""
@@ -270,11 +292,11 @@ class World:
 
     def agent_life(self, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
         """It asks until a server takes it, and never exits for that."""
-        if not has(release_of(self.cluster), UNIT_NOTIFIES):
+        if not self.engine.has(self.cluster, self.engine.unit_notifies):
             service.ready()
         chance = host.random(f"agent/{service.starts}")
         yield chance.uniform(1, 3)
-        config = config_of(host)
+        config = self.config_of(host)
         self._need_images(host, config)
         url = str(config.get("server") or "")
         while (complaint := self._refusal(host, config, url)) is not None:
@@ -282,30 +304,34 @@ class World:
                 service.log(complaint)
             yield AGENT_PAUSE
         yield chance.uniform(20, 60)
-        self.register(host, AGENT_UNIT, ())
-        service.log('level=info msg="rke2 agent is up and running"')
+        self._install_tools(host, config)
+        self.register(host, self.engine.agent_unit, ())
+        service.log(UP.format(name=f"{self.engine.name} agent"))
 
     def _refusal(self, host: SimulatedHost, config: Mapping[str, Any], url: str) -> str | None:
+        if self.cluster.joins:  # somebody else's control plane, which is there
+            return None if config.get("token") else AGENT_REFUSED.format(url=url, name=self.engine.name)
         if self.server_for(host, url) is None:
             return NO_ANSWER.format(url=url)
         expected = self.settings.get("agent-token") or self.settings.get("token")
-        if str(config.get("token")) != str(expected):
-            return AGENT_REFUSED.format(url=url)
+        if not _is_same_token(config, expected):
+            return AGENT_REFUSED.format(url=url, name=self.engine.name)
         return NODE_REFUSED if self._is_anothers(host) else None
 
+    def _install_tools(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
+        """What the engine unpacks brings kubectl."""
+        folder = PurePosixPath(self.engine.data_dir_in(config)) / "bin"
+        host.disk.make_folder(folder)
+        host.disk.write(folder / "kubectl", b"", mode=0o755)
+
     def _is_anothers(self, host: SimulatedHost) -> bool:
-        known = self.nodes.get(node_name_of(host))
+        known = self.nodes.get(self.node_name_of(host))
         return known is not None and known.host is not host
 
     def _need_images(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
-        folder = data_dir_of(config) / "agent" / "images"
-        if not any(path.parent == folder for path in host.files):
+        folder = PurePosixPath(self.engine.data_dir_in(config)) / "agent" / "images"
+        if self.engine.runtime_in_images and not any(path.parent == folder for path in host.files):
             raise ServiceFailed(RUNTIME_MISSING.format(tag=self.cluster.version.replace("+", "-")))
-
-
-def config_of(host: SimulatedHost) -> Mapping[str, Any]:
-    """The host's config.yaml as RKE2 would read it; empty when there is none."""
-    return _parsed(host.disk.read(CONFIG)) if CONFIG in host.files else {}
 
 
 @lru_cache(maxsize=256)
@@ -315,20 +341,6 @@ def _parsed(content: bytes) -> Mapping[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def node_name_of(host: SimulatedHost) -> str:
-    return str(config_of(host).get("node-name") or host.hostname).lower()
-
-
-def data_dir_of(config: Mapping[str, Any]) -> PurePosixPath:
-    return PurePosixPath(str(config.get("data-dir") or DATA_DIR))
-
-
-def _etcd_data(config: Mapping[str, Any]) -> PurePosixPath:
-    return data_dir_of(config) / "server" / "db" / "etcd"
-
-
-def _install_tools(host: SimulatedHost, config: Mapping[str, Any]) -> None:
-    """The runtime image brings kubectl."""
-    folder = data_dir_of(config) / "bin"
-    host.disk.make_folder(folder)
-    host.disk.write(folder / "kubectl", b"", mode=0o755)
+def _is_same_token(config: Mapping[str, Any], expected: object) -> bool:
+    """The hash of the CA may stand before it."""
+    return password_of(str(config.get("token"))) == password_of(str(expected))

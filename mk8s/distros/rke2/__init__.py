@@ -1,12 +1,12 @@
-"""The RKE2 driver: what Rancher's RKE2 needs and says, and nothing that its own tools do.
+"""The RKE2 driver: what RKE2 has of its own; the engine, which is K3s' too, is in `distros.rancher`.
 
-    versions   what began or ended with which release     config     config.yaml, the user's text kept
-    tokens     join tokens and other secrets              artifacts  the files of a release
-    faults     what a manifest asks for in vain           commands   what is run on a node
-    readiness  what the answers mean                      steps      the edges, as steps
+    engine     where it differs from K3s        versions      what began or ended with which release
+    artifacts  the files of a release           installing    how they are put on a host
+    commands   what is run on a node            readiness     what the answers mean
+    faults     what a manifest asks for in vain requirements  what it wants of a host
     model      the same behaviour for simulated hosts
 
-Begin reading at `driver`, then `steps`.
+Begin reading at `driver`, then `rancher`.
 """
 
 from mk8s.distros.rke2.driver import DISTRO, Rke2

@@ -13,32 +13,28 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from mk8s.cluster import Cluster, Node
+from mk8s.cluster import Cluster
 from mk8s.distros.base import ArtifactItem, Origin, Situation
-from mk8s.distros.releases import NEWEST, Release, has
-from mk8s.distros.rke2.config import data_dir, words
-from mk8s.distros.rke2.versions import CORE_IMAGES, TRAEFIK_IN_CORE, ZST_IMAGES, parse_version
+from mk8s.distros.common import packages
+from mk8s.distros.rancher.files import manifest_items
+from mk8s.distros.rancher.images import Archive, archive_of, staging_dir
+from mk8s.distros.rancher.values import settings_of, words
+from mk8s.distros.releases import Release, has
+from mk8s.distros.rke2.engine import DEFAULT_CNI, RKE2, cni_of
+from mk8s.distros.rke2.versions import CORE_IMAGES, TRAEFIK_IN_CORE, ZST_IMAGES
 from transports.base import File
 
 __all__ = [
-    "ARCHIVE_SUFFIXES",
-    "Archive",
     "archives",
     "artifact_items",
-    "cni_of",
-    "images_dir",
     "ingress_of",
     "release_of",
     "staged",
-    "staging_dir",
     "unknown_ids",
 ]
 
 ARCHITECTURES = ("amd64", "arm64")
 EVERYONE = frozenset({"primary", "server", "agent"})
-STAGING = PurePosixPath("/var/lib/mk8s/artifacts")
-ARCHIVE_SUFFIXES = (".tar", ".tar.lz4", ".tar.bz2", ".tbz", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
-DEFAULT_CNI = ("canal",)
 RELEASES = "https://github.com/rancher/rke2/releases/download"  # RKE2's docs, install/airgap
 INSTALLER = "https://get.rke2.io"  # install.sh of the repository: of no version, and no hash is published
 OWN_NAME = re.compile(r"rke2-images[a-z-]*\.linux-(amd64|arm64)\.tar\.(gz|zst)")
@@ -53,15 +49,6 @@ class _Part:
     name: str
     purpose: str
     on_nodes: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """A file of images on its way: the local file, its staged place and where the engine looks for it."""
-
-    file: File
-    staged: PurePosixPath
-    target: PurePosixPath
 
 
 def artifact_items(cluster: Cluster) -> list[ArtifactItem]:
@@ -91,38 +78,27 @@ def artifact_items(cluster: Cluster) -> list[ArtifactItem]:
         )
         for name in _extra_ids(cluster)
     ]
-    return _unique([_renamed(cluster, item) for item in items + extra])
+    return [
+        *_unique([_renamed(cluster, item) for item in items + extra]),
+        *manifest_items(RKE2, cluster),
+        *packages.items(cluster),
+    ]
 
 
 def unknown_ids(cluster: Cluster) -> list[str]:
     """Ids in the manifest's `artifacts` that name nothing here."""
     known = {item.id for item in artifact_items(cluster)} | {"installScript"}
-    return [name for name in cluster.artifacts if name not in known]
+    return [name for name in cluster.artifacts if name not in known and not packages.is_package(name)]
 
 
 def release_of(cluster: Cluster) -> Release:
     """The cluster's release numbers; the newest for a version that is none."""
-    return parse_version(cluster.version) or NEWEST
-
-
-def cni_of(cluster: Cluster) -> tuple[str, ...]:
-    """The network plugins in order, from the primary's config; canal when it names none."""
-    return tuple(words(cluster.primary.config.get("cni"))) or DEFAULT_CNI
+    return RKE2.release_of(cluster)
 
 
 def ingress_of(cluster: Cluster) -> tuple[str, ...]:
     """The ingress controllers the user asked for by name; empty for the release's own choice."""
-    return tuple(words(cluster.primary.config.get("ingress-controller")))
-
-
-def staging_dir(cluster: Cluster) -> PurePosixPath:
-    """The node's folder for the release, so that versions lie side by side."""
-    return STAGING / cluster.version
-
-
-def images_dir(node: Node) -> PurePosixPath:
-    """Where the engine looks for image archives when it starts."""
-    return PurePosixPath(data_dir(node)) / "agent" / "images"
+    return tuple(words(settings_of(cluster.primary).get("ingress-controller")))
 
 
 def staged(s: Situation, part: str) -> tuple[File, PurePosixPath] | None:
@@ -136,11 +112,12 @@ def archives(s: Situation) -> list[Archive]:
     """The image archives of this node, staged apart from the files that install.sh may take and move."""
     wanted = [_id(s.cluster, part.id, s.node.arch) for part in _image_parts(s.cluster, s.node.arch)]
     files = [s.release[name] for name in [*wanted, *_extra_ids(s.cluster)] if name in s.release]
-    folder = staging_dir(s.cluster) / "images"
-    return [Archive(file, folder / file.path.name, images_dir(s.node) / file.path.name) for file in files]
+    return [archive_of(RKE2, s, file) for file in files]
 
 
 def _parts(cluster: Cluster, arch: str) -> list[_Part]:
+    if cluster.artifacts_mode == "preinstalled":
+        return _added_part(cluster, arch)
     by_script = cluster.install_method == "script"
     parts = [
         _Part("checksums", f"sha256sum-{arch}.txt", f"hashes of the release files for {arch}", by_script),
@@ -163,7 +140,7 @@ def _origin(cluster: Cluster, part: _Part, arch: str) -> Origin:
 
 def _origin_of_extra(cluster: Cluster, name: str) -> Origin:
     """RKE2's own, if it is called so: images of vSphere, Harvester or another CNI. Else the user's."""
-    place = str(images_dir(cluster.primary) / name)
+    place = str(RKE2.images_dir(cluster.primary) / name)
     own = OWN_NAME.fullmatch(name)
     if not own:
         return Origin(destination=place)
@@ -181,14 +158,17 @@ def _place(cluster: Cluster, part: _Part) -> str:
     if part.id == "binary":
         return "/usr/local"
     if part.id.startswith("images"):
-        return str(images_dir(cluster.primary) / part.name)
+        return str(RKE2.images_dir(cluster.primary) / part.name)
     return str(staging_dir(cluster) / part.name) if part.on_nodes else ""
 
 
 def _image_parts(cluster: Cluster, arch: str) -> list[_Part]:
-    own = _own_image_parts(cluster, arch)
+    return [*_own_image_parts(cluster, arch), *_added_part(cluster, arch)]
+
+
+def _added_part(cluster: Cluster, arch: str) -> list[_Part]:
     added = _Part(ADDED, f"images-added-linux-{arch}.tar", f"the manifest's own images ({arch})")
-    return [*own, added] if cluster.images else own
+    return [added] if cluster.images else []
 
 
 def _own_image_parts(cluster: Cluster, arch: str) -> list[_Part]:
@@ -244,7 +224,7 @@ def _renamed(cluster: Cluster, item: ArtifactItem) -> ArtifactItem:
     origin = item.origin
     if origin.url and item.id.startswith("images"):
         name = source.name if OWN_NAME.fullmatch(source.name) else item.file
-        place = str(images_dir(cluster.primary) / source.name)
+        place = str(RKE2.images_dir(cluster.primary) / source.name)
         origin = replace(origin, url=_published(cluster, name), destination=place)
     return replace(item, file=source.name, origin=origin)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mk8s.distros.releases import Release, Since, read_release
+from mk8s.distros.releases import Release, Since, has, read_release
 
 __all__ = [
     "CNI_CHOICE",
@@ -21,6 +21,7 @@ __all__ = [
     "UNIT_NOTIFIES",
     "ZST_IMAGES",
     "parse_version",
+    "profiles_of",
 ]
 
 VERSION = re.compile(r"v1\.(?P<minor>\d+)\.(?P<patch>\d+)(-rc\d+)?\+rke2r\d+")
@@ -45,6 +46,19 @@ DATASTORE_ENDPOINT: Since = {27: 13, 28: 9, 29: 4, 30: 0}
 UNIT_NOTIFIES: Since = {21: 2, 22: 3}  # before, systemd calls the unit active as soon as it runs
 NM_CLOUD_SETUP_GUARD: Since = {21: 2, 22: 3}  # the unit refuses to start beside nm-cloud-setup ...
 NO_NM_CLOUD_SETUP_GUARD: Since = {32: 11, 33: 7, 34: 3, 35: 0}  # ... and from here on no longer
+
+CIS_WITHOUT_NUMBER: Since = {25: 15, 26: 10, 27: 7, 28: 2}  # `cis` beside `cis-1.23`, which ends with 1.30
+
+
+def profiles_of(release: Release) -> tuple[str, ...]:
+    """The values of `profile` that this release takes. Read from RKE2's code at its tags."""
+    if release.minor >= 30:
+        return ("cis", "etcd")
+    if has(release, CIS_WITHOUT_NUMBER):
+        return ("cis", "cis-1.23")
+    if release.minor >= 25:
+        return ("cis-1.23",)
+    return ("cis-1.5", "cis-1.6") if release.minor >= 20 else ("cis-1.5",)
 
 
 def parse_version(text: str) -> Release | None:

@@ -9,7 +9,8 @@ import pytest
 
 from mk8s.cluster import Registries
 from mk8s.distros.base import Situation, load_distro
-from mk8s.distros.rke2 import commands
+from mk8s.distros.rancher import commands
+from mk8s.distros.rke2.engine import RKE2
 from mk8s.needs import pretend
 from mk8s.registries.releases import conditional_import
 from mk8s.rehearsal import rehearse
@@ -121,7 +122,10 @@ def test_the_engines_own_note_is_never_written_over(shell: str, tmp_path: Path) 
     tools = tmp_path / "tools"
     tools.mkdir()
     sh = shell_among(tools, shell)
-    begin, has = commands.begin_cache(PurePosixPath(cache)), commands.has_cache(PurePosixPath(cache))
+    begin, has = (
+        commands.begin_cache(RKE2, PurePosixPath(cache)),
+        commands.has_cache(RKE2, PurePosixPath(cache)),
+    )
 
     assert [sh(command).status for command in (has, begin, has)] == [1, 0, 0]
     assert cache.read_bytes() == b""

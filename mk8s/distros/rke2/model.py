@@ -1,0 +1,92 @@
+"""RKE2 for simulated hosts: its own commands beside the common engine's. Begin reading at `teach`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+import anyio
+
+from mk8s.cluster import Cluster
+from mk8s.distros.rancher import model
+from mk8s.distros.rancher.commands import USUAL_PREFIX
+from mk8s.distros.rancher.model import NO, UNPACKING, YES, Answer, World, hash_matches
+from mk8s.distros.rancher.model import record as note
+from mk8s.distros.rke2.engine import RKE2
+from mk8s.modelled import not_what_was_sent
+from transports.base import Command, Outcome
+from transports.simulated import SimulatedHost, SimulatedNetwork
+
+__all__ = ["OWN", "teach"]
+
+PROGRAMS = ("rke2", "rke2-killall.sh", "rke2-uninstall.sh")
+UNITS = (RKE2.server_unit, RKE2.agent_unit)
+
+
+def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
+    """Let this host understand the driver's commands and run its services as RKE2 does."""
+    model.teach(RKE2, OWN, host, network, cluster)
+    if cluster.artifacts_mode == "preinstalled":
+        prefix, units = USUAL_PREFIX, PurePosixPath("/etc/systemd/system")
+        _install(host, cluster.version, prefix, units, PurePosixPath("/run/preinstalled"))
+        folder = PurePosixPath(RKE2.usual_data_dir) / "agent" / "images"
+        host.disk.make_folder(folder)
+        host.disk.write(folder / "preinstalled.tar", b"images")
+
+
+async def _unpack(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+    bundle, digest, prefix, units, record = command.args
+    if not await hash_matches(host, PurePosixPath(bundle), digest):
+        return not_what_was_sent(PurePosixPath(bundle))
+    await anyio.sleep(UNPACKING)
+    _install(host, digest, *map(PurePosixPath, (prefix, units, record)))
+    return YES
+
+
+async def _install_script(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+    folder, _kind, prefix, units, record, *hashes = command.args
+    digests = dict(zip(hashes[::2], hashes[1::2], strict=True))
+    for name, digest in digests.items():
+        if not await hash_matches(host, PurePosixPath(folder) / name, digest):
+            return not_what_was_sent(PurePosixPath(folder) / name)
+    await anyio.sleep(UNPACKING)
+    _install(host, " ".join(digests.values()), *map(PurePosixPath, (prefix, units, record)))
+    return YES
+
+
+def _install(
+    host: SimulatedHost, release: str, prefix: PurePosixPath, units: PurePosixPath, record: PurePosixPath
+) -> None:
+    files = [prefix / "bin" / name for name in PROGRAMS] + [units / name for name in UNITS]
+    for path in [*files, prefix / "share/rke2/rke2-cis-sysctl.conf"]:
+        host.disk.make_folder(path.parent)
+        host.disk.write(path, f"{path.name} {release}".encode(), mode=0o755)
+    host.daemon_reload()
+    note(host, record, files)
+
+
+CIS = PurePosixPath("/etc/sysctl.d/60-rke2-cis.conf")
+
+
+async def _prepare_cis(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+    source = PurePosixPath(command.args[0]) / "share/rke2/rke2-cis-sysctl.conf"
+    host.disk.write(CIS, host.disk.read(source))
+    return YES
+
+
+async def _is_cis_prepared(_world: World, host: SimulatedHost, _command: Command) -> Outcome:
+    return YES if CIS in host.files else NO
+
+
+async def _nm_cloud_setup(_world: World, _host: SimulatedHost, _command: Command) -> Outcome:
+    return Outcome(status=0, stdout=b"")
+
+
+OWN: Mapping[str, Answer] = {
+    "unpack": _unpack,
+    "install-script": _install_script,
+    "prepare-cis": _prepare_cis,
+    "is-cis-prepared": _is_cis_prepared,
+    "nm-cloud-setup": _nm_cloud_setup,
+}
+"""Every operation of `commands`, by its name without ``rke2.``"""
