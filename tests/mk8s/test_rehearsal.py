@@ -13,7 +13,7 @@ import pytest
 from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.cluster import FanOut
 from mk8s.distros.base import load_distro
-from mk8s.distros.rke2.model import world_of
+from mk8s.distros.rancher.model import world_of
 from mk8s.rehearsal import Rehearsal, rehearse
 from tests.mk8s.examples import cluster
 
