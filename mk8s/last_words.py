@@ -36,7 +36,7 @@ SERIOUS = re.compile(
     re.IGNORECASE,
 )
 FATAL = re.compile(
-    r'^F\d{4} |"level":"(fatal|panic)"|level=(fatal|panic)|^(FATA|PANI)\b|^(panic|fatal): ', re.I
+    r'^F\d{4} |"level":"(fatal|panic)"|level=(fatal|panic)|^(FATA|PANI)\b|^(panic|fatal|error): ', re.I
 )
 CALM = re.compile(r'^I\d{4} |"level":"(info|debug)"|level=(info|debug|trace)|^(INFO|DEBU|TRAC)\b')
 
