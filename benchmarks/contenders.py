@@ -25,7 +25,8 @@ from mk8s.cutting import cut_file
 from mk8s.delivery import part_of
 from mk8s.parts import finish_part
 from mk8s.steps import Upload
-from transports.base import Command, File, digest_of_file
+from transports.base import Command, File, Transport, digest_of_file
+from transports.openssh import OpenSSHOptions, OpenSSHTransport
 from transports.ssh import ConnectionStarts, HostKeys, SSHOptions, SSHTransport, UploadThreads
 
 __all__ = [
@@ -99,6 +100,8 @@ class Ours:
 
     run_in = staticmethod(trio.run)
 
+    _transport: Transport
+
     def __init__(self, door: Door) -> None:
         self._transport = transport(door)
 
@@ -117,6 +120,23 @@ class Ours:
 
     async def close(self) -> None:
         await self._transport.close()
+
+
+class OursByTheirSSH(Ours):
+    """mk8s over the user's own ssh."""
+
+    def __init__(self, door: Door) -> None:
+        options = OpenSSHOptions(
+            host=door.host,
+            port=door.port,
+            user=door.user,
+            key_files=(Path(door.key),),
+            use_agent=False,
+            config="none",
+            known_hosts=(Path(door.known_hosts),),
+            connect_timeout=PATIENCE,
+        )
+        self._transport = OpenSSHTransport(door.host, options)
 
 
 class OursByPieces(Ours):
@@ -250,6 +270,7 @@ CLIENTS: dict[str, Any] = {
     "ssh": OpenSSH,
     "ssh, aes-gcm": OpenSSHGcm,
     "mk8s, by pieces": OursByPieces,
+    "mk8s, own ssh": OursByTheirSSH,
     "ssh, master connection": OpenSSHMaster,
 }
 

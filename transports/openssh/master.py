@@ -37,7 +37,7 @@ __all__ = ["Master", "open_master", "program_of"]
 
 LOOK = 0.01  # seconds between looks at the process and its socket, while it logs in
 LAST_MOMENT = 0.1  # seconds
-END_PATIENCE = 0.5  # seconds to end in an orderly way
+END_PATIENCE = 0.1  # seconds to end in an orderly way; ssh may miss a signal that comes as it begins to wait
 LONGEST_PATH = 104 - 18  # bytes: a socket's name on every system, less what ssh adds while it makes it
 SAID = 1 << 16  # bytes of ssh's words that are read
 
@@ -105,7 +105,7 @@ class Master:
 
 
 async def end_group(process: subprocess.Popen[bytes]) -> None:
-    """TERM, half a second of patience, KILL: to the whole group, which exists while its guard does."""
+    """TERM, a moment of patience, KILL: to the whole group, which exists while its guard does."""
     assert process.stdin is not None
     signal_group(process.pid, signal.SIGTERM)
     with anyio.move_on_after(END_PATIENCE):
