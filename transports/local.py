@@ -37,7 +37,7 @@ from transports.files import get_command, judge_get, judge_put, open_source, put
 from transports.local_files import append_piece, write_file
 from transports.pace import Pace
 from transports.shell import Conversation, Output, kill_script, status_of, wrap
-from transports.sudo import refusal, usable, wrong_password
+from transports.sudo import doas_without_terminal, refusal, usable, wrong_password
 
 __all__ = ["LocalTransport"]
 
@@ -70,8 +70,12 @@ class LocalTransport:
         *,
         sudo_password: Callable[[], str | None] | None = None,
         pace: Pace | None = None,
+        escalate: str = "sudo",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._name = name
+        self._escalate = escalate
+        self._environment = dict(environment or {})
         self._pace = pace
         self._ask = sudo_password
         self._ask_turn = anyio.Lock()
@@ -149,6 +153,7 @@ class LocalTransport:
         if feed is None and command.stdin is not None:
             feed = feeding(command.stdin)
         talk = Conversation("mk8s-" + secrets.token_hex(8))
+        command = replace(command, env={**self._environment, **command.env})
         job = Job(command, sudo, password, feed, talk, output)
         return output.outcome(await self._converse(job))
 
@@ -180,6 +185,7 @@ class LocalTransport:
             sudo=job.sudo,
             password=job.password is not None,
             stdin=job.feed is not None,
+            escalate=self._escalate,
         )
         process = await anyio.open_process(words, start_new_session=True, env=login_environment(os.environ))
         try:
@@ -218,7 +224,8 @@ class LocalTransport:
                     await process.stdin.send((job.password or "").encode() + b"\n")
         if not job.sudo:
             return killed(self._name, job.command)
-        return refusal(self._name, user, talk, had_password=job.password is not None)
+        had_password = job.password is not None
+        return refusal(self._name, user, talk, had_password=had_password, escalate=self._escalate)
 
     async def _end(self, process: Process, job: Job) -> None:
         """Kill the process group, as root where it is root's."""
@@ -240,6 +247,8 @@ class LocalTransport:
         """sudo's password, asked for once."""
         if self._ask is None:
             return None
+        if self._escalate == "doas":
+            raise doas_without_terminal(self._name, user_name())
         async with self._ask_turn:
             if self._words is None:
                 words = await anyio.to_thread.run_sync(self._ask, abandon_on_cancel=True)

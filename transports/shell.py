@@ -35,15 +35,18 @@ HEAD_LIMIT = 1 << 12  # bytes kept of what is said before the command begins
 STATUS_MAP = f"r=$?; [ $r -eq {SUCCESS} ] && r={NEIGHBOUR}; [ $r -eq 0 ] && r={SUCCESS}; exit $r"
 
 
-def wrap(command: Command, mark: str, *, sudo: bool, password: bool, stdin: bool) -> tuple[str, ...]:
+def wrap(
+    command: Command, mark: str, *, sudo: bool, password: bool, stdin: bool, escalate: str = "sudo"
+) -> tuple[str, ...]:
     """The words to run: ``sh -c WRAPPER sh SCRIPT ARGS``.
 
-    `mark` is a random word that no command says by chance. `sudo`: become root; `password`: sudo may
-    ask for one. `stdin`: the command gets input. Raises ArgumentError for what no shell can be told.
+    `mark` is a random word that no command says by chance. `sudo`: become root, by the program `escalate`;
+    `password`: sudo may ask for one. `stdin`: the command gets input. Raises ArgumentError for what no
+    shell can be told.
     """
     check(command)
     prologue = begin(mark, command.env, stdin=stdin)
-    body = f"({prologue}\n)" if not sudo else become_root(prologue, mark, password=password)
+    body = f"({prologue}\n)" if not sudo else become_root(prologue, mark, escalate, password=password)
     return ("sh", "-c", f"{body}\n{STATUS_MAP}", "sh", command.script, *command.args)
 
 
@@ -56,10 +59,13 @@ def begin(mark: str, env: Mapping[str, str], *, stdin: bool) -> str:
     return "; ".join([*parts, "_mk8s=$1", "shift", 'eval "$_mk8s"'])
 
 
-def become_root(prologue: str, mark: str, *, password: bool) -> str:
-    """The same, as root. The prompt ends in a newline, so that it is a line of its own."""
-    how = f"-S -p '{mark} ask\n'" if password else "-n"
-    return f'echo "{mark} pid $$" >&2; LC_ALL=C sudo {how} -- sh -c {quote(prologue)} sh "$@"'
+def become_root(prologue: str, mark: str, escalate: str, *, password: bool) -> str:
+    """The same, as root. The prompt ends in a newline, so that it is a line of its own.
+
+    doas takes a password from a terminal alone, so it is never given one.
+    """
+    program = {"sudo": f"sudo -S -p '{mark} ask\n'" if password else "sudo -n", "doas": "doas -n"}[escalate]
+    return f'echo "{mark} pid $$" >&2; LC_ALL=C {program} -- sh -c {quote(prologue)} sh "$@"'
 
 
 def check(command: Command) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from transports.ssh.bastions import Bastion
 from transports.ssh.hostkeys import HostKeys
-from transports.ssh.options import CIPHERS, ConnectionStarts, SSHOptions, UploadThreads
+from transports.ssh.options import CIPHERS, ConnectionStarts, Proven, Question, SSHOptions, UploadThreads
 from transports.ssh.transport import SSHTransport
 
 __all__ = [
@@ -22,6 +22,8 @@ __all__ = [
     "Bastion",
     "ConnectionStarts",
     "HostKeys",
+    "Proven",
+    "Question",
     "SSHOptions",
     "SSHTransport",
     "UploadThreads",

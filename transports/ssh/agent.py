@@ -14,7 +14,12 @@ from typing import Any
 
 import anyio
 import anyio.abc
-from ssh2.exceptions import AgentError, AuthenticationError, PublickeyUnverifiedError
+from ssh2.exceptions import (
+    AgentError,
+    AuthenticationError,
+    PublickeyUnverifiedError,
+    SocketDisconnectError,
+)
 
 from transports.ssh.keyfiles import string
 
@@ -23,6 +28,7 @@ __all__ = ["Identity", "identities", "sign_in"]
 LIST_KEYS = b"\0\0\0\1\x0b"
 KEYS_LISTED = 12
 PATIENCE = 5.0  # seconds for an agent to list its keys
+HUNG_UP = "Waiting for USERAUTH response"  # libssh2's words where none came
 ANSWER_LIMIT = 1 << 18  # bytes, OpenSSH's own limit of an agent message
 
 
@@ -69,23 +75,27 @@ def parse(answer: bytes) -> tuple[Identity, ...]:
     return tuple(found)
 
 
-def sign_in(session: Any, user: str, blobs: tuple[bytes, ...]) -> bool:
-    """Offer the agent's keys with these public keys, in this order; whether one was accepted.
+def sign_in(session: Any, user: str, blob: bytes, path: str = "") -> bool:
+    """Offer the agent's key with this public key, or its certificate; whether it was accepted.
 
     Blocks: for `Driver.call_in_thread`. Raises SSH2Error when the connection fails.
     """
     try:
         agent = session.agent_init()
+        if path:
+            agent.set_identity_path(path)
         agent.connect()
         held = {bytes(key.blob): key for key in agent.get_identities()}
     except AgentError:
         return False  # it answered a moment ago, and has gone
-    return any(accepts(agent, user, held[blob]) for blob in blobs if blob in held)
+    return blob in held and accepts(session, agent, user, held[blob])
 
 
-def accepts(agent: Any, user: str, key: Any) -> bool:
+def accepts(session: Any, agent: Any, user: str, key: Any) -> bool:
     try:
         agent.userauth(user, key)
     except (AgentError, AuthenticationError, PublickeyUnverifiedError):
+        if HUNG_UP in str(session.last_error()):  # ssh2-python calls that a refusal, too
+            raise SocketDisconnectError from None
         return False
     return True

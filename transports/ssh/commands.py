@@ -40,6 +40,7 @@ class Job:
     command: Command
     sudo: bool
     password: str | None = field(repr=False)  # sudo's
+    escalate: str = "sudo"
     supply: Supply | None = None  # feeds stdin instead of command.stdin, in its own time
 
 
@@ -49,7 +50,8 @@ def exchange_for(
     """A fresh attempt at a job. Raises ArgumentError for what cannot be sent."""
     mark = "mk8s-" + secrets.token_hex(8)
     stdin = job.command.stdin is not None or job.supply is not None
-    words = wrap(job.command, mark, sudo=job.sudo, password=job.password is not None, stdin=stdin)
+    password = job.password is not None
+    words = wrap(job.command, mark, sudo=job.sudo, password=password, stdin=stdin, escalate=job.escalate)
     line = "exec " + " ".join(quote(word) for word in words)
     size = len(line.encode())
     if size > LINE_LIMIT:
@@ -105,7 +107,13 @@ async def _begin(process: Remote, job: Job) -> TransportError | None:
 def not_begun(job: Job, exchange: Exchange) -> TransportError:
     """The command line ended without the command."""
     if job.sudo:
-        return refusal(job.name, job.user, exchange.talk, had_password=job.password is not None)
+        return refusal(
+            job.name,
+            job.user,
+            exchange.talk,
+            had_password=job.password is not None,
+            escalate=job.escalate,
+        )
     said = exchange.talk.complaint or "the login shell said nothing"
     return TransportError(
         "auth.rejected",

@@ -112,6 +112,7 @@ class Driver:
         self.session.set_blocking(False)
         self.lock = anyio.Lock(fast_acquire=True)
         self.grace = 0.0  # seconds, see GRACE; nothing is worth it before the session is of use
+        self.is_precious = False  # a person had to answer questions for it: one connection is enough
         self.broken = ""  # why the session is of no use; empty while it is good
         self._leader: _Parked | None = None
         self._parked: list[_Parked] = []
@@ -154,9 +155,8 @@ class Driver:
         For logins: nobody else may use the session meanwhile. Raises TimeoutError after `seconds`; then,
         and when cancelled, the session is left to the thread, which may never return.
         """
-        session = self.session
 
-        def work() -> Answer:
+        def work(session: Any, _: Wire) -> Answer:
             session.set_timeout(int(seconds * 1000))
             session.set_blocking(True)
             try:
@@ -165,9 +165,17 @@ class Driver:
                 session.set_blocking(False)
                 session.set_timeout(0)
 
+        with anyio.fail_after(seconds):
+            return await self.call_aside(work)
+
+    async def call_aside(self, function: Callable[[Any, Wire], Answer]) -> Answer:
+        """Let a function drive the session and its socket in a worker thread, for as long as it takes.
+
+        For logins, as `call_in_thread`. Cancelled, the session is left to the thread.
+        """
+        session, wire = self.session, self.socket()
         try:
-            with anyio.fail_after(seconds):
-                return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+            return await anyio.to_thread.run_sync(function, session, wire, abandon_on_cancel=True)
         except ANSWERS:
             raise
         except SSH2Error as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from transports.base import TransportError
 from transports.ssh.hostkeys import kind_of
 
-__all__ = ["KeyFile", "key_problem", "read"]
+__all__ = ["KeyFile", "key_problem", "read", "read_public"]
 
 MAGIC = b"openssh-key-v1\0"
 SIZE_LIMIT = 1 << 16  # bytes; a 16384 bit RSA key has 13 KB
@@ -55,9 +55,25 @@ def read(path: Path) -> KeyFile:
     return of_openssh(path, content) if b"BEGIN OPENSSH" in content else of_pem(path, content)
 
 
+def read_public(path: Path) -> bytes:
+    """The raw public key in a file, or in the .pub file beside it; empty where there is none."""
+    path = path.expanduser()
+    return public_in(path) or public_in(path.with_name(path.name + ".pub"))
+
+
+def public_in(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            words = stream.read(SIZE_LIMIT).split()
+        kind, blob = words[0].decode(), base64.b64decode(words[1], validate=True)
+    except (OSError, ValueError, IndexError):
+        return b""
+    return blob if kind_of(blob) == kind else b""
+
+
 def of_pem(path: Path, content: bytes) -> KeyFile:
     """PEM and PKCS#8: the public key is in a .pub file beside it, if at all."""
-    return KeyFile(path, content, b"ENCRYPTED" in content, public_beside(path))
+    return KeyFile(path, content, b"ENCRYPTED" in content, public_in(path.with_name(path.name + ".pub")))
 
 
 def of_openssh(path: Path, content: bytes) -> KeyFile:
@@ -93,12 +109,3 @@ def string(data: bytes) -> tuple[bytes, bytes]:
     if len(data) < 4 + length:
         raise ValueError("cut off")
     return data[4 : 4 + length], data[4 + length :]
-
-
-def public_beside(path: Path) -> bytes:
-    """The raw key of PATH.pub, or nothing."""
-    try:
-        words = path.with_name(path.name + ".pub").read_text("ascii").split()
-        return base64.b64decode(words[1], validate=True)
-    except (OSError, ValueError, IndexError):
-        return b""

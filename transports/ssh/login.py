@@ -1,10 +1,8 @@
-"""Logging in: which proofs are offered, in which order, and what it means when none is accepted.
+"""Logging in: what is offered, and what it means when nothing is accepted.
 
-Order: the key files that were named (by the agent where it holds the same key, so that no passphrase
-is asked), then the agent's other keys, then the password. Secrets are asked for only when it is their
-turn, in a worker thread, and their time is not counted.
-
-sshd counts every key that is offered (MaxAuthTries, 6 by default), so named keys go first.
+First keys and certificates (`proofs` has their order), then the password or the server's questions. A server
+may want both: where a key was accepted and is not enough, it names other methods than before. Secrets are
+asked for only when it is their turn, in a worker thread, and their time is not counted.
 
 This module knows no sockets and no commands. Begin reading at `log_in`.
 """
@@ -12,6 +10,7 @@ This module knows no sockets and no commands. Begin reading at `log_in`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,14 +22,17 @@ from ssh2.exceptions import SSH2Error
 from transports.base import TransportError
 from transports.ssh import agent
 from transports.ssh.driver import EAGAIN, Driver, Lost
-from transports.ssh.hostkeys import fingerprint, kind_of
-from transports.ssh.keyfiles import KeyFile, key_problem, read
+from transports.ssh.keyfiles import KeyFile, key_problem
 from transports.ssh.options import SSHOptions
+from transports.ssh.proofs import Proof, proofs
+from transports.ssh.questions import Interview
 
-__all__ = ["log_in"]
+__all__ = ["asked", "log_in"]
 
 Answer = TypeVar("Answer")
 REJECTED = (refused.AuthenticationError, refused.PublickeyUnverifiedError, refused.KeyfileAuthFailedError)
+MANY = 5  # offers after which a server that hangs up may have had enough: sshd takes 6 by default
+WORDS = {"password", "keyboard-interactive"}
 
 
 async def log_in(driver: Driver, options: SSHOptions, label: str) -> None:
@@ -52,17 +54,27 @@ class Login:
         self.options = options
         self.label = label
         self.offered: list[str] = []
+        self.locked: TransportError | None = None  # the first key that nobody could open
+        self.unanswered = ""
 
     async def run(self) -> None:
         methods = await self._methods()
         if self.driver.session.userauth_authenticated():
             return
-        held = await agent.identities() if self.options.use_agent else ()
-        if "publickey" in methods and await self._keys(held):
+        held = await agent.identities(self.options.agent_socket or None) if self.options.use_agent else ()
+        if "publickey" in methods:
+            for proof in proofs(self.options, held):
+                if await self._is_accepted(proof):
+                    self.options.proven.note(self.options.user, proof.blob)
+                    return
+                if self._may_ask() and not WORDS & set(methods):
+                    methods = await self._methods()  # a key that is right and not enough changes them
+                    if WORDS & set(methods):
+                        self.options.proven.note(self.options.user, proof.blob)
+                        break
+        if await self._words(methods):
             return
-        if await self._password(methods):
-            return
-        raise self.rejection(f"the server takes {', '.join(methods)}")
+        raise self.locked or self.rejection(f"the server takes {', '.join(methods)}")
 
     async def _methods(self) -> list[str]:
         """What the server takes; nothing where it lets anybody in."""
@@ -77,41 +89,27 @@ class Login:
             return EAGAIN
         return list(found or [])
 
-    async def _keys(self, held: tuple[agent.Identity, ...]) -> bool:
-        blobs = {identity.blob: identity.comment for identity in held}
-        for path in self.options.key_files:
-            key = read(path)
-            if (
-                key.public
-                and key.public in blobs
-                and await self._by_agent({key.public: blobs.pop(key.public)})
-            ):
-                return True
-            if await self._by_file(key):
-                return True
-        return not self.options.identities_only and await self._by_agent(blobs)
+    # ---- keys
 
-    async def _by_agent(self, blobs: dict[bytes, str]) -> bool:
-        if not blobs:
-            return False
-        self.offered += [
-            f"{kind_of(blob)} {fingerprint(blob)} {name} (agent)" for blob, name in blobs.items()
-        ]
-        user, wanted = self.options.user, tuple(blobs)
-        return await self._in_thread(lambda session: agent.sign_in(session, user, wanted))
+    async def _is_accepted(self, proof: Proof) -> bool:
+        if proof.file is not None:
+            return await self._by_file(proof, proof.file)
+        self.offered.append(proof.described)
+        sign = partial(agent.sign_in, user=self.options.user, blob=proof.blob, path=self.options.agent_socket)
+        return await self._in_thread(sign)
 
-    async def _by_file(self, key: KeyFile) -> bool:
-        described = f"{kind_of(key.public)} {fingerprint(key.public)} " if key.public else ""
-        self.offered.append(f"{described}{key.path}")
+    async def _by_file(self, proof: Proof, key: KeyFile) -> bool:
         words = await self._passphrase(key) if key.encrypted else ""
-        user, content = self.options.user, key.content
+        if words is None:
+            return False
+        self.offered.append(proof.described)
+        certificate = proof.certificate.content if proof.certificate else None
+        arguments = (self.options.user, key.content, words, certificate)
         try:
             if key.encrypted:  # 160 ms of bcrypt, twice: not on the event loop
-                await self._in_thread(
-                    lambda session: session.userauth_publickey_frommemory(user, content, words)
-                )
+                await self._in_thread(lambda session: session.userauth_publickey_frommemory(*arguments))
             else:
-                await self._timed(self.driver.session.userauth_publickey_frommemory, user, content, words)
+                await self._timed(self.driver.session.userauth_publickey_frommemory, *arguments)
         except REJECTED:
             return False
         except SSH2Error:  # libssh2 could not make a key of it
@@ -122,29 +120,49 @@ class Login:
             ) from None
         return True
 
-    async def _passphrase(self, key: KeyFile) -> str:
+    async def _passphrase(self, key: KeyFile) -> str | None:
+        """None where nobody knows it: other proofs may do."""
         ask, path = self.options.passphrase, key.path
         words = await asked(lambda: ask(path)) if ask is not None else None
-        if words is None:
-            raise bad_passphrase(path, "it is encrypted, and no passphrase was given")
+        if words is None and self.locked is None:
+            self.locked = bad_passphrase(path, "it is encrypted, and no passphrase was given")
         return words
 
-    async def _password(self, methods: list[str]) -> bool:
-        usable = [name for name in ("password", "keyboard-interactive") if name in methods]
-        if not usable or self.options.password is None:
+    # ---- words
+
+    def _may_ask(self) -> bool:
+        return self.options.password is not None or self.options.answers is not None
+
+    async def _words(self, methods: list[str]) -> bool:
+        """By a password, or by the server's questions: these where a person may answer more."""
+        if not self._may_ask() or not WORDS & set(methods):
             return False
-        words = await asked(self.options.password)
-        if words is None:
-            return False
-        session = self.driver.session
+        password = await asked(self.options.password) if self.options.password is not None else None
+        if "keyboard-interactive" in methods and (self.options.answers or "password" not in methods):
+            return await self._by_questions(password)
+        return password is not None and "password" in methods and await self._by_password(password)
+
+    async def _by_password(self, password: str) -> bool:
         self.offered.append("a password")
-        function = (
-            session.userauth_password if usable[0] == "password" else session.userauth_keyboardinteractive
-        )
         try:
-            await self._timed(function, self.options.user, words)
+            await self._timed(self.driver.session.userauth_password, self.options.user, password)
         except REJECTED:
             return False
+        return True
+
+    async def _by_questions(self, password: str | None) -> bool:
+        options = self.options
+        if password is None and options.answers is None:
+            return False
+        interview = Interview(f"{options.user}@{options.address}", options.user, password, options.answers)
+        try:
+            await self.driver.call_aside(partial(interview.run, patience=options.connect_timeout))
+        except REJECTED:
+            self.unanswered = interview.unanswered
+            self.offered += ["a password"] if interview.used_password else []
+            self.offered += ["answers to its questions"] if interview.person_answered else []
+            return False
+        self.driver.is_precious = interview.person_answered
         return True
 
     async def _timed(self, function: Callable[..., Answer], *args: object) -> Answer:
@@ -159,13 +177,29 @@ class Login:
         """Nothing that we had was accepted."""
         options = self.options
         tried = "; ".join(self.offered) or "nothing: no key file, no agent and no password was given"
+        if self.unanswered:
+            why += f"; it asked {self.unanswered!r}, and nobody answered"
         return TransportError(
             "auth.rejected",
             "auth",
             message=f"{self.label}: the login of {options.user} was refused ({why}). Offered: {tried}",
-            remedy=f"put one of these keys into ~{options.user}/.ssh/authorized_keys there "
-            f"(`ssh-copy-id -p {options.port} {options.user}@{options.host}`), or name another user or key",
+            remedy=self._remedy(why),
             final=True,
+        )
+
+    def _remedy(self, why: str) -> str:
+        options = self.options
+        if "closed" in why and len(self.offered) >= MANY:
+            return (
+                "sshd hangs up after MaxAuthTries offers (6 by default: too many authentication failures), "
+                "and the right key was not among the first: name it (`ssh_key_path`) and offer no other "
+                "(`identities_only: true`)"
+            )
+        if self.unanswered:
+            return "run on a terminal with --ask-password, where you are asked what the server asks"
+        return (
+            f"put one of these keys into ~{options.user}/.ssh/authorized_keys there "
+            f"(`ssh-copy-id -p {options.port} {options.user}@{options.host}`), or name another user or key"
         )
 
 

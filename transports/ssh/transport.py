@@ -1,8 +1,9 @@
 """The SSH transport: one node's two connections, and commands and files over them.
 
 Commands share the control connection; large uploads have one of their own, because a command on a
-connection that is uploading waits behind megabytes of socket buffers. Both open at first use and again
-after a loss. A connection found dead before anything was begun on it is replaced silently, once.
+connection that is uploading waits behind megabytes of socket buffers. Only where a person had to answer
+for the first one they share it. Both open at first use and again after a loss. A connection found dead
+before anything was begun on it is replaced silently, once.
 
 This module knows no libssh2. Begin reading at `SSHTransport.run`.
 """
@@ -37,8 +38,8 @@ from transports.ssh.connection import open_driver
 from transports.ssh.driver import Driver, Lost
 from transports.ssh.login import asked
 from transports.ssh.options import ConnectionStarts, SSHOptions, UploadThreads
-from transports.ssh.uploads import feed_from_thread
-from transports.sudo import usable
+from transports.ssh.uploads import feed_between, feed_from_thread
+from transports.sudo import doas_without_terminal, usable
 
 __all__ = ["SSHTransport"]
 
@@ -194,10 +195,11 @@ class SSHTransport:
         return Job(
             name=self._name,
             user=self._options.user,
-            command=command,
+            command=replace(command, env={**self._options.environment, **command.env}),
             sudo=sudo,
             password=password,
             supply=supply,
+            escalate=self._options.escalate,
         )
 
     def _exchange(self, job: Job, output: Output) -> Exchange:
@@ -226,9 +228,11 @@ class SSHTransport:
                 extra.abort()
 
     async def _password(self) -> str | None:
-        """sudo's password, asked for once."""
+        """sudo's password, asked for once. Raises TransportError ``sudo.password`` for doas."""
         if self._options.sudo_password is None:
             return None
+        if self._options.escalate == "doas":
+            raise doas_without_terminal(self._name, self._options.user)
         async with self._sudo_turn:
             if self._sudo_words is None:
                 self._sudo_words = usable(self._name, await asked(self._options.sudo_password))
@@ -249,10 +253,20 @@ class SSHTransport:
         self, command: Command, source: Source | Piece, on_progress: OnProgress | None
     ) -> Outcome:
         async def supply(process: Remote) -> None:
-            await feed_from_thread(process.driver, process.channel, source, on_progress, pace=self._pace)
+            if process.driver.is_precious:
+                await feed_between(process, source, on_progress, pace=self._pace)
+            else:
+                await feed_from_thread(process.driver, process.channel, source, on_progress, pace=self._pace)
 
         async with self._bulk_turn, self._uploads.limiter if self._uploads is not None else nullcontext():
-            return await self._run(command, Output(), lane=self._bulk, supply=supply)
+            return await self._run(command, Output(), lane=await self._lane_for_files(), supply=supply)
+
+    async def _lane_for_files(self) -> Lane:
+        """The bulk connection; or the other one, where that cost a person's answers."""
+        if self._options.answers is None:
+            return self._bulk
+        control, _ = await self._connection(self._control)
+        return self._control if control.is_precious else self._bulk
 
     # ---- connections
 

@@ -23,9 +23,10 @@ from ssh2.exceptions import SSH2Error
 from transports.base import Bytes, OnProgress, Piece, Source
 from transports.files import open_source, unreadable
 from transports.pace import Pace
+from transports.ssh.channels import Remote
 from transports.ssh.driver import EAGAIN, OUTBOUND, Driver, Lost, describe
 
-__all__ = ["STALL", "Pump", "feed_from_thread"]
+__all__ = ["STALL", "Pump", "feed_between", "feed_from_thread"]
 
 CHUNK = 1 << 18  # bytes; larger ones cost time in libssh2
 LOOK = 0.1  # seconds between looks at the progress
@@ -154,6 +155,28 @@ async def feed_from_thread(
         raise stalled(stall) if isinstance(problems[0], Stopped) else problems[0]
     if on_progress is not None:
         on_progress(source.size, source.size)
+
+
+async def feed_between(
+    process: Remote, source: Source | Piece, on_progress: OnProgress | None, *, pace: Pace | None = None
+) -> None:
+    """Feed a source to a command on a connection that others use meanwhile. Slower, and nobody waits."""
+    most, done = min(CHUNK, pace.share) if pace else CHUNK, 0
+    with open_source(source) as stream:
+        while done < source.size:
+            try:
+                chunk = await anyio.to_thread.run_sync(stream.read, min(most, source.size - done))
+            except OSError as error:
+                raise error if isinstance(source, Bytes) else unreadable(source.path, error) from None
+            if not chunk:
+                break
+            if pace is not None:
+                await anyio.sleep(pace.delay(len(chunk)))
+            await process.feed(chunk, end=False)
+            done += len(chunk)
+            if on_progress is not None:
+                on_progress(done, source.size)
+    await process.feed(b"", end=True)
 
 
 async def watch(pump: Pump, size: int, on_progress: OnProgress | None, stall: float) -> None:
