@@ -55,25 +55,30 @@ sub tick () {
     }
 }
 
+# One process a host: the first one holds this file locked.
+sub hold_lock () {
+    open our $lock, '>', "$RUN/lock" or fatal("open $RUN/lock: " . lc $!);
+    fcntl $lock, Fcntl::F_SETFD(), Fcntl::FD_CLOEXEC();
+    flock $lock, LOCK_EX | LOCK_NB or fatal("another $DISTRO (stand-in) runs on this host");
+}
+
+# A child may outlive the process by seconds: it must not hold what the next start needs.
+sub be_a_child () {
+    $SIG{TERM} = 'DEFAULT';
+    our $lock;
+    close $lock if $lock;
+    close $_->[0] for values %LISTEN;
+}
+
 sub serve ($listener) {
     my ($socket, $serve, $answer) = @$listener;
     my $client = $socket->accept or return;
     my $pid = fork;
     return if !defined $pid or $pid;
-    $SIG{TERM} = 'DEFAULT';
+    be_a_child();
     $SIG{PIPE} = 'IGNORE';
-    close $_->[0] for values %LISTEN;
     (my $peer = $client->can('peerhost') ? $client->peerhost // '' : '') =~ s/^::ffff://;
     $serve->($client, sub ($request) { $request->{peer} = $peer; return $answer->($request) });
-    POSIX::_exit(0);
-}
-
-sub in_background ($work) {
-    my $pid = fork;
-    return if !defined $pid or $pid;
-    $SIG{TERM} = 'DEFAULT';
-    close $_->[0] for values %LISTEN;
-    $work->();
     POSIX::_exit(0);
 }
 
@@ -118,8 +123,7 @@ sub catch_up ($ip) {
     return refresh_agent($ip) if $ROLE eq 'agent';
     $PULLING = fork // return;
     return if $PULLING;
-    $SIG{TERM} = 'DEFAULT';
-    close $_->[0] for values %LISTEN;
+    be_a_child();
     pull($ip);
     POSIX::_exit(0);
 }

@@ -41,9 +41,7 @@ sub begin ($role, $word, $address, @arguments) {
     $LOG = "$DATA/standin-log.jsonl";
     make_folder($DATA);
     make_folder("$RUN/leases", 0700);
-    open our $lock, '>', "$RUN/lock" or plain_fatal("open $RUN/lock: " . lc $!);
-    fcntl $lock, Fcntl::F_SETFD(), Fcntl::FD_CLOEXEC();
-    flock $lock, LOCK_EX | LOCK_NB or plain_fatal('another k0s (stand-in) runs on this host');
+    hold_lock();
     unlink "$RUN/ready";
     spew("$RUN/started", time);
     my %kubelet = map { /^--([\w-]+)=(.*)$/ ? ($1 => $2) : () } split ' ', $FLAGS->{'kubelet-extra-args'} // '';

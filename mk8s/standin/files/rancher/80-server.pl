@@ -55,12 +55,6 @@ sub begin ($role, @arguments) {
     return ($config, $me);
 }
 
-sub hold_lock () {
-    open our $lock, '>', "$RUN/lock" or fatal("open $RUN/lock: " . lc $!);
-    fcntl $lock, Fcntl::F_SETFD(), Fcntl::FD_CLOEXEC();
-    flock $lock, LOCK_EX | LOCK_NB or fatal("another $DISTRO (stand-in) runs on this host");
-}
-
 sub node_name ($config) {
     my $name = lc word($config, 'node-name', (POSIX::uname())[1]);
     $name .= '-' . substr sha256(node_password()), 0, 8 if is_true($config, 'with-node-id');
