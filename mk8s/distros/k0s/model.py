@@ -23,7 +23,7 @@ from mk8s.cluster import Cluster
 from mk8s.distros.common import model as common
 from mk8s.distros.k0s.foreign import TOP
 from mk8s.distros.k0s.roles import is_single, runs_own_etcd
-from mk8s.distros.k0s.world import CONTROLLER, SOCKET, WORKER, K0sWorld, node_of, words_of
+from mk8s.distros.k0s.world import CONTROLLER, SOCKET, WORKER, K0sWorld, words_of
 from mk8s.distros.upstream import model as upstream
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused
@@ -197,7 +197,7 @@ def _status(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
     unit = command.args[0]
     answer = _refuse(NO_SOCKET)
     if SOCKET in host.files:
-        node, words = node_of(world.cluster, host), words_of(host, unit)
+        node, words = world.node_of(host), words_of(host, unit)
         works = unit == WORKER or "--enable-worker" in words or is_single(node)
         said = {"Version": world.cluster.version, "Role": _role(unit, works), "Workloads": works}
         answer = _says(json.dumps(said))
@@ -242,7 +242,7 @@ def _through_api(answer: Answer) -> Answer:
 
 @_through_api
 def _create_token(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-    if is_single(node_of(world.cluster, host)):
+    if is_single(world.node_of(host)):
         return _refuse(NO_JOINING)
     role, lasts = (command.args[command.args.index(word) + 1] for word in ("--role", "--expiry"))
     return _says(world.make_token(host, role, LASTS[lasts]))

@@ -30,7 +30,8 @@ new=$(dirname "$(dirname "$target")")/.mk8s-$(basename "$target")
 rm -f "$new"
 ln "$staged" "$new" 2>/dev/null || cp "$staged" "$new"
 verify "$new" "$hash"
-mv -f "$new" "$target"
+rm -f "$target"
+mv "$new" "$target"
 """
 
 FIND = """\

@@ -26,7 +26,7 @@ EXPIRY = {"controller": "30m", "worker": "10m"}  # k0sctl's own
 FRESH = {"controller": 1500, "worker": 420}  # seconds; a token that is older is not relied on any more
 LONGEST = 1 << 16  # characters; a usual one has some two thousand
 TOKEN = re.compile(r"[A-Za-z0-9+/]{100,}={0,2}")
-BOOTSTRAP = re.compile(rb"\btoken: *\"?([a-z0-9]{6})\.[a-z0-9]{16}\b")
+BOOTSTRAP = re.compile(rb"\btoken: *[\"']?([a-z0-9]{6})\.[a-z0-9]{16}\b")
 SPENT = b"# used: this controller has joined\n"
 
 

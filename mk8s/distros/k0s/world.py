@@ -27,7 +27,7 @@ from mk8s.kube.etcd import Etcd, EtcdRefused
 from mk8s.kube.world import API, World
 from transports.simulated import ServiceFailed, SimulatedHost, SimulatedService
 
-__all__ = ["CONTROLLER", "SOCKET", "WORKER", "K0sWorld", "node_of", "peer_of", "words_of"]
+__all__ = ["CONTROLLER", "SOCKET", "WORKER", "K0sWorld", "peer_of", "words_of"]
 
 SOCKET = PurePosixPath("/run/k0s/status.sock")
 CONTROLLER, WORKER = "k0scontroller.service", "k0sworker.service"
@@ -78,6 +78,7 @@ class K0sWorld:
     shared: set[tuple[str, str]] = field(default_factory=set)  # host, file: what API servers may read
 
     def __post_init__(self) -> None:
+        self._nodes = {node.address: node for node in self.cluster.nodes}
         if not runs_own_etcd(self.cluster):
             self.world.etcd = Outside(lambda: self.world.now, self.world.violations)
 
@@ -88,6 +89,10 @@ class K0sWorld:
     @property
     def now(self) -> float:
         return self.world.now
+
+    def node_of(self, host: SimulatedHost) -> Node:
+        """The manifest's node that this host is."""
+        return self._nodes[host.address]
 
     # Tokens
 
@@ -130,7 +135,7 @@ class K0sWorld:
     def controller_life(self, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
         """From exec, which is all that systemd waits for, to an API server and a Node."""
         service.ready()
-        node, words = node_of(self.cluster, host), words_of(host, CONTROLLER)
+        node, words = self.node_of(host), words_of(host, CONTROLLER)
         chance = host.random(f"controller/{service.starts}")
         yield chance.uniform(2, 5)
         host.disk.make_folder(SOCKET.parent)
@@ -166,6 +171,7 @@ class K0sWorld:
             self.world.violations.append(
                 f"{host.name} made a second cluster; {self.inits[0]} had made the first one"
             )
+            self.world.etcd.members.clear()  # it knows nothing of the first one
         if runs_own_etcd(self.cluster):
             peer = peer_of(host, node)
             self._run_etcd(host, node, {host.hostname: peer}, new=True, has_data=False)
@@ -221,7 +227,7 @@ class K0sWorld:
     def worker_life(self, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
         """It asks until the API answers; a token that is refused ends it, and systemd begins anew."""
         service.ready()
-        node, words = node_of(self.cluster, host), words_of(host, WORKER)
+        node, words = self.node_of(host), words_of(host, WORKER)
         chance = host.random(f"worker/{service.starts}")
         yield chance.uniform(2, 5)
         own = data_dir(node) / "kubelet.conf"
@@ -283,11 +289,6 @@ class K0sWorld:
         self.world.close(host, API)
         self.world.etcd.stop(host)
         self.world.kubelet_gone(host)
-
-
-def node_of(cluster: Cluster, host: SimulatedHost) -> Node:
-    """The manifest's node that this host is."""
-    return next(node for node in cluster.nodes if node.address == host.address)
 
 
 def peer_of(host: SimulatedHost, node: Node) -> str:
