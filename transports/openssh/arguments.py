@@ -51,7 +51,7 @@ def config_text(options: OpenSSHOptions) -> str:
 def settings(options: OpenSSHOptions) -> Iterator[str]:
     """What depends on the options, a line each."""
     yield f"BatchMode {'no' if options.asks else 'yes'}"
-    if options.password is None:
+    if options.password is None and options.answers is None:
         yield "PasswordAuthentication no"
         yield "KbdInteractiveAuthentication no"
     yield f"StrictHostKeyChecking {'accept-new' if options.accept_new else 'yes'}"

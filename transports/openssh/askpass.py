@@ -25,6 +25,7 @@ from anyio.abc import SocketStream
 
 from transports.base import TransportError
 from transports.openssh.options import OpenSSHOptions
+from transports.ssh.options import Question as Round
 
 __all__ = ["Answers", "Question", "askpass_script"]
 
@@ -97,45 +98,53 @@ class Answers:
             self.log(question.text)  # such as: touch the key
             return None
         found = PASSPHRASE.match(question.text)
-        if found:
-            return await self._passphrase(self._key(found["path"]))
-        if question.kind or "password" not in question.text.lower() or NEW_PASSWORD.search(question.text):
-            raise self._cannot(question.text)
-        return await self._password(question)
+        if found and self.options.passphrase is not None:
+            return await self._passphrase(self._key(found["path"]), self.options.passphrase)
+        if is_password(question) and self.options.password is not None and question.asker == self.master:
+            return await self._password(self.options.password)
+        return await self._person(question, self._key(found["path"]) if found else None)
 
     def _key(self, path: str) -> Path:
         """The key file that is meant: ssh cuts long paths off."""
         known = (file for file in self.options.key_files if str(file.expanduser()).startswith(path))
         return next(known, Path(path))
 
-    async def _passphrase(self, key: Path) -> str:
-        ask = self.options.passphrase
-        words = await anyio.to_thread.run_sync(ask, key, abandon_on_cancel=True) if ask is not None else None
-        if words is None:
-            raise self._bad_passphrase(key, "it is encrypted, and no passphrase was given")
+    async def _passphrase(self, key: Path, ask: Callable[[Path], str | None]) -> str:
         if f"key {key}" in self._told:
             raise self._bad_passphrase(key, "the passphrase does not open it")
+        words = await anyio.to_thread.run_sync(ask, key, abandon_on_cancel=True)
+        if words is None:
+            raise self._bad_passphrase(key, "it is encrypted, and no passphrase was given")
         self._told.add(f"key {key}")
         return one_line(words)
 
-    async def _password(self, question: Question) -> str:
-        if question.asker != self.master:
-            raise self._rejected(
-                f"a bastion asks: {question.text}",
-                "let a key or an agent open the bastion; it gets no password",
-            )
+    async def _password(self, ask: Callable[[], str | None]) -> str:
         if "password" in self._told:
             raise self._rejected("the password was not accepted", "check the password, or give a key")
-        ask = self.options.password
-        words = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True) if ask is not None else None
+        words = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
         if words is None:
             raise self._rejected("a password is wanted, and none was given", "give a password, or a key")
         self._told.add("password")
         return one_line(words)
 
-    def _cannot(self, question: str) -> TransportError:
-        return self._rejected(
-            f"ssh asks what nobody can be asked here: {question}",
+    async def _person(self, question: Question, key: Path | None) -> str:
+        """What only a person knows: a code, a PIN, a new password, a bastion's password."""
+        ask = self.options.answers
+        given = None
+        if ask is not None and question.kind == "":
+            asked = Round(self.options.address, "", (question.text,))
+            given = await anyio.to_thread.run_sync(ask, asked, abandon_on_cancel=True)
+        if given:
+            return one_line(given[0])
+        if key is not None:
+            raise self._bad_passphrase(key, "it is encrypted, and no passphrase was given")
+        if is_password(question) and question.asker != self.master:
+            raise self._rejected(
+                f"a bastion asks: {question.text}",
+                "let a key or an agent open the bastion; the node's password is not told to it",
+            )
+        raise self._rejected(
+            f"ssh asks what nobody answers here: {question.text}",
             "log in once by hand (`ssh`), or let an agent hold the key (`ssh-add`)",
         )
 
@@ -152,6 +161,12 @@ class Answers:
             remedy=f"`ssh-add {key}`, or give the passphrase",
             final=True,
         )
+
+
+def is_password(question: Question) -> bool:
+    """Whether it is the login password that is wanted: by its method, or by keyboard-interactive."""
+    text = question.text
+    return question.kind == "" and "password" in text.lower() and not NEW_PASSWORD.search(text)
 
 
 def one_line(words: str) -> str:

@@ -43,6 +43,7 @@ class Job:
     command: Command
     sudo: bool
     password: str | None = field(repr=False)  # sudo's
+    escalate: str = "sudo"
     supply: Supply | None = None  # feeds stdin instead of command.stdin, in its own time
 
 
@@ -63,7 +64,8 @@ def exchange_for(job: Job, output: Output, *, kill: Kill | None, open_patience: 
     """A fresh attempt at a job. Raises ArgumentError for what cannot be sent."""
     mark = "mk8s-" + secrets.token_hex(8)
     stdin = job.command.stdin is not None or job.supply is not None
-    words = wrap(job.command, mark, sudo=job.sudo, password=job.password is not None, stdin=stdin)
+    password = job.password is not None
+    words = wrap(job.command, mark, sudo=job.sudo, password=password, stdin=stdin, escalate=job.escalate)
     line = "exec " + " ".join(quote(word) for word in words)
     size = len(line.encode())
     if size > LINE_LIMIT:
@@ -198,7 +200,8 @@ async def not_begun(channel: Channel, job: Job, talk: Conversation) -> Transport
     if await channel.status() is None:
         raise Lost("it ended before the command began")
     if job.sudo:
-        return refusal(job.name, job.user, talk, had_password=job.password is not None)
+        had_password = job.password is not None
+        return refusal(job.name, job.user, talk, had_password=had_password, escalate=job.escalate)
     said = talk.complaint or "the login shell said nothing"
     return TransportError(
         "auth.rejected",

@@ -67,7 +67,7 @@ TABLE = (
     kind(
         r"Bad configuration option|bad configuration options|[Bb]ad (?:owner or )?permissions on .*config|"
         r"Unsupported option|missing argument|extra arguments at end|jumphost loop",
-        "connection.refused",
+        "auth.config",
         "ssh does not accept its configuration: {line}",
         "correct that file, or name another one with `ssh: {config: PATH}` in the manifest",
     ),
@@ -248,8 +248,8 @@ def bad_key_file(label: str, path: Path, problem: str) -> TransportError:
 
 def bad_config_file(label: str, path: Path, problem: str) -> TransportError:
     return TransportError(
-        "connection.refused",
-        "connection",
+        "auth.config",
+        "auth",
         message=f"{label}: the ssh_config {path} cannot be read: {problem}",
         remedy="correct `ssh: {config: PATH}` in the manifest, or make the file readable",
         final=True,

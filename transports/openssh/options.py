@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from transports.ssh.options import Answers
+
 __all__ = ["Ask", "OpenSSHOptions"]
 
 Ask: TypeAlias = Callable[[], str | None]
@@ -36,7 +38,9 @@ class OpenSSHOptions:
     accept_new: bool = False  # trust the key of a host of which none is known; never a changed one
     password: Ask | None = None
     passphrase: Callable[[Path], str | None] | None = None
+    answers: Answers | None = None  # a person's, to whatever ssh asks that is not answered by the above
     sudo_password: Ask | None = None  # without one: sudo -n
+    escalate: Literal["sudo", "doas"] = "sudo"
     environment: Mapping[str, str] = field(default_factory=dict)  # of every command; no secrets
     withheld: frozenset[str] = frozenset()  # variables of our own that ssh and its helpers do not get
     connect_timeout: float = 15.0  # seconds to connect and agree on keys; whole ones, rounded up
@@ -53,4 +57,4 @@ class OpenSSHOptions:
     @property
     def asks(self) -> bool:
         """Whether ssh may ask for anything."""
-        return self.password is not None or self.passphrase is not None
+        return self.password is not None or self.passphrase is not None or self.answers is not None

@@ -33,7 +33,7 @@ from transports.openssh.uploads import feed_source
 from transports.pace import Pace
 from transports.shell import Output, kill_script
 from transports.ssh.options import ConnectionStarts, UploadThreads
-from transports.sudo import usable
+from transports.sudo import doas_without_terminal, usable
 
 __all__ = ["OpenSSHTransport"]
 
@@ -169,7 +169,8 @@ class OpenSSHTransport:
             user=user,
             command=replace(command, env={**self._options.environment, **command.env}),
             sudo=sudo,
-            password=await self._password() if sudo else None,
+            password=await self._password(user) if sudo else None,
+            escalate=self._options.escalate,
             supply=supply,
         )
 
@@ -205,11 +206,13 @@ class OpenSSHTransport:
             self._user = await anyio.to_thread.run_sync(partial(ask_login_name, self._label, self._options))
         return self._user
 
-    async def _password(self) -> str | None:
-        """sudo's password, asked for once."""
+    async def _password(self, user: str) -> str | None:
+        """sudo's password, asked for once. Raises TransportError ``sudo.password`` for doas."""
         ask = self._options.sudo_password
         if ask is None:
             return None
+        if self._options.escalate == "doas":
+            raise doas_without_terminal(self._name, user)
         async with self._sudo_turn:
             if self._sudo_words is None:
                 words = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)

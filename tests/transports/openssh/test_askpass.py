@@ -10,6 +10,7 @@ import pytest
 from transports.base import TransportError
 from transports.openssh import OpenSSHOptions
 from transports.openssh.askpass import Answers, Question
+from transports.ssh.options import Question as Round
 
 pytestmark = pytest.mark.anyio
 MASTER = 4711
@@ -21,7 +22,7 @@ def answers(log: list[str] | None = None, **changes: Any) -> Answers:
 
 
 def question(text: str, kind: str = "", asker: int = MASTER) -> Question:
-    return Question(asker, kind, text)
+    return Question(asker, kind, text.strip())
 
 
 @pytest.mark.parametrize("text", ["ops@10.0.0.1's password: ", "(ops@10.0.0.1) Password: ", "Password:"])
@@ -44,7 +45,7 @@ async def test_the_password_is_told_once() -> None:
 )
 async def test_what_only_a_person_knows_ends_the_login(text: str) -> None:
     """With the question, so that the person knows what to do by hand."""
-    with pytest.raises(TransportError, match="nobody can be asked") as caught:
+    with pytest.raises(TransportError, match="nobody answers") as caught:
         await answers().answer(question(text))
 
     assert caught.value.lineage == ("auth.rejected", "auth")
@@ -81,6 +82,29 @@ async def test_a_bastion_gets_passphrases_used_and_no_password() -> None:
     assert await one.answer(question("Enter passphrase for key '/k': ", asker=1)) == "sesame"
     with pytest.raises(TransportError, match="a bastion asks"):
         await one.answer(question("ops@bastion's password: ", asker=1))
+
+
+async def test_a_person_answers_what_is_not_known() -> None:
+    """A one-time code, a PIN, a bastion's password: in ssh's words. What is known is not asked for."""
+    heard: list[str] = []
+
+    def person(question: Round) -> list[str]:
+        heard.extend(question.prompts)
+        return ["123456"]
+
+    one = answers(answers=person)
+
+    assert await one.answer(question("Verification code: ")) == "123456"
+    assert await one.answer(question("ops@bastion's password: ", asker=1)) == "123456"
+    assert await one.answer(question("Enter PIN for ED25519-SK key /k: ")) == "123456"
+    assert await one.answer(question("Password: ")) == "secret"
+    assert heard == ["Verification code:", "ops@bastion's password:", "Enter PIN for ED25519-SK key /k:"]
+
+
+async def test_a_person_who_gives_no_answer_ends_the_login() -> None:
+    """Nobody is asked for ever."""
+    with pytest.raises(TransportError, match="nobody answers"):
+        await answers(answers=lambda _: None).answer(question("Verification code: "))
 
 
 @pytest.fixture

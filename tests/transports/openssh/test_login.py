@@ -464,3 +464,24 @@ async def test_an_error_of_who_is_asked_comes_out_as_it_is(server: Server, locke
         with pytest.raises(RuntimeError, match="keyring"):
             await transport.run(sh("true"))
     assert masters() == []
+
+
+async def test_doas_is_never_given_a_password(server: Server, temporary_user: TemporaryUser) -> None:
+    """It reads one from a terminal alone: that is said instead of waiting."""
+    login = {"user": temporary_user.name, "key_files": (), "password": lambda: temporary_user.password}
+    async with connected(server, **login, escalate="doas", sudo_password=lambda: "x") as transport:
+        with pytest.raises(TransportError, match="terminal") as caught:
+            await transport.run(sh("id -u", sudo=True))
+
+    assert caught.value.lineage == ("sudo.password", "sudo")
+    assert caught.value.final
+
+
+async def test_a_doas_that_refuses_is_named(server: Server, temporary_user: TemporaryUser) -> None:
+    """Or one that is not there."""
+    login = {"user": temporary_user.name, "key_files": (), "password": lambda: temporary_user.password}
+    async with connected(server, **login, escalate="doas") as transport:
+        with pytest.raises(TransportError, match="doas") as caught:
+            await transport.run(sh("id -u", sudo=True))
+
+    assert caught.value.lineage[-1] == "sudo"
