@@ -47,7 +47,7 @@ class K3s(Rancher):
 
     def refresh(self, s: Situation) -> list[Step]:
         """A single server on SQLite becomes the first of several before the others join."""
-        return converting.convert(s)
+        return [*converting.convert(s), *super().refresh(s)]
 
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:
         return replace(

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Situation
 from mk8s.distros.common import datastore, packages, placement
@@ -70,8 +71,8 @@ def _registers(cluster: Cluster, node: Node) -> bool:
 def _of_servers(engine: Engine, s: Situation) -> list[Addition]:
     cluster = s.cluster
     additions: list[Addition] = []
-    if cluster.endpoint:
-        additions.append(("tls-san", (cluster.endpoint,)))
+    if names := endpoints.names(cluster):
+        additions.append(("tls-san", names))
     if cluster.network:
         additions += [
             ("cluster-cidr", cluster.network.pod_cidr),

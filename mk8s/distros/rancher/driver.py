@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from machines.errors import ActionError
+from mk8s import endpoints
 from mk8s.artifacts.checksums import read_checksums
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Condition, Lookup, Question, Requirements, Situation, Tools
@@ -78,8 +79,7 @@ class Rancher(ABC):
         return user_token(cluster)
 
     def needs(self, cluster: Cluster) -> list[Need]:
-        del cluster  # the engine makes its own keys
-        return []
+        return endpoints.needs(cluster)  # the engine makes its own keys
 
     def pacing(self, cluster: Cluster) -> Mapping[str, int]:
         """One learner at a time is etcd's rule; a datastore has none once the first server is ready."""
@@ -93,8 +93,8 @@ class Rancher(ABC):
         return []
 
     def refresh(self, s: Situation) -> list[Step]:
-        del s  # nodes find each other through the API
-        return []
+        """Nodes find each other through the API; what leads to the servers must know them all."""
+        return endpoints.refresh(s, self.engine.ports)
 
     def tools(self, node: Node, cluster: Cluster) -> Tools:
         return requirements.tools(self.engine, node, cluster)
@@ -114,6 +114,7 @@ class Rancher(ABC):
             *self.prepare(s),
             *files.settings(self.engine, s),
             steps.enable(self.engine, s.node),
+            *endpoints.install(s, self.engine.ports),
         ]
 
     def start(self, s: Situation) -> list[Step]:

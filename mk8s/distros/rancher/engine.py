@@ -8,13 +8,15 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.rancher.values import host_in_url, settings_of
+from mk8s.distros.rancher.values import settings_of
 from mk8s.distros.releases import NEWEST, Release, Since, has
+from mk8s.endpoints.names import registration_url
 
 __all__ = ["Addition", "Engine", "ForeignKey"]
 
 Addition: TypeAlias = tuple[str, str | bool | tuple[str, ...]]
 """A key of config.yaml and its value."""
+API_PORT = 6443
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +108,9 @@ class Engine:
 
     def server_url(self, cluster: Cluster) -> str:
         """Where other nodes register."""
-        address = cluster.joins.address if cluster.joins else cluster.endpoint or cluster.primary.address
-        return f"https://{host_in_url(address)}:{self.supervisor_port}"
+        return registration_url(cluster, self.supervisor_port)
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """TCP ports of a server that an endpoint leads to: the API server's, and the supervisor's."""
+        return tuple(dict.fromkeys((API_PORT, self.supervisor_port)))

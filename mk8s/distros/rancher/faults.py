@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import yaml
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Situation
 from mk8s.distros.common import datastore, joins, meaningless, packages, placement, proxy
@@ -38,8 +39,6 @@ MANIFESTS = (".yaml", ".yml", ".json")
 ISOLATED = "its servers always run a kubelet; write `control_plane: tainted`"
 MEANINGLESS: Mapping[str, str] = {
     "arguments": "write the settings into the node's `config`",
-    "balancer.cplb": "that is k0s' own; write `by: kube-vip`, `by: keepalived` or an address that you run",
-    "node_local": "every agent balances among all servers by itself; leave it out",
     "components": "a release has containerd, runc and etcd in it; choose them by its `version`",
     "hosts_entries": "its nodes find each other by address; write /etc/hosts yourself where you need it",
     "swap": "its kubelet runs with swap in any case; leave the key out",
@@ -253,14 +252,6 @@ def _manifests(engine: Engine, cluster: Cluster) -> Iterator[str]:
             yield f"manifests: {engine.title} applies files that end in {', '.join(MANIFESTS)}; rename {name}"
 
 
-def _kube_vip(engine: Engine, cluster: Cluster) -> Iterator[str]:
-    hint = (
-        f"put kube-vip's manifests into /var/lib/rancher/{engine.name}/server/manifests with `manifests`, "
-        "its image beside the release's with `images`, and keep `endpoint`"
-    )
-    yield from meaningless.faults(cluster, {"balancer.kube-vip": hint})
-
-
 def artifact_faults(engine: Engine, cluster: Cluster, items: Sequence[ArtifactItem]) -> Iterator[str]:
     """Ids that name nothing, and archives that the engine does not read."""
     known = [item.id for item in items]
@@ -290,7 +281,6 @@ RULES: tuple[Rule, ...] = (
     lambda _engine, cluster: token_faults(cluster),
     _split,
     _meaningless,
-    _kube_vip,
     _foreign,
     _unsupported,
     _same_on_all_servers,
@@ -302,6 +292,7 @@ RULES: tuple[Rule, ...] = (
     _manifests,
     _preinstalled,
     lambda _engine, cluster: joins.faults(cluster),
+    lambda _engine, cluster: endpoints.faults(cluster),
     lambda _engine, cluster: packages.faults(cluster),
     lambda _engine, cluster: proxy.faults(cluster),
     lambda _engine, cluster: registry_faults(cluster),

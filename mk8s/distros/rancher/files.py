@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster
 from mk8s.commands import has_folder, make_folder
 from mk8s.distros.base import ArtifactItem, Origin, Situation
@@ -107,10 +108,14 @@ def stage_manifests(s: Situation) -> list[Step]:
 
 
 def place_manifests(engine: Engine, s: Situation) -> list[Step]:
-    """Give them their places before the first start."""
+    """Give them their places before the first start, and with them what holds the endpoint."""
     found = list(_staged(s))
     target = _manifests(engine, s.cluster)
-    steps: list[Step] = [folder(target.parent, ROOT_ONLY), folder(target, ROOT_ONLY)] if found else []
+    own = endpoints.manifests(s.cluster) if s.node.role == "primary" else {}
+    steps: list[Step] = [folder(target.parent, ROOT_ONLY), folder(target, ROOT_ONLY)] if found or own else []
+    steps += [
+        WriteFile(f"write {target / name}", target / name, text, mode=0o600) for name, text in own.items()
+    ]
     for name, place, bare in found:
         file = s.release[name]
         command = place_archive(engine, file, place, target / bare)

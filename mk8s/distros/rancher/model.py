@@ -19,6 +19,7 @@ from mk8s.cluster import Cluster
 from mk8s.distros.common import model as common
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.world import World
+from mk8s.endpoints import model as endpoints
 from mk8s.modelled import hash_is, not_what_was_sent
 from transports.base import Command, Outcome
 from transports.simulated import (
@@ -84,6 +85,7 @@ def teach(
     if taught is None:
         taught = _worlds[network] = _Taught(engine, network, cluster, own)
     common.teach(host)
+    endpoints.teach(host)
     host.use(taught.handlers)
     host.service_models.update(taught.services)
 

@@ -10,7 +10,6 @@ Begin reading at `unit_is_active` and `node_is_member`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -49,7 +48,6 @@ class UnitView(units.UnitView):
     """What systemd says of the engine's unit, and what the engine said itself."""
 
     __slots__ = ()
-    serious = re.compile(r"level=(fatal|error)|^(FATA|ERRO)\b|\b(fatal|panic):", re.IGNORECASE)
     reinstall = "install again: `mk8s run` after removing what is left with the engine's uninstall script"
 
     @classmethod
@@ -128,7 +126,8 @@ def _answer(engine: Engine, secrets: Sequence[str], good: Callable[[str], bool],
         view = UnitView.without(secrets, outcome)
         if outcome.ok and good(view.answer):
             return Verdict(True, evidence)
-        trouble = view.trouble(load_catalogue(engine.name))
+        catalogue = load_catalogue(engine.name)
+        trouble = view.trouble(catalogue) or units.refused(catalogue, outcome)
         if trouble:
             return trouble
         said = view.answer.splitlines()[-1:] or [outcome.complaint if outcome.stderr else "no answer yet"]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Condition, Opening, Question, Requirements, Situation, Tools
 from mk8s.distros.rancher import steps
@@ -29,9 +30,11 @@ def requirements(engine: Engine, node: Node, cluster: Cluster) -> Requirements:
     data = PurePosixPath(engine.data_dir(node))
     ports = _ports(engine, node, cluster)
     return Requirements(
-        ports=ports,
+        ports=ports | endpoints.listens(node, cluster, engine.ports),
         openings=tuple(_opening(port, purpose) for port, purpose in ports.items()),
-        endpoint_ports=tuple(dict.fromkeys((API, engine.supervisor_port))),
+        endpoint_ports=tuple(endpoints.port(cluster, port) for port in engine.ports),
+        programs=endpoints.programs(node, cluster),
+        images=endpoints.images(cluster),
         leftovers=(str(data / "server" / "db"),) if node.is_server else (),
         network_modules=("br_netfilter", "overlay"),
         chooses_own_ip="node-ip" not in settings_of(node),

@@ -10,7 +10,7 @@ import yaml
 
 from mk8s.cluster import Node
 
-__all__ = ["DROP_IN_SUFFIX", "host_in_url", "is_true", "laid_over", "settings_of", "words"]
+__all__ = ["DROP_IN_SUFFIX", "is_true", "laid_over", "settings_of", "words"]
 
 DROP_IN_SUFFIX = ".yaml"  # of the files in config.yaml.d that are read
 
@@ -53,8 +53,3 @@ def words(value: Any) -> list[str]:
 def is_true(value: Any) -> bool:
     """A setting that is read as a switch."""
     return str(value).strip().lower() in {"true", "t", "1"}
-
-
-def host_in_url(address: str) -> str:
-    """An address as it stands in a URL: IPv6 in brackets."""
-    return f"[{address}]" if ":" in address and not address.startswith("[") else address

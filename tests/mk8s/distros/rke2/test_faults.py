@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mk8s.cluster import ArtifactSource, Balancer
+from mk8s.cluster import ArtifactSource
 from mk8s.distros.rke2 import DISTRO
 from tests.mk8s.distros.situations import make_cluster, make_node
 
@@ -118,11 +119,60 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         {"server": {"node-name": "a"}, "agent": {"node-name": "a"}},
         "nodes.agent-1.config.node-name: 'a' is also srv-2's; every node needs its own",
     ),
-    "kube-vip": (
-        {"endpoint": "10.0.0.100", "balancer": Balancer("kube-vip", "eth0", "kube-vip:v0.8.0")},
-        "endpoint.by: has no meaning for rke2; put kube-vip's manifests into "
-        "/var/lib/rancher/rke2/server/manifests with `manifests`, its image beside the release's with "
-        "`images`, and keep `endpoint`",
+    "a profile before its time": (
+        {"primary": {"profile": "cis"}, "version": "v1.24.17+rke2r1"},
+        "nodes.srv-1.config.profile: 'cis' is not in v1.24.17+rke2r1; it has cis-1.5, cis-1.6",
+    ),
+    "a setting of K3s'": (
+        {"primary": {"flannel-backend": "host-gw"}},
+        "nodes.srv-1.config.flannel-backend: RKE2 has no such setting; write `cni: flannel` where the "
+        "release has it; tune it with a HelmChartConfig in `manifests`",
+    ),
+    "a part by K3s' name": (
+        {"primary": {"disable": ["metrics-server"]}},
+        "nodes.srv-1.config.disable: metrics-server is K3s' name; write rke2-metrics-server",
+    ),
+    "a file of K3s'": (
+        {"artifacts": {"images": ArtifactSource(name="k3s-airgap-images-amd64.tar.zst")}},
+        "artifacts.images.name: 'k3s-airgap-images-amd64.tar.zst' is no file of RKE2's release; "
+        "leave the entry out, or name the file that takes its place",
+    ),
+    "half of an etcd server": (
+        {"server": {"disable-apiserver": True}},
+        "nodes.srv-2.config.disable-apiserver: a member of etcd alone needs disable-controller-manager, "
+        "disable-scheduler too; add them",
+    ),
+    "a first server without etcd": (
+        {"primary": {"disable-etcd": True}},
+        "nodes.srv-1.config.disable-etcd: the first server begins the cluster's etcd; "
+        "make a server that has etcd the primary",
+    ),
+    "an isolated control plane": (
+        {"control_plane": "isolated"},
+        "control_plane: its servers always run a kubelet; write `control_plane: tainted`",
+    ),
+    "taints in two places": (
+        {"primary": {"node-taint": ["a=b:NoSchedule"]}, "control_plane": "tainted"},
+        "nodes.srv-1.config.node-taint: stands beside the manifest's `taints or control_plane`; "
+        "write all in one place",
+    ),
+    "manifests of one name": (
+        {"manifests": (Path("/a/web.yaml"), Path("/b/web.yaml"))},
+        "manifests: 2 files are called web.yaml, and all go into one folder; rename them",
+    ),
+    "the port of K3s": (
+        {"agent": {"server": "https://10.0.0.11:6443"}},
+        "nodes.agent-1.config.server: RKE2 registers nodes at port 9345; "
+        "correct the port, or leave `server` out: mk8s writes it",
+    ),
+    "a mirror before its time": (
+        {
+            "primary": {"embedded-registry": True},
+            "server": {"embedded-registry": True},
+            "version": "v1.26.12+rke2r1",
+        },
+        "nodes.srv-1.config.embedded-registry: is not in v1.26.12+rke2r1; "
+        "it is from v1.26.13, v1.27.10, v1.28.6 and v1.29.1 on",
     ),
     "names in /etc/hosts": (
         {"hosts_entries": True},
