@@ -61,23 +61,21 @@ class Attempt:
 
 def command_for(host: Host, scene: Scene, between: Mapping[str, list[Attempt]]) -> Command | None:
     """The node's second question; None where there is nothing to ask. `between`: of `attempts`."""
+    targets = [attempt.where for attempt in between.get(host.node.name, ())]
     if host.state == HEALTHY:
-        targets = [attempt.where for attempt in between.get(host.node.name, ())]
         return reach(targets) if targets else None
-    virtual = virtual_address(scene) if host.node.is_server else ""
-    targets: list[Target] = [
-        *(attempt.where for attempt in between.get(host.node.name, ())),
+    targets += [
         *endpoint_targets(host, scene),
         *datastore_targets(host, scene),
         *proxy_targets(host, scene),
     ]
-    if virtual:
-        targets.append(("tcp", virtual, API_PORT))
+    virtual = [virtual_address(scene)] if host.node.is_server and virtual_address(scene) else []
+    targets += [("tcp", address, API_PORT) for address in virtual]
     names = names_for(host, scene)
     writes = host.wants.etcd_dir if host.state == PENDING else ""
     if not targets and not names and not writes:
         return None
-    return reach(dict.fromkeys(targets), names, [virtual] if virtual else [], writes)
+    return reach(dict.fromkeys(targets), names, virtual, writes)
 
 
 def attempts(scene: Scene) -> Mapping[str, list[Attempt]]:

@@ -79,8 +79,9 @@ def wicked(host: Host, _scene: Scene) -> Trouble | None:
 
 @of_each_host("fapolicyd", "fapolicyd lets the distro's programs run")
 def fapolicyd(host: Host, _scene: Scene) -> Trouble | None:
-    folders = host.wants.trusted_dirs
-    denied = [each for each in folders if each not in host.found.trusted] if _runs(host, "fapolicyd") else []
+    folders = [each.rstrip("/") + "/" for each in host.wants.trusted_dirs]
+    trusted = {each.rstrip("/") + "/" for each in host.found.trusted}
+    denied = [each for each in folders if each not in trusted] if _runs(host, "fapolicyd") else []
     if not denied:
         return None
     rules = "; ".join(f"allow perm=any all : dir={folder}" for folder in denied)

@@ -161,9 +161,9 @@ def test_an_answer_is_read_line_by_line() -> None:
     assert found.moment == Moment(5.0, 5.5, 5.25)
     assert (found.selinux, found.apparmor_without_parser, found.resolved) == (True, True, True)
     assert (found.missing_users, found.missing_packages) == (("etcd",), ("rke2-selinux",))
-    assert (found.mtu, found.controllers, found.inotify_watches) == (1400, {"cpu", "memory"}, 12)
+    assert (found.mtu, found.controllers, found.inotify_watches) == (1400, frozenset({"cpu", "memory"}), 12)
     assert found.units["nm-cloud-setup.timer"] == Unit("nm-cloud-setup.timer", "inactive", "-")
-    assert (found.firewalls, found.listening_udp) == (("firewalld", "ufw"), {8472})
+    assert (found.firewalls, found.listening_udp) == (("firewalld", "ufw"), frozenset({8472}))
     assert found.settings == {"net.ipv4.ip_forward": Setting("net.ipv4.ip_forward", "0", settable=False)}
     assert found.setting_files == (("/etc/sysctl.conf", "net.ipv4.ip_forward = 0"),)
     assert found.drop_ins == (DropIn("/etc/x.yaml", "cni", "12-3"),)

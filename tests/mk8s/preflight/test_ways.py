@@ -158,7 +158,7 @@ def named(**names: dict[str, tuple[str, ...]]) -> list[Host]:
 
 
 NAMED = replace(THREE, endpoint="api.example.org", balancer=Balancer())
-GOOD = {"api.example.org": ("10.0.0.9",)}
+GOOD: dict[str, tuple[str, ...]] = {"api.example.org": ("10.0.0.9",)}
 
 
 @pytest.mark.parametrize(
