@@ -131,6 +131,7 @@ async def open_master(
     """
     program = program_of(label, options)
     check_files(label, options)
+    make_room_for_new_keys(options)
     master = Master(private_folder(label, options.base))
     try:
         async with starts.limiter if starts is not None else nullcontext():
@@ -160,6 +161,13 @@ def check_files(label: str, options: OpenSSHOptions) -> None:
             raise bad_key_file(label, path, problem)
     if isinstance(options.config, Path) and (problem := unreadable(options.config)) is not None:
         raise bad_config_file(label, options.config, problem)
+
+
+def make_room_for_new_keys(options: OpenSSHOptions) -> None:
+    """ssh would accept a new key and forget it where the folder of its file is not there."""
+    if options.accept_new and options.known_hosts:
+        with suppress(OSError):  # then it is asked for again the next time
+            options.known_hosts[0].expanduser().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def unreadable(path: Path) -> str | None:

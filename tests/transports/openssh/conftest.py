@@ -88,3 +88,20 @@ def children(pid: int, name: str) -> list[int]:
             except FileNotFoundError:
                 continue
     return found
+
+
+def below(pid: int) -> list[int]:
+    """The processes below one that ssh is, or has started."""
+    found = [child for name in ("ssh", "sh", "cat", "python", "python3") for child in children(pid, name)]
+    return [*found, *(more for child in found for more in below(child))]
+
+
+def shown_by(pids: list[int]) -> list[bytes]:
+    texts = []
+    for pid in pids:
+        for name in ("cmdline", "environ"):
+            try:
+                texts.append(Path(f"/proc/{pid}/{name}").read_bytes())
+            except FileNotFoundError:
+                continue
+    return texts
