@@ -17,6 +17,7 @@ SECONDS_TO_START = 120.0
 LINES_OF_JOURNAL = 10
 BEFORE = PurePosixPath("/var/lib/mk8s/before")
 STARTED = PurePosixPath("/var/lib/mk8s/started")
+PROC = PurePosixPath("/proc")
 
 # The interface is the one that has the node's own address: there its neighbours are.
 RENDER = """\
@@ -31,18 +32,27 @@ render() {
   sed "s|@INTERFACE@|$name|g" "$template"
 }
 """
+# A reload that fails leaves haproxy active and without its ports, whatever systemd says of it.
+LISTENS = """\
+listens() {
+  sed -n 's/^ *bind .*:\\([0-9]*\\)$/\\1/p' "$target" | while read -r port; do
+    grep -q ":$(printf %04X "$port") 0*:0000 0A " "$proc/net/tcp" "$proc/net/tcp6" 2>/dev/null || exit 1
+  done
+}
+"""
 IS_APPLIED = f"""\
-{RENDER}
+{RENDER}{LISTENS}
+proc=$6
 [ -e "$target" ] && wanted=$(render) && [ "$(cat "$target")" = "$wanted" ] || exit 1
 [ "$(sha256sum <"$target")" = "$(cat "$started" 2>/dev/null)" ] || exit 1
-systemctl is-enabled --quiet "$program.service" && systemctl is-active --quiet "$program.service"
+systemctl is-enabled --quiet "$program.service" && systemctl is-active --quiet "$program.service" && listens
 """
 # A config that its program refuses never takes the place of one that works. A running program reads the
-# new one without letting go of its connections, or of the address.
+# new one without letting go of its connections, or of the address; it is restarted where that fails.
 APPLY = f"""\
 set -eu
-{RENDER}
-before=$6 unit=$program.service
+{RENDER}{LISTENS}
+proc=$6 before=$7 unit=$program.service
 umask 077
 if ! command -v "$program" >/dev/null; then
   echo "mk8s: there is no $program on this host; install it, or add its package to the artifacts" >&2
@@ -81,7 +91,15 @@ sum=$(sha256sum <"$target")
 systemctl daemon-reload
 systemctl enable --quiet "$unit"
 systemctl reset-failed "$unit" 2>/dev/null || :
-if ! systemctl reload-or-restart "$unit"; then
+works() {{
+  systemctl "$1" "$unit" || return
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    if listens; then return; fi
+    sleep 0.5
+  done
+  return 1
+}}
+if ! works reload-or-restart && ! works restart; then
   journalctl -u "$unit" -n {LINES_OF_JOURNAL} -o cat --no-pager >&2
   exit 1
 fi
@@ -114,4 +132,4 @@ def is_applied(program: str, template: PurePosixPath, target: PurePosixPath, add
 
 
 def _words(program: str, template: PurePosixPath, target: PurePosixPath, address: str) -> tuple[str, ...]:
-    return program, str(template), str(target), address, str(STARTED / f"endpoint-{program}")
+    return program, str(template), str(target), address, str(STARTED / f"endpoint-{program}"), str(PROC)

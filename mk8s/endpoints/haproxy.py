@@ -5,6 +5,8 @@ the servers, for both run on the same hosts. A server counts when its port takes
 
 Source: the TCP check of RKE2's page on load balancers. Watches stay open for long, so a silent connection
 is kept for hours; one to a server that is down is closed at once, so that a client goes on elsewhere.
+How many connections there may be follows from the host's own limit of open files: a number above that
+limit would keep haproxy from starting.
 """
 
 from __future__ import annotations
@@ -19,13 +21,11 @@ __all__ = ["config"]
 HEAD = """\
 # written by mk8s; changes are written over
 global
-  maxconn 20000
   user haproxy
   group haproxy
 
 defaults
   mode tcp
-  maxconn 20000
   timeout connect 5s
   timeout client 4h
   timeout server 4h

@@ -38,10 +38,11 @@ def install(s: Situation, ports: Sequence[int]) -> list[Step]:
     """
     if not is_on_hosts(s.cluster) or not s.node.is_server:
         return []
+    check = keepalived.check_script(s.cluster, ports)
     return [
         _folder(OWN, ROOT_ONLY),
         _folder(keepalived.CHECK.parent),
-        WriteFile(f"write {keepalived.CHECK}", keepalived.CHECK, keepalived.CHECK_SCRIPT, mode=0o755),
+        WriteFile(f"write {keepalived.CHECK}", keepalived.CHECK, check, mode=0o755),
         *_program(s, HAPROXY, haproxy.config(s.cluster, ports)),
         *_program(s, KEEPALIVED, keepalived.config(s.cluster, s.node, s.kept)),
     ]

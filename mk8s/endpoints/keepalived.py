@@ -2,7 +2,7 @@
 
 The servers are named to each other, so nothing is sent to all hosts of the network, and another cluster
 with the same number is not disturbed. The first server of the manifest has the highest priority; one whose
-haproxy does not run falls behind all others, so while none runs (at the very beginning) the order is kept
+haproxy does not listen falls behind all others, so while none does (at the very beginning) the order is kept
 and the first server holds the address that it is going to answer at.
 
 VRRP is IP protocol 112, which has no port: firewalls between the servers must let it pass. Its password
@@ -11,18 +11,23 @@ goes in clear text over the network and keeps off accidents, not attackers; ther
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster, Node
+from mk8s.endpoints.names import port
 from mk8s.needs import Kept, Need, Random
 
-__all__ = ["CHECK", "CHECK_SCRIPT", "INTERFACE", "MOST_SERVERS", "PASSWORD", "config", "needs"]
+__all__ = ["CHECK", "INTERFACE", "MOST_SERVERS", "PASSWORD", "check_script", "config", "needs"]
 
 CHECK = PurePosixPath("/usr/libexec/keepalived/mk8s-check")  # where SELinux lets keepalived run what it likes
-CHECK_SCRIPT = b"""\
+# A haproxy whose last reload failed is active for systemd and leads nowhere, so its sockets are looked for.
+CHECK_SCRIPT = """\
 #!/bin/sh
-# written by mk8s: whether this server's haproxy runs; keepalived asks every two seconds
-exec systemctl is-active --quiet haproxy.service
+# written by mk8s: whether this server's haproxy listens; keepalived asks every two seconds
+for port in {ports}; do
+  grep -q ":$port 0*:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null || exit 1
+done
 """
 INTERFACE = "@INTERFACE@"  # put in on the host: the one that has the node's address
 PASSWORD = "vrrp-password"  # noqa: S105 - a name, in Kept.words
@@ -86,6 +91,11 @@ def config(cluster: Cluster, node: Node, kept: Kept) -> bytes:
         whole=128 if by_six else 32,
     )
     return text.encode()
+
+
+def check_script(cluster: Cluster, ports: Sequence[int]) -> bytes:
+    """What keepalived asks. `ports`: of the servers; the kernel's table of sockets has haproxy's in hex."""
+    return CHECK_SCRIPT.format(ports=" ".join(f"{port(cluster, own):04X}" for own in ports)).encode()
 
 
 def _place(cluster: Cluster, node: Node) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from trio.testing import MockClock
 
 from mk8s import endpoints
-from mk8s.endpoints import commands, model
+from mk8s.endpoints import commands, keepalived, model
 from mk8s.executor import Executor
 from mk8s.modelled import model_os
 from tests.mk8s.endpoints.made import a_cluster, situation
@@ -68,13 +69,18 @@ class OneProgram:
         self.before = folder / "before"
         self.template.write_text(text)
         paths = PurePosixPath(self.template), PurePosixPath(self.target)
-        started, before = str(folder / "started" / name), str(self.before)
-        self.check = _with(commands.is_applied(name, *paths, HERE), 4, started)
-        self.apply = _with(_with(commands.apply(name, *paths, HERE), 4, started), 5, before)
+        net = folder / "proc" / "net"
+        net.mkdir(parents=True)
+        self.sockets = net / "tcp"
+        self.sockets.touch()
+        places = (str(folder / "started" / name), str(folder / "proc"))
+        self.check = _with(commands.is_applied(name, *paths, HERE), *places)
+        self.apply = _with(commands.apply(name, *paths, HERE), *places, str(self.before))
 
 
-def _with(command: Command, place: int, word: str) -> Command:
-    return replace(command, args=(*command.args[:place], word, *command.args[place + 1 :]))
+def _with(command: Command, *last: str) -> Command:
+    """The same with other words at its end."""
+    return replace(command, args=(*command.args[: -len(last)], *last))
 
 
 @pytest.mark.parametrize("name", ["haproxy", "keepalived"])
@@ -148,6 +154,45 @@ def test_a_program_that_does_not_start_says_why_and_is_tried_again(
     assert (outcome.status, outcome.complaint) == (1, "cannot bind")
     (tools / "broken").unlink()
     assert [sh(command).status for command in (one.check, one.apply, one.check)] == [1, 0, 0]
+
+
+SOCKET = "   0: 00000000:403B 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1\n"
+BIND = "frontend x\n  bind *:16443\n"
+
+
+def test_a_reload_that_left_haproxy_without_its_port_is_seen_and_mended(
+    sh: Sh, tools: Path, tmp_path: Path
+) -> None:
+    """systemd calls it active. It is restarted, and a restart that does not help is told."""
+    one = OneProgram(tmp_path, "haproxy", BIND)
+    (tools / "sleep").write_text("#!/bin/sh\n")
+    (tools / "sleep").chmod(0o755)
+    assert sh(one.apply).status == 1
+    verbs = [
+        line.split()[1] for line in (tools / "log").read_text().splitlines() if line.endswith(".service")
+    ]
+    assert verbs[-2:] == ["reload-or-restart", "restart"]
+    one.sockets.write_text(SOCKET)
+    assert [sh(command).status for command in (one.apply, one.check)] == [0, 0]
+    one.sockets.write_text(SOCKET.replace(" 0A ", " 01 "))
+    assert sh(one.check).status == 1
+
+
+def test_what_keepalived_asks_sees_the_port_and_nothing_else(tmp_path: Path) -> None:
+    """In the kernel's own table, whichever family it is in."""
+    text = keepalived.check_script(a_cluster(), (6443,)).decode()
+    assert "for port in 403B; do" in text
+    tables = [tmp_path / "tcp", tmp_path / "tcp6"]
+    script = text.replace("/proc/net/tcp6", str(tables[1])).replace("/proc/net/tcp ", f"{tables[0]} ")
+
+    def asked(*contents: str) -> int:
+        for table, content in zip(tables, contents, strict=True):
+            table.write_text(content)
+        return subprocess.run(["sh", "-c", script], check=False).returncode
+
+    six = SOCKET.replace("00000000:403B 00000000", f"{'0' * 32}:403B {'0' * 32}")
+    connected = SOCKET.replace("00000000:0000 0A", "0100007F:D431 01")
+    assert [asked(SOCKET, ""), asked("", six), asked("", ""), asked(connected, "")] == [0, 0, 1, 1]
 
 
 def test_one_that_was_stopped_by_hand_is_seen(sh: Sh, tools: Path, tmp_path: Path) -> None:
