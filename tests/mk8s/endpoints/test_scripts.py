@@ -23,7 +23,7 @@ SYSTEMCTL = """\
 #!/bin/sh
 echo "systemctl $*" >>"${0%/*}/log"
 case $1 in
-  reload-or-restart) [ ! -e "${0%/*}/broken" ];;
+  reload-or-restart|restart) [ ! -e "${0%/*}/broken" ];;
   is-active|is-enabled) [ ! -e "${0%/*}/stopped" ];;
 esac
 """
