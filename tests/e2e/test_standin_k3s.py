@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from mk8s.standin import build_release
 from tests.e2e.labs import LabMaker
+from tests.e2e.postgres import postgres
 from tests.e2e.standin_hosts import K3S, TOKEN, StandinHosts
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -107,3 +109,29 @@ def test_the_uninstall_scripts_leave_nothing(hosts: StandinHosts) -> None:
         assert hosts.sh(i, f"ls -d {places} 2>/dev/null || :") == ""
         assert hosts.sh(i, "ss -Hlntu 'sport = :6443'") == ""
         assert hosts.sh(i, "pgrep -fa '[b]in/k3s|[s]_server' || :") == ""
+
+
+def test_servers_share_a_real_postgresql(hosts: StandinHosts) -> None:
+    """Same endpoint, same token, no `server:`. A wrong password and another token fail in the known words."""
+    with postgres(hosts.lab) as database:
+
+        def endpoint(password: str) -> str:
+            login = f"{database.user}:{quote(password, safe='')}"
+            return f"postgres://{login}@{database.address}:{database.port}/k3s?sslmode=disable"
+
+        hosts.begin(1, datastore_endpoint=endpoint("wrong"))
+        hosts.wait_said(1, 'password authentication failed for user \\"kine\\"')
+        hosts.configure(1, token=TOKEN, datastore_endpoint=endpoint(database.password))
+        hosts.wait_active(1)
+        hosts.begin(2, token="other", datastore_endpoint=endpoint(database.password))
+        hosts.wait_said(2, "bootstrap data already found and encrypted with different token")
+        hosts.configure(2, token=TOKEN, datastore_endpoint=endpoint(database.password))
+        hosts.begin(3, "agent", server=hosts.url(2))
+        hosts.wait_active(2)
+        hosts.wait_ready(1, 1, 2, 3)
+        hosts.sh(1, "systemctl restart k3s")
+        hosts.wait_ready(1, 1, 2, 3)
+        known = database.rows("k3s", "SELECT DISTINCT name FROM kine ORDER BY name").splitlines()
+    assert known == ["/bootstrap/standin", "/standin/state"]
+    assert len(hosts.when(1, "cluster-init") + hosts.when(2, "cluster-init")) == 1
+    assert hosts.run(1, "test -e /var/lib/rancher/k3s/server/db/etcd").returncode == 1
