@@ -45,7 +45,6 @@ def requirements(node: Node, cluster: Cluster) -> Requirements:
         cpus=1,
         advised_memory=_advised(cluster) if node.is_server else 0,
         data_dir=str(data_dir(node)),
-        program_dirs=("/usr/local/bin",),
         etcd_dir=str(data_dir(node) / "etcd") if etcd else "",
         free_share=WORKERS_DISK if pods else 0.0,
         policy_packages=("container-selinux",) if pods else (),

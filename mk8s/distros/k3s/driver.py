@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from mk8s.distros.k3s import converting, installing
 from mk8s.distros.k3s.artifacts import archives, artifact_items
 from mk8s.distros.k3s.engine import K3S
 from mk8s.distros.k3s.faults import find_faults
+from mk8s.distros.k3s.requirements import requirements
 from mk8s.distros.rancher.driver import Rancher
 from mk8s.distros.rancher.images import Archive
 from mk8s.steps import Step
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from transports.simulated import SimulatedHost, SimulatedNetwork
 
 __all__ = ["DISTRO", "K3s"]
-
-MIB = 1 << 20
 
 
 class K3s(Rancher):
@@ -50,13 +48,7 @@ class K3s(Rancher):
         return [*converting.convert(s), *super().refresh(s)]
 
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:
-        return replace(
-            super().requirements(node, cluster),
-            advised_memory=(2048 if node.is_server else 512) * MIB,
-            advised_cpus=2 if node.is_server else 1,
-            program_dirs=("/usr/local",),
-            nm_cloud_setup="harms",
-        )
+        return requirements(super().requirements(node, cluster), node, cluster)
 
     def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
         # Imported here: the model is only for simulation, and a real run starts without it.

@@ -18,7 +18,9 @@ from mk8s.distros.rancher.roles import has_api, has_etcd
 from mk8s.distros.rancher.values import is_true, settings_of
 from mk8s.kube.conditions import nodes_answer
 
-__all__ = ["conditions", "requirements", "tools"]
+__all__ = ["GIB", "advised", "conditions", "requirements", "tools"]
+
+GIB = 1 << 30
 
 KUBELET, API, MIRROR = 10250, 6443, 5001
 ETCD_PORTS = {2379: "etcd", 2380: "etcd's other members"}
@@ -47,6 +49,15 @@ def requirements(engine: Engine, node: Node, cluster: Cluster) -> Requirements:
         same_on_servers=engine.same_on_all_servers,
         cgroup_v1_way="write `kubelet-arg: [fail-cgroupv1=false]` into the node's config",
     )
+
+
+def advised(
+    sizes: Sequence[tuple[int, int, int]], largest: tuple[int, int], cluster: Cluster
+) -> tuple[int, int]:
+    """CPUs and bytes of a server. `sizes`: agents up to which so many CPUs and GiB do; beyond, `largest`."""
+    agents = len(cluster.agents)
+    cpus, memory = next(((cpus, gib) for most, cpus, gib in sizes if agents <= most), largest)
+    return cpus, memory * GIB
 
 
 def _ports(engine: Engine, node: Node, cluster: Cluster) -> dict[int, str]:

@@ -9,17 +9,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import Requirements, Tools
+from mk8s.distros.base import Opening, Requirements, Tools
+from mk8s.distros.rancher.requirements import GIB, advised
 from mk8s.distros.rancher.roles import has_api, has_etcd
 from mk8s.distros.releases import has
 from mk8s.distros.rke2 import versions
 from mk8s.distros.rke2.artifacts import release_of
-from mk8s.distros.rke2.engine import RKE2
+from mk8s.distros.rke2.engine import RKE2, cni_of
 from transports.base import Command
 
 __all__ = ["requirements", "tools"]
 
-GIB = 1 << 30
+SIZES = ((225, 2, 4), (450, 4, 8), (1300, 8, 16))  # agents up to which so many CPUs and GiB do
+LARGEST = (16, 32)
+AGENT = (2, 4 * GIB)
+VXLAN = {"canal": 8472, "cilium": 8472, "calico": 4789}  # UDP; flannel's own is not documented clearly
 NETWORKS = ("flannel*", "cali*", "tunl*", "vxlan.calico", "vxlan-v6.calico", "wireguard.cali", "wg-v6.cali")
 
 ETCDCTL = """\
@@ -36,17 +40,21 @@ exec "$data/bin/crictl" exec "$id" etcdctl --endpoints https://127.0.0.1:2379 --
 
 def requirements(common: Requirements, node: Node, cluster: Cluster) -> Requirements:
     """Its interfaces are to be left alone by NetworkManager; some releases' units refuse nm-cloud-setup."""
-    del node
     release = release_of(cluster)
     refuses = has(release, versions.NM_CLOUD_SETUP_GUARD) and not has(
         release, versions.NO_NM_CLOUD_SETUP_GUARD
     )
+    tunnels = () if cluster.joins else cni_of(cluster)
+    ports = {VXLAN[name]: f"{name}'s VXLAN" for name in tunnels if name in VXLAN}
+    cpus, memory = advised(SIZES, LARGEST, cluster) if node.is_server else AGENT
     return replace(
         common,
-        advised_memory=4 * GIB,
-        advised_cpus=2,
+        udp_ports=ports,
+        openings=(*common.openings, *(Opening(port, who, protocol="udp") for port, who in ports.items())),
+        network_modules=(*common.network_modules, *(("vxlan",) if ports else ())),
+        advised_memory=memory,
+        advised_cpus=cpus,
         advised_programs=("iptables",),
-        program_dirs=("/usr/local",),
         unmanaged=NETWORKS,
         nm_cloud_setup="refuses" if refuses else "harms",
     )
