@@ -18,6 +18,7 @@ from mk8s.resources import spec_path
 __all__ = ["node_machine"]
 
 GATED_EDGE = "join-agent"
+SERVERS_ONLY = {"is_primary", "is_server"}
 FAN_OUT_UPLOADS = 32  # most of these wait for other nodes, and cost this machine next to nothing
 
 
@@ -31,13 +32,19 @@ def node_machine(
     shipped = load_machine(spec_path("machines", "node.yaml"), registry)
     return msgspec.structs.replace(
         shipped,
-        edges=[_with_policy(edge, cluster) for edge in shipped.edges],
+        edges=[_with_policy(edge, cluster) for edge in shipped.edges if _is_walked(edge, cluster)],
+        signals={} if cluster.joins else shipped.signals,
         limits={
             name: _limit(cluster, name, capacity)
             for name, capacity in {**shipped.limits, **(pacing or {})}.items()
         },
         budgets=dict(cluster.budgets),
     )
+
+
+def _is_walked(edge: EdgeSpec, cluster: Cluster) -> bool:
+    """Where the control plane exists already, no node here is a server, and none is waited for."""
+    return not cluster.joins or not SERVERS_ONLY & set(edge.guard)
 
 
 def _limit(cluster: Cluster, name: str, shipped: int) -> int:

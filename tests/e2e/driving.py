@@ -134,6 +134,10 @@ class Driver:
         """What mk8s calls a host whose manifest gives it no name."""
         return self.lab.hosts[i - 1].address.replace(".", "-")
 
+    def node_names(self) -> list[str]:
+        """Of the nodes in the journal."""
+        return sorted(states_of(self.records()))
+
     def node_states(self) -> list[str]:
         """Where the hosts are by the journal, in their order."""
         states = states_of(self.records())
