@@ -223,7 +223,7 @@ def private_folder(label: str, base: Path | None) -> Path:
     Where the path of `base` is too long, or nothing can be made there, it is made in /tmp.
     """
     reasons = []
-    for place in dict.fromkeys((str(base or tempfile.gettempdir()), "/tmp")):  # noqa: S108 - mkdtemp makes it private
+    for place in dict.fromkeys((str(base or os.environ.get("TMPDIR") or "/tmp"), "/tmp")):  # noqa: S108 - mkdtemp makes it private
         if len(os.fsencode(place)) + len("/mk8s-xxxxxxxx/s") > LONGEST_PATH:
             reasons.append(f"{place} is too long")
             continue

@@ -73,6 +73,18 @@ async def test_a_long_path_for_sockets_is_not_used(server: Server, tmp_path: Pat
     assert list(base.iterdir()) == []
 
 
+async def test_the_servers_greeting_is_no_complaint(make_server: MakeServer, tmp_path: Path) -> None:
+    """Whatever a banner says, it is not why a connection was lost later."""
+    banner = tmp_path / "banner"
+    banner.write_text("Connection refused to all but staff\n")
+    server = make_server(extra=f"Banner {banner}")
+    async with connected(server) as transport:
+        with pytest.raises(TransportError) as caught:
+            await transport.run(sh("kill -9 $$"))
+
+    assert "staff" not in caught.value.message
+
+
 # ---- what only the user's own ssh can do
 
 
