@@ -10,7 +10,6 @@ import gzip
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 
 from mk8s.standin import build_release
 from mk8s.standin.release import program
+from tests.mk8s.standin.running import evaluate, run, written
 
 pytestmark = pytest.mark.skipif(not shutil.which("perl"), reason="the stand-in is a perl program")
 
@@ -30,22 +30,7 @@ PERL_BASE = {
 
 @pytest.fixture(scope="module")
 def rke2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("standin") / "rke2"
-    path.write_text(program("v1.33.4+rke2r1", "amd64"))
-    return path
-
-
-def run(*command: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(word) for word in command], input=text, capture_output=True, text=True, timeout=30, check=False
-    )
-
-
-def evaluate(rke2: Path, code: str, *words: str) -> str:
-    """Load the program without running it, then evaluate some perl; what it prints."""
-    done = run("perl", "-e", f"require shift; {code}", rke2, *words)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return written(tmp_path_factory.mktemp("standin"), "v1.33.4+rke2r1")
 
 
 def config_of(rke2: Path, folder: Path, text: str, *flags: str) -> dict[str, Any]:
@@ -62,11 +47,10 @@ def test_the_program_compiles_without_a_warning(rke2: Path) -> None:
     assert run("perl", "-c", rke2).stderr.count("\n") == 1
 
 
-def test_the_program_uses_only_what_every_debian_host_has() -> None:
+@pytest.mark.parametrize("version", ["v1.33.4+rke2r1", "v1.33.4+k3s1", "v1.33.4+k0s.0"])
+def test_the_program_uses_only_what_every_debian_host_has(version: str) -> None:
     """No module outside perl-base: hosts have no package `perl`."""
-    used = re.findall(
-        r"^use ([A-Z][A-Za-z0-9:]+|[a-z]{2,})", program("v1.33.4+rke2r1", "amd64"), re.MULTILINE
-    )
+    used = re.findall(r"^use ([A-Z][A-Za-z0-9:]+|[a-z]{2,})", program(version, "amd64"), re.MULTILINE)
     assert set(used) <= PERL_BASE
 
 

@@ -4,9 +4,7 @@ our %SPEC = map { $_ => 1 } qw(api controllerManager scheduler storage network i
     installConfig konnectivity extensions featureGates podSecurityPolicy);
 
 sub yaml_tree ($text) {
-    if ($text =~ /^\s*\{/) {
-        return decode($text) // die "yaml: invalid JSON\n";
-    }
+    return decode($text) // yaml_flow(\$text) if $text =~ /^\s*\{/;    # JSON, or one map in braces
     my @lines = map { [/^( *)/ ? length $1 : 0, $_] } grep { !/^\s*(?:#.*)?$/ && !/^(?:---|\.\.\.)\s*$/ } split /\r?\n/, $text;
     my $value = @lines ? yaml_block(\@lines, $lines[0][0]) : {};
     die "yaml: could not understand: $lines[0][1]\n" if @lines;
