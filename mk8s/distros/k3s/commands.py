@@ -64,7 +64,7 @@ HAS_LINKS = """\
 folder=$1
 shift
 for name; do
-  [ -e "$folder/$name" ] || command -v "$name" >/dev/null 2>&1 || exit 1
+  [ -e "$folder/$name" ] || [ -L "$folder/$name" ] || command -v "$name" >/dev/null 2>&1 || exit 1
 done
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
@@ -21,15 +22,13 @@ API_PORT = 6443
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A setting that this engine does not know though its sister does. `name` may end or begin with ``*``."""
+    """A setting that only the sister knows. `name` may be a pattern: ``flannel-*``."""
 
     name: str
     instead: str  # what to write, or why nothing is needed
 
     def matches(self, key: str) -> bool:
-        if self.name.startswith("*"):
-            return key.endswith(self.name[1:])
-        return key.startswith(self.name[:-1]) if self.name.endswith("*") else key == self.name
+        return fnmatchcase(key, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,9 @@ def _step(step: Step) -> Iterator[str]:
             yield f"upload {source.path} -> {target} {mode:04o}"
         case WriteFile(target=target, mode=mode, secret=secret, content=content):
             yield f"write {target} {mode:04o}{' secret' if secret else ''}"
-            yield from (f"  | {line}" for line in content.decode().splitlines())
+            lines = content.decode().splitlines()
+            shown = lines[1:2] if lines and lines[0].startswith("#!") else lines  # scripts are run elsewhere
+            yield from (f"  | {line}" for line in shown)
         case Run(title=title, command=command, check=check):
             yield f"run {title}: {_command(command)}"
             if check:
