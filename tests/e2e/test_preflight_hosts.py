@@ -27,6 +27,10 @@ ExecStart=/bin/sleep infinity
 [Install]
 WantedBy=multi-user.target
 """
+NO_MODULES = (
+    "printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/modprobe; chmod 755 /usr/local/sbin/modprobe; "
+    "mount -t tmpfs none /sys/module"
+)
 
 
 @pytest.fixture
@@ -45,20 +49,17 @@ class Told:
     names: tuple[str, ...]
 
     def __getitem__(self, key: tuple[int, str]) -> tuple[str, str]:
-        """The level and the words of the one trouble."""
+        """The level and the words of the one trouble. Number 0 is the release."""
         number, check = key
+        node = self.names[number - 1] if number else None
         found = [
             (f["level"], f["message"], f["remedy"])
             for f in json.loads(self.finished.out)["findings"]
-            if (f["node"], f["check"]) == (self.names[number - 1], check)
+            if (f["node"], f["check"]) == (node, check)
         ]
         ((level, message, remedy),) = found
         assert level == "ok" or remedy
         return level, message
-
-    def troubles(self, number: int) -> set[str]:
-        findings = json.loads(self.finished.out)["findings"]
-        return {f["check"] for f in findings if f["node"] == self.names[number - 1] and f["level"] != "ok"}
 
 
 def manifest_for(lab: Lab, folder: Path, distro: str, version: str, servers: int = 2) -> Driver:
@@ -71,7 +72,12 @@ def manifest_for(lab: Lab, folder: Path, distro: str, version: str, servers: int
 
 def look(driver: Driver) -> Told:
     finished = driver.mk8s("preflight", str(driver.manifest), "--output", "json")
-    return Told(finished, tuple(host.name for host in driver.lab.hosts))
+    named = "    name: " in driver.manifest.read_text()
+    hosts = driver.lab.hosts
+    return Told(
+        finished,
+        tuple(host.name if named else driver.name(i) for i, host in enumerate(hosts, start=1)),
+    )
 
 
 def fake(driver: Driver, number: int, program: str, cases: str) -> None:
@@ -123,6 +129,8 @@ def test_what_is_wrong_with_a_host_is_told_whatever_it_is(hosts: Lab, tmp_path: 
     driver.on_host(3, "mount --bind /var/lib /var/lib; mount -o remount,bind,noexec /var/lib")
     driver.on_host(3, "echo 'HTTPS_PROXY=http://who:hush@127.0.0.1:9' >>/etc/environment; hostname NODE-3")
     driver.on_host(2, "ip route del default 2>/dev/null; :")
+    driver.on_host(3, NO_MODULES)
+    driver.on_host(3, "mount -t tmpfs none /proc/sys/net/netfilter")
     driver.on_host(3, "mkdir -p /etc/ufw; echo ENABLED=yes >/etc/ufw/ufw.conf")
 
     told = look(driver)
@@ -161,6 +169,9 @@ def test_what_is_wrong_with_a_host_is_told_whatever_it_is(hosts: Lab, tmp_path: 
         "warn", f"its MTU is 1400, and {names[0]}'s is 1500: large packets vanish between them"
     )  # fmt: skip
     assert told[3, "mounts"] == ("error", "/var/lib lies on /var/lib, which is mounted noexec")
+    assert told[3, "modules"] == (
+        "error", "the kernel has no nf_conntrack, neither built in nor to be loaded"
+    )  # fmt: skip
     assert told[3, "hostname-form"][1].startswith("the hostname 'NODE-3' is no DNS name in lower case")
     assert told[2, "default-route"][0] == "warn"
     assert told[3, "names"] == (
@@ -221,3 +232,54 @@ def test_sudo_that_says_no_refuses_the_run_with_the_right_remedy(lab: LabMaker, 
     assert refused.code == 1
     assert "sudo did not accept the password of dev" in refused.err
     assert not driver.records()
+
+
+def test_what_forbids_rke2_its_work_is_told_with_the_lines_that_allow_it(hosts: Lab, tmp_path: Path) -> None:
+    """Other managers of networks and programs, files that somebody left, a datastore that is not there."""
+    driver = manifest_for(hosts, tmp_path, "rke2", "v1.33.4+rke2r1")
+    gateway = hosts.hosts[0].address.rpartition(".")[0] + ".1"
+    driver.add(f"datastore: {{endpoint: 'https://{gateway}:1'}}")
+    run_units(driver, 1, "NetworkManager", "nm-cloud-setup", "fapolicyd", "k3s")
+    driver.on_host(2, "mkdir -p /etc/rancher/rke2/config.yaml.d")
+    driver.on_host(2, "echo 'cluster-cidr: 10.99.0.0/16' >/etc/rancher/rke2/config.yaml.d/99-old.yaml")
+    driver.on_host(3, "iptables -A INPUT -p udp --dport 8472 -j DROP")
+    driver.on_host(3, NO_MODULES)
+    driver.on_host(
+        3, "mkdir -p /sys/module/apparmor/parameters; echo Y >/sys/module/apparmor/parameters/enabled"
+    )
+    cover(driver, 3, "/proc/meminfo", "MemTotal: 1000000 kB\\n")
+    fake(driver, 3, "stat", '*"%%a * %%S"*) echo "1024 * 1024"; exit;;')
+    if driver.on_host(2, "ls /sys/fs/cgroup/cgroup.controllers 2>/dev/null; :"):
+        cover(driver, 2, "/sys/fs/cgroup/cgroup.controllers", "cpuset cpu pids\\n")
+    else:
+        cover(driver, 2, "/proc/cgroups", "cpu 1 1 1\\ncpuset 2 1 1\\npids 3 1 1\\nmemory 4 1 0\\n")
+
+    told = look(driver)
+
+    assert told[1, "network-manager"][1].startswith("NetworkManager runs and does not leave flannel*, cali*")
+    assert told[1, "nm-cloud-setup"] == (
+        "error", "nm-cloud-setup is enabled: the service of v1.33.4+rke2r1 refuses to start beside it"
+    )  # fmt: skip
+    assert told[1, "fapolicyd"][1].startswith(
+        "fapolicyd runs, and no rule of it lets programs below /var/lib/rancher/rke2/, /opt/cni/"
+    )
+    assert told[1, "leftovers"] == ("error", "an earlier cluster left k3s.service (of k3s)")
+    assert told[2, "drop-ins"][1].endswith("/etc/rancher/rke2/config.yaml.d/99-old.yaml (cluster-cidr)")
+    assert told[2, "server-keys"][0] == "error"
+    assert "cluster-cidr (as in 99-old.yaml" in told[2, "server-keys"][1]
+    assert told[1, "datastore"] == (
+        "error", f"the datastore does not answer at {gateway}:1 (nothing listens there)"
+    )  # fmt: skip
+    assert told[3, "datastore"][0] == "ok"
+    assert told[3, "ports-between"][0] == "warn"
+    assert told[3, "ports-between"][1].endswith("do not reach its UDP 8472 (canal's VXLAN): no answer")
+    assert told[2, "cgroup-controllers"] == (
+        "error", "the kernel has no cgroup controller memory: the kubelet does not start without"
+    )  # fmt: skip
+    assert told[3, "apparmor"][1].endswith("apparmor_parser is not there: containers may not start")
+    assert told[3, "sizing"] == (
+        "warn", "976.6 MiB, and 4.0 GiB are advised for an agent of this cluster"
+    )  # fmt: skip
+    assert told[3, "free-share"][1].startswith("0 % of the disk at /var/lib/rancher/rke2 will be free")
+    assert told[0, "release-files"][1].startswith(f"not in {tmp_path}: ")
+    assert told[3, "network-modules"][1].startswith("the kernel has no ")
