@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = {"machines", "transports", "mk8s", "tests", "benchmarks"}
 MAY_IMPORT = {
     "machines": {"transitions", "trio", "anyio", "msgspec", "yaml"},
-    "transports": {"ssh2", "anyio", "trio", "msgspec"},
+    "transports": {"ssh2", "anyio", "trio", "msgspec", "cryptography"},
     "mk8s": {
         *("machines", "transports"),
         *("anyio", "trio", "cryptography", "cyclonedx", "httpx", "msgspec", "packageurl", "yaml", "rich"),

@@ -30,6 +30,7 @@ VERBS: dict[str, Verb] = {
     "run": Verb("run", "make the nodes in the manifest into one cluster; safe to repeat, resumes"),
     "validate": Verb("validate", "check the manifest and the release files; touch no node"),
     "preflight": Verb("preflight", "look at every node and the release for trouble; changes nothing"),
+    "trust": Verb("trust", "show the SSH host keys of all nodes once, and pin those that you accept"),
     "plan": Verb("plan", "show what a run would do on each node; connect to none"),
     "simulate": Verb("simulate", "rehearse the run against simulated nodes in virtual time"),
     "status": Verb("status", "where every node is"),
@@ -92,7 +93,9 @@ def _run_verb(name: str, words: list[str]) -> int:
     )
     module.add_arguments(parser)
     try:
-        code = int(module.main(_parsed(parser, name, words)))
+        args = _parsed(parser, name, words)
+        _ask_passwords(args)
+        code = int(module.main(args))
         if sys.stdout:
             sys.stdout.flush()  # here, where a refusal can still be told
         return code
@@ -118,6 +121,14 @@ def _parsed(parser: ArgumentParser, name: str, words: list[str]) -> object:
     args = parser.parse_args(words)
     args.verb = name
     return args
+
+
+def _ask_passwords(args: object) -> None:
+    login, sudo = (getattr(args, name, False) for name in ("ask_password", "ask_sudo_password"))
+    if login or sudo:
+        from mk8s.keyboard import KEYBOARD
+
+        KEYBOARD.ask(login=login, sudo=sudo)
 
 
 def first_problem(error: Exception) -> Exception:

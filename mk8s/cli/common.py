@@ -9,7 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-__all__ = ["add_manifest", "add_output", "add_state", "add_verbs", "length_of_time", "number", "say"]
+__all__ = [
+    "add_asking",
+    "add_manifest",
+    "add_output",
+    "add_state",
+    "add_verbs",
+    "length_of_time",
+    "number",
+    "say",
+]
 
 
 def say(*words: object) -> None:
@@ -28,6 +37,21 @@ def add_state(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="the cluster's state folder (default: .mk8s/NAME beside the manifest)",
     )
+
+
+def add_asking(parser: ArgumentParser, *, sudo: bool = True) -> None:
+    """Passwords that are typed: of verbs that connect. They are asked for before the verb begins."""
+    parser.add_argument(
+        "--ask-password",
+        action="store_true",
+        help="ask for the login password, once for all nodes, and for what servers ask (one-time codes)",
+    )
+    if sudo:
+        parser.add_argument(
+            "--ask-sudo-password",
+            action="store_true",
+            help="ask for the password of sudo, once for all nodes",
+        )
 
 
 def add_verbs(parser: ArgumentParser, metavar: str) -> _SubParsersAction[ArgumentParser]:

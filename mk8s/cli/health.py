@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
-from mk8s.cli.common import add_manifest, add_output, add_state, length_of_time, say
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, length_of_time, say
 
 __all__ = ["add_arguments", "main"]
 
@@ -23,6 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_manifest(parser)
     add_state(parser)
     add_output(parser, "text", "json")
+    add_asking(parser)
     parser.add_argument(
         "--wait",
         type=length_of_time,

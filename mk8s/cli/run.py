@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from mk8s.cli.common import add_manifest, add_output, add_state, number
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, number
 
 __all__ = ["add_arguments", "main"]
 
@@ -22,6 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_manifest(parser)
     add_state(parser)
     add_output(parser, "text", "plain", "json")
+    add_asking(parser)
     parser.add_argument(
         "--grace",
         type=number("a number of seconds from 0 on", least=0),

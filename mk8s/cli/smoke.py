@@ -16,7 +16,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from mk8s.cli.common import add_manifest, add_output, add_state, length_of_time, say
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, length_of_time, say
 
 if TYPE_CHECKING:
     from mk8s.project import Project
@@ -28,6 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_manifest(parser)
     add_state(parser)
     add_output(parser, "text", "json")
+    add_asking(parser)
     parser.add_argument(
         "--image", default="", help="the pods' image (default: the manifest's smoke_image, or the distro's)"
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
-from mk8s.cli.common import add_manifest, add_output, add_state, say
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, say
 
 __all__ = ["add_arguments", "main"]
 
@@ -21,6 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_manifest(parser)
     add_state(parser)
     add_output(parser, "text", "json")
+    add_asking(parser)
     parser.add_argument(
         "--ask", action="store_true", help="ask the nodes that are healthy whether they still are"
     )

@@ -15,8 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -28,7 +27,6 @@ __all__ = ["Asking", "ConfigError", "HostConfig", "parse", "parse_jumps"]
 Where: TypeAlias = Path | Literal["auto", "none"]
 
 PATIENCE = 5.0  # seconds for ssh to answer
-AT_ONCE = 8  # processes
 SYSTEMS = Path("/etc/ssh/ssh_config")
 NOWHERE = "mk8s-defaults.invalid"
 YES = ("yes", "true")
@@ -104,7 +102,7 @@ def words_of(answer: str) -> dict[str, list[str]]:
 
 
 def unsupported_in(said: Mapping[str, list[str]], usual: Mapping[str, list[str]]) -> str:
-    """A directive that only ssh itself can follow, as ssh_config would write it; empty where there is none."""
+    """A directive that only ssh itself can follow, as ssh_config would write it; else empty."""
     for key, name in (("proxycommand", "ProxyCommand"), ("pkcs11provider", "PKCS11Provider")):
         value = (said.get(key) or ["none"])[0]
         if value != "none" and said.get(key) != usual.get(key):
@@ -202,13 +200,6 @@ class Asking:
         file, text = self._file()
         defaults = self._ask(NOWHERE, ("-F", "none", *words, NOWHERE), b"")
         return parse(self._ask(host, ("-F", file, *words, host), text), defaults, self._home)
-
-    def about_all(self, hosts: Sequence[str]) -> None:
-        """Ask of many hosts at once, so that `about` knows the answers. Problems are told by `about`."""
-        if not self.is_silent:
-            with ThreadPoolExecutor(AT_ONCE) as pool:
-                for asked in [pool.submit(self.about, host) for host in dict.fromkeys(hosts)]:
-                    asked.exception()
 
     def _file(self) -> tuple[str, bytes]:
         """What -F names, and its content where that is stdin: the user's file by HOME, and the system's."""

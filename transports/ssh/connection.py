@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import socket
 from contextlib import closing, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import anyio
@@ -25,7 +26,7 @@ from transports.ssh.options import MACS, ConnectionStarts, SSHOptions
 from transports.ssh.showing import shown_certificate
 from transports.ssh.sockets import Wire, connect
 
-__all__ = ["Via", "open_driver"]
+__all__ = ["Seen", "Via", "look_at_host", "open_driver"]
 
 LIBSSH2_ERROR_KEX_FAILURE = -5
 LIBSSH2_ERROR_KEY_EXCHANGE = -8
@@ -42,6 +43,30 @@ class Via(Protocol):
     async def ready(self, name: str) -> None: ...
 
     async def dial(self, name: str, host: str, port: int) -> Wire: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a host showed of itself."""
+
+    key: bytes  # raw
+    certificate: bytes = b""  # raw; empty where it has none, or no authority is known for it
+
+
+async def look_at_host(
+    label: str, options: SSHOptions, starts: ConnectionStarts | None, *, via: Via | None = None
+) -> Seen:
+    """See a host's key without believing it and without logging in. Raises TransportError."""
+    if via is not None:
+        await via.ready(label)
+        starts = via.starts
+    async with starts.limiter if starts is not None else nullcontext():
+        certificate = await _certificate(label, options, via)
+        driver = await _greet(label, options, via, certificate, believe=False)
+        try:
+            return Seen(driver.session.hostkey()[0], certificate)
+        finally:
+            driver.abort()
 
 
 async def open_driver(
@@ -90,20 +115,23 @@ async def _certificate(label: str, options: SSHOptions, via: Via | None) -> byte
     return keys.certificates.get(name, b"")
 
 
-async def _greet(label: str, options: SSHOptions, via: Via | None, certificate: bytes) -> Driver:
+async def _greet(
+    label: str, options: SSHOptions, via: Via | None, certificate: bytes, *, believe: bool = True
+) -> Driver:
     """TCP, handshake and host key, within the connect timeout."""
     driver: Driver | None = None
     try:
         with anyio.fail_after(options.connect_timeout):
             driver = Driver(await dial(label, options, via))
             await handshake(driver, options, certificate)
-        options.host_keys.verify(
-            options.host,
-            options.port,
-            driver.session.hostkey()[0],
-            alias=options.known_as,
-            certificate=certificate,
-        )
+        if believe:
+            options.host_keys.verify(
+                options.host,
+                options.port,
+                driver.session.hostkey()[0],
+                alias=options.known_as,
+                certificate=certificate,
+            )
         return driver
     except TimeoutError:
         problem = silent(label, options, via, connected=driver is not None)

@@ -27,7 +27,7 @@ from pathlib import Path
 from transports.base import TransportError
 from transports.ssh.certificates import certificate_of, judge_host
 
-__all__ = ["KINDS", "HostKeys", "fingerprint", "kind_of", "method_preference"]
+__all__ = ["KINDS", "HostKeys", "fingerprint", "host_name", "kind_of", "method_preference", "pin"]
 
 REVOKED, AUTHORITY = "@revoked", "@cert-authority"
 MARKERS = ("", REVOKED, AUTHORITY)
@@ -230,6 +230,31 @@ def refuse_revoked(name: str, blob: bytes, about: Sequence[Entry]) -> None:
     for entry in about:
         if entry.revoked and entry.blob == blob:
             raise revoked_key(name, blob, entry)
+
+
+def pin(file: Path, name: str, blob: bytes) -> None:
+    """Make this the one key that a file knows of a host, as `host_name` writes it.
+
+    Lines that name only this host go; a line that names others too stays, for them. Raises OSError.
+    """
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "r+b", buffering=0) as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        kept = [line for line in stream.read().split(b"\n") if line and not speaks_of(file, line, name)]
+        kept.append(f"{name} {kind_of(blob)} {base64.b64encode(blob).decode()}".encode())
+        stream.seek(0)
+        stream.write(b"\n".join(kept) + b"\n")
+        stream.truncate()
+        os.fsync(stream.fileno())
+
+
+def speaks_of(file: Path, line: bytes, name: str) -> bool:
+    entries = list(parse(file, line.decode("utf-8", "replace")))
+    return any(
+        not (entry.revoked or entry.authority or "," in entry.hosts) and entry.matches(name)
+        for entry in entries
+    )
 
 
 def append_once(file: Path, name: str, blob: bytes) -> None:

@@ -208,11 +208,3 @@ def test_a_host_cannot_become_an_option(home: Path) -> None:
     """It comes after `--`."""
     with pytest.raises(ConfigError):
         configured(home, "").about("-oProxyCommand=touch x")
-
-
-def test_many_hosts_are_asked_at_once(home: Path) -> None:
-    """And each once."""
-    asking = configured(home, "Host a*\n  Port 2222\n")
-    asking.about_all([f"a{number}" for number in range(20)] * 2)
-
-    assert {asking.about(f"a{number}").port for number in range(20)} == {2222}
