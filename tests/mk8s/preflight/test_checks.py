@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mk8s.cluster import Registries, RegistryMirror
 from mk8s.preflight.base import RELEASE
 from mk8s.preflight.checks import ALL, findings, waiver_faults
 from mk8s.preflight.found import Moment, Mount, Swap
@@ -312,3 +313,13 @@ def test_an_archive_of_images_that_ends_too_early_is_told_by_name() -> None:
     finding = the_trouble(scene(host(), release=release(cut=("images-linux-amd64.tar",))))
     assert (finding.check, finding.level) == ("release-images", "error")
     assert finding.message == "images-linux-amd64.tar ends in the middle: it was not copied whole"
+
+
+def test_what_an_air_gap_would_fetch_from_outside_is_told() -> None:
+    """As an error where the host is the Internet's for certain."""
+    mirrors = {"docker.io": RegistryMirror(("https://registry-1.docker.io",))}
+    about = replace(CLUSTER, registries=Registries(mirrors=mirrors))
+    found = troubles(scene(about=about, release=release()))
+    assert {finding.check for finding in found} == {"egress"}
+    assert "registry-1.docker.io" in found[0].message
+    assert found[0].remedy
