@@ -20,6 +20,7 @@ from mk8s.named_secrets import missing_secrets
 from mk8s.ways import Hop, Way, find_ways
 from transports.base import Transport
 from transports.local import LocalTransport
+from transports.openssh import OpenSSHOptions, OpenSSHTransport
 from transports.pace import Pace
 from transports.ssh import (
     Bastion,
@@ -204,15 +205,7 @@ class Roads:
 
     def _by_openssh(self, node: Node) -> Transport:
         """The user's own ssh reads its own configuration: only what the manifest says is told to it."""
-        from transports.openssh import OpenSSHOptions, OpenSSHTransport
-
         login = node.login
-        if login.escalate == "doas":
-            raise ManifestError(
-                f"{node.name}: `escalate: doas` is not there with `transport: openssh`",
-                remedy="use sudo, or the built-in transport",
-            )
-        variables = (login.password_env, login.passphrase_env, login.sudo_password_env)
         return OpenSSHTransport(
             node.name,
             OpenSSHOptions(
@@ -230,8 +223,9 @@ class Roads:
                 answers=self.keyboard.answer if self.keyboard.asks else None,
                 passphrase=_passphrase(login.passphrase_env),
                 sudo_password=self._sudo_password(login),
+                escalate=login.escalate,
                 environment=login.environment,
-                withheld=frozenset(name for name in variables if name),
+                withheld=_variables_with_secrets(self.cluster),
             ),
             starts=self.starts,
             uploads=self.uploads,
@@ -258,6 +252,24 @@ class Roads:
         return _from_environment(login.sudo_password_env)
 
 
+def _variables_with_secrets(cluster: Cluster) -> frozenset[str]:
+    """All that the manifest names: what one node's ssh and its helpers inherit is no business of another."""
+    logins = (node.login for node in cluster.nodes)
+    names = {
+        name
+        for login in logins
+        for name in (login.password_env, login.passphrase_env, login.sudo_password_env)
+    }
+    names |= (
+        {access.password_env for access in cluster.registries.access.values()}
+        if cluster.registries
+        else set()
+    )
+    names |= {cluster.datastore.password_env} if cluster.datastore else set()
+    names |= {cluster.joins.token_env} if cluster.joins else set()
+    return frozenset(name for name in names if name)
+
+
 def _jump_words(login: Login) -> tuple[str, ...] | None:
     """Bastions as ssh's -J takes them; None where ssh_config is to say."""
     if login.jumps is None:
@@ -265,7 +277,8 @@ def _jump_words(login: Login) -> tuple[str, ...] | None:
     words = []
     for jump in login.jumps:
         host = f"[{jump.host}]" if ":" in jump.host else jump.host
-        words.append(f"{jump.user or login.user}@{host}:{jump.port}")
+        user = jump.user or (login.user if "user" in login.given else "")
+        words.append(f"{user}@{host}:{jump.port}" if user else f"{host}:{jump.port}")
     return tuple(words)
 
 
