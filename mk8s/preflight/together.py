@@ -17,13 +17,19 @@ SKEW_ERROR = 5.0  # seconds: certificates begin in the future, or leases and ele
 
 def reachable(scene: Scene) -> list[Finding]:
     """Told, and no reason to refuse a run: the run goes on trying, and does without the node meanwhile."""
+    looked_for = {*scene.unasked, *_answered(scene)}
     return [
         Finding("reachable", node.name, "warn", f"not asked: {scene.unasked[node.name]}", LATER)
         if node.name in scene.unasked
         else Finding("reachable", node.name, "ok")
         for node in scene.cluster.nodes
-        if node.name in {*scene.unasked, *scene.refused, *(host.node.name for host in scene.hosts)}
+        if node.name in looked_for
     ]
+
+
+def _answered(scene: Scene) -> set[str]:
+    """Those who said anything, were it only that nobody becomes root."""
+    return {*scene.refused, *(host.node.name for host in scene.hosts)}
 
 
 LATER = "look whether the machine is up and the way to it is open; a run tries again"
@@ -32,10 +38,11 @@ CHECKS["reachable"] = Check("reachable", "the node can be asked", reachable)
 
 def sudo(scene: Scene) -> list[Finding]:
     """A definite no: asking again would lock people out, so the run is refused."""
+    answered = _answered(scene)
     return [
         Finding("sudo", node.name, *_told(scene.refused.get(node.name)))
         for node in scene.cluster.nodes
-        if node.name in {*scene.refused, *(host.node.name for host in scene.hosts)}
+        if node.name in answered
     ]
 
 
