@@ -84,9 +84,14 @@ IFS='
 set -- $wanted
 [ "$#" -gt 0 ] || exit 0
 case $kind in
-  rpm) exec rpm -U "$@";;
-  dpkg) export DEBIAN_FRONTEND=noninteractive; exec dpkg --force-confold -i "$@" </dev/null;;
+  rpm) said=$(rpm -U "$@" 2>&1) && exit;;
+  dpkg) said=$(DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i "$@" </dev/null 2>&1) && exit;;
 esac
+status=$?
+printf '%s\n' "$said" >&2
+why=$(printf '%s\n' "$said" | grep -m1 -e ' depends on ' -e ' is needed by ' -e '^error: ' -e '^dpkg: error')
+echo "mk8s: $kind did not install them: ${{why:-it says no reason}}" >&2
+exit "$status"
 """
 
 

@@ -80,10 +80,11 @@ def package(folder: Path, name: str, version: int) -> Path:
     return path
 
 
-def deb(folder: Path, name: str, version: str) -> Path:
+def deb(folder: Path, name: str, version: str, needs: str = "") -> Path:
     tree = folder / f"{name}-{version}"
     (tree / "DEBIAN").mkdir(parents=True)
-    (tree / "DEBIAN" / "control").write_text(CONTROL.format(name=name, version=version))
+    control = CONTROL.format(name=name, version=version) + (f"Depends: {needs}\n" if needs else "")
+    (tree / "DEBIAN" / "control").write_text(control)
     path = folder / f"{name}_{version}_all.deb"
     subprocess.run(["dpkg-deb", "--build", tree, path], check=True, capture_output=True)
     return path
@@ -164,3 +165,17 @@ def test_the_real_dpkg_installs_upgrades_and_never_downgrades(sh: Sh, dpkg: Path
     assert sh(commands.install_packages("dpkg", pairs(new))).status == 0
     assert sh(commands.install_packages("dpkg", pairs(old, other))).status == 0
     assert (has(old), has(new)) == (0, 0)
+
+
+def test_what_the_real_dpkg_lacks_is_the_last_word_and_can_be_added_later(
+    sh: Sh, dpkg: Path, tmp_path: Path
+) -> None:
+    """dpkg's own last line only names the package. A second try with all of them mends it."""
+    one, other = deb(tmp_path, "tiny", "1", needs="other (>= 2)"), deb(tmp_path, "other", "2")
+    outcome = sh(commands.install_packages("dpkg", pairs(one)))
+
+    assert outcome.status == 1
+    assert "dpkg did not install them:  tiny depends on other (>= 2)" in outcome.complaint
+    assert sh(commands.has_packages("dpkg", [PurePosixPath(one)])).status == 1
+    assert sh(commands.install_packages("dpkg", pairs(one, other))).status == 0
+    assert sh(commands.has_packages("dpkg", [PurePosixPath(one), PurePosixPath(other)])).status == 0
