@@ -56,7 +56,8 @@ TABLE = (
         "hostkey.changed",
         "the host key has changed{details}",
         "either the machine was installed anew, or someone stands in between. If you know that it was "
-        "reinstalled: remove the old line with `ssh-keygen -R`, " + TRUST,
+        "reinstalled: compare its fingerprint with the one on the machine, then `mk8s trust CLUSTER.yaml "
+        "--replace NODE` (or `ssh-keygen -R` for a file of your own), and run again",
     ),
     kind(
         r"No \S+ host key is known for|Host key verification failed",
