@@ -30,9 +30,6 @@ BUILT_IN: Mapping[str, str] = {
     "rke2": "mk8s.distros.rke2:DISTRO",
     "vanilla": "mk8s.distros.vanilla:DISTRO",
 }
-BARE: Mapping[str, str] = {
-}
-"""Built-in catalogues of distros whose driver is not built yet."""
 
 
 def distro_names() -> list[str]:
@@ -57,7 +54,7 @@ def load_distro(name: str) -> Distro:
 
 def catalogue_names() -> list[str]:
     """Every distro whose files can be listed, sorted: those with a driver and those without."""
-    return sorted({*distro_names(), *BARE, *(entry.name for entry in entry_points(group=CATALOGUES))})
+    return sorted({*distro_names(), *(entry.name for entry in entry_points(group=CATALOGUES))})
 
 
 def load_catalogue(name: str) -> Catalogue:
@@ -67,9 +64,6 @@ def load_catalogue(name: str) -> Catalogue:
     """
     if name in distro_names():
         return load_distro(name)
-    if name in BARE:
-        built_in: Catalogue = _object(BARE[name])
-        return built_in
     found: tuple[EntryPoint, ...] = tuple(entry_points(group=CATALOGUES, name=name))
     if not found:
         raise _unknown(name, catalogue_names())

@@ -52,4 +52,4 @@ def test_a_fault_of_the_manifest_is_told_and_nothing_is_listed(
 
     said = capsys.readouterr()
     assert said.out == ""
-    assert "components: a release of k3s has containerd" in said.err
+    assert "components: has no meaning for k3s; a release has containerd" in said.err

@@ -31,11 +31,6 @@ def test_every_catalogue_that_is_offered_can_be_loaded() -> None:
     assert {"k0s", "k3s", *distro_names()} <= set(catalogue_names())
 
 
-def test_a_catalogue_alone_is_no_driver() -> None:
-    with pytest.raises(ManifestError, match="'k3s' is not known"):
-        load_distro("k3s")
-
-
 def test_a_misspelt_catalogue_gets_the_name_that_was_meant() -> None:
     with pytest.raises(ManifestError, match="did you mean 'k3s'"):
         load_catalogue("k3z")
