@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from mk8s.lab.recipe import PASSWORD
-from tests.e2e.driving import Driver, drive
+from tests.e2e.driving import Driver, drive, wait_until
 from tests.e2e.labs import LabMaker
 
 pytestmark = pytest.mark.e2e
@@ -120,6 +122,47 @@ def test_a_key_file_that_is_not_there_is_missed_before_anything_is_touched(
     assert (done.code, one.records()) == (2, ())
     assert str(tmp_path / "gone") in done.err
     assert int(one.on_host(1, LOGINS)) == int(before) + 1  # the question itself
+
+
+def test_a_fleet_behind_a_bastion_is_trusted_and_made_a_cluster(
+    lab: LabMaker, release: Path, tmp_path: Path
+) -> None:
+    """Hosts 2 and 3 answer nobody but their neighbours. One way is the manifest's, one is ssh_config's."""
+    driver = drive(lab.fresh(3), tmp_path, release, servers=1)
+    first, second, third = (host.address for host in driver.lab.hosts)
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".ssh/config").write_text(f"Host {third}\n  ProxyJump dev@{first}\n")
+    driver.extra_env = {"HOME": str(home), "SSH_AUTH_SOCK": ""}
+    driver.edit(rf"^( *)(- )?address: ['\"]?{re.escape(second)}['\"]?$", rf"\g<0>\n    jump: [dev@{first}]")
+    driver.edit("known_hosts: .*", f"known_hosts: {tmp_path / 'empty'}")
+    (tmp_path / "empty").touch()
+    for i in (2, 3):
+        shut_out_the_operator(driver, i)
+
+    trusted = driver.mk8s("trust", str(driver.manifest), "--yes")
+    assert trusted.code == 0, trusted.err
+    assert "3 of 3 hosts trusted, 3 of them now" in trusted.err
+    done = driver.run()
+    assert (done.code, driver.node_states()) == (0, ["healthy"] * 3)
+    for address in (second, third):
+        assert not answers(address)
+
+
+def shut_out_the_operator(driver: Driver, i: int) -> None:
+    """Take a host's way back to the operator's machine; the session that says so goes with it."""
+    gateway = str(driver.lab.layout.gateway)
+    cut = f"sleep 0.5; ip route add unreachable {gateway}/32"
+    driver.on_host(i, f"systemd-run --quiet --no-block sh -c '{cut}'")
+    wait_until(lambda: not answers(driver.lab.hosts[i - 1].address), f"host {i} is shut off")
+
+
+def answers(address: str) -> bool:
+    try:
+        with socket.create_connection((address, 22), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def fingerprint_of(driver: Driver, i: int) -> str:
