@@ -10,7 +10,7 @@ Begin reading at `names`, then `host`.
 """
 
 from mk8s.endpoints.faults import faults
-from mk8s.endpoints.host import images, install, listens, manifests, programs, refresh
+from mk8s.endpoints.host import images, install, listens, manifests, openings, programs, refresh
 from mk8s.endpoints.keepalived import needs
 from mk8s.endpoints.names import address, in_url, names, port, registration_url
 
@@ -24,6 +24,7 @@ __all__ = [
     "manifests",
     "names",
     "needs",
+    "openings",
     "port",
     "programs",
     "refresh",

@@ -10,12 +10,12 @@ from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster, Node
 from mk8s.commands import has_folder, make_folder
-from mk8s.distros.base import Situation
+from mk8s.distros.base import Opening, Situation
 from mk8s.endpoints import commands, haproxy, keepalived, kube_vip
 from mk8s.endpoints.names import port
 from mk8s.steps import Run, Step, WriteFile
 
-__all__ = ["images", "install", "is_on_hosts", "listens", "manifests", "programs", "refresh"]
+__all__ = ["images", "install", "is_on_hosts", "listens", "manifests", "openings", "programs", "refresh"]
 
 OWN = PurePosixPath("/etc/mk8s/endpoint")
 HAPROXY, KEEPALIVED = (
@@ -79,6 +79,11 @@ def listens(node: Node, cluster: Cluster, ports: Sequence[int]) -> dict[int, str
     if not is_on_hosts(cluster) or not node.is_server:
         return {}
     return {port(cluster, own): "haproxy" for own in ports}
+
+
+def openings(node: Node, cluster: Cluster, ports: Sequence[int]) -> tuple[Opening, ...]:
+    """The same ports as other nodes must reach them: they join there. `ports`: of the servers."""
+    return tuple(Opening(port, name) for port, name in listens(node, cluster, ports).items())
 
 
 def _program(s: Situation, target: PurePosixPath, content: bytes) -> list[Step]:

@@ -52,7 +52,10 @@ def requirements(node: Node, cluster: Cluster) -> Requirements:
         sysctls=host.SYSCTLS,
         sysctl_file=host.SYSCTLS_FILE.name,
         policy_packages=("container-selinux",),
-        openings=host.SERVER_OPENINGS if node.is_server else host.OPENINGS,
+        openings=(
+            *(host.SERVER_OPENINGS if node.is_server else host.OPENINGS),
+            *endpoints.openings(node, cluster, (API_PORT,)),
+        ),
         endpoint_ports=(6443,),
         images=_images(cluster),
     )

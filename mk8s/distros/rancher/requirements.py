@@ -33,7 +33,10 @@ def requirements(engine: Engine, node: Node, cluster: Cluster) -> Requirements:
     ports = _ports(engine, node, cluster)
     return Requirements(
         ports=ports | endpoints.listens(node, cluster, engine.ports),
-        openings=tuple(_opening(port, purpose) for port, purpose in ports.items()),
+        openings=(
+            *(_opening(port, purpose) for port, purpose in ports.items()),
+            *endpoints.openings(node, cluster, engine.ports),
+        ),
         endpoint_ports=tuple(endpoints.port(cluster, port) for port in engine.ports),
         programs=endpoints.programs(node, cluster),
         images=endpoints.images(cluster),

@@ -8,6 +8,7 @@ import pytest
 
 from mk8s import endpoints
 from mk8s.cluster import ArtifactSource, Balancer
+from mk8s.distros.base import load_distro
 from tests.mk8s.distros.situations import make_node
 from tests.mk8s.endpoints.made import BY, IMAGE, a_cluster
 
@@ -126,6 +127,18 @@ def test_haproxys_ports_must_be_free_on_servers() -> None:
     assert endpoints.listens(cluster.primary, cluster, (6443, 9345)) == {16443: "haproxy", 19345: "haproxy"}
     assert endpoints.listens(cluster.agents[0], cluster, (6443,)) == {}
     assert endpoints.listens(cluster.primary, a_cluster("external"), (6443,)) == {}
+
+
+@pytest.mark.parametrize(
+    ("distro", "ports"), [("rke2", {16443, 19345}), ("vanilla", {16443}), ("kubeadm", {16443})]
+)
+def test_drivers_ask_hosts_for_all_of_it(distro: str, ports: set[int]) -> None:
+    """Free ports, ports that others reach, programs."""
+    cluster = a_cluster("keepalived", distro)
+    wants = load_distro(distro).requirements(cluster.primary, cluster)
+    assert ports <= set(wants.ports)
+    assert ports <= {opening.port for opening in wants.openings}
+    assert {"haproxy", "keepalived"} <= set(wants.programs)
 
 
 def test_the_release_must_hold_kube_vip() -> None:
