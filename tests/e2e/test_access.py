@@ -38,7 +38,7 @@ def test_a_wrong_sudo_password_is_told_and_the_right_one_goes_on(with_password: 
     """Not repeated: sudo may lock people out who guess."""
     first = with_password.run(env={SUDO: "not-the-word"})
     name = with_password.name(1)
-    assert (first.code, with_password.records()) == (1, ())  # told before the run begins
+    assert (first.code, list(with_password.records())) == (1, [])  # told before the run begins
     assert "sudo did not accept the password of pw" in first.err
     assert f"hint: check it with `sudo -k; sudo -v` as pw on {name}" in first.err
     assert "not-the-word" not in first.err
