@@ -69,6 +69,11 @@ class Tunnel:
             events |= select.POLLOUT
         return events
 
+    @property
+    def listens(self) -> bool:
+        """Whether a round will read for it."""
+        return bool(self.to_bastion or self.ended) or not (self.to_us or self.they_ended)
+
     def pull(self) -> None:
         """Take bytes from the pair."""
         if self.we_ended or self.to_bastion:
@@ -277,13 +282,19 @@ class Tunnels:
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._bell, select.POLLIN)
-        poll.register(self._outer, select.POLLIN)
+        poll.register(self._outer, select.POLLIN if self._listens() else select.POLLRDHUP)
         for tunnel in self._open:
             if tunnel.wants:
                 poll.register(tunnel.sock, tunnel.wants)
-        for number, _ in poll.poll(ROUND):
+        for number, events in poll.poll(ROUND):
             if number == self._bell:
                 os.eventfd_read(self._bell)
+            if number == self._outer.fileno() and not events & select.POLLIN:
+                raise OSError(errno.ECONNRESET, "it ended the connection")
+
+    def _listens(self) -> bool:
+        """Whether anybody would take what comes: else it stays in the socket, and only its end is awaited."""
+        return self._opening is not None or any(tunnel.listens for tunnel in self._open)
 
     def _end(self, reason: str) -> None:
         """The last breath: all pairs are closed, then the session, then its socket."""

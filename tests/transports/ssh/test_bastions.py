@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
@@ -279,6 +281,40 @@ async def test_a_connection_that_is_given_up_leaves_nothing(make_server: MakeSer
         await until(lambda: open_files() <= before)
 
     assert logins(gate) == 1
+
+
+async def test_a_bastion_that_nobody_passes_through_costs_nothing(make_server: MakeServer) -> None:
+    """It may ask whether we are alive, in vain: nobody spins, and the way leads on afterwards."""
+    gate, node = make_server(extra="ClientAliveInterval 1\nClientAliveCountMax 1"), make_server()
+    async with behind(node, bastion_to(gate)) as transport:
+        await transport.run(sh("true"))
+        node.signal_sessions(signal.SIGKILL)
+        await anyio.sleep(0.3)
+        began = time.process_time()
+        await anyio.sleep(2.5)
+        spent = time.process_time() - began
+        assert (await transport.run(sh("echo again"))).text == "again"
+
+    assert spent < 0.5
+
+
+async def test_a_reader_that_takes_its_time_costs_nothing(make_server: MakeServer) -> None:
+    """What it does not take stays where it is."""
+    gate, node = make_server(), make_server()
+    async with behind(node, bastion_to(gate)) as transport:
+        await transport.run(sh("true"))
+        began, spent = time.process_time(), 0.0
+
+        def listen(_stream: str, _data: bytes) -> None:
+            nonlocal spent
+            if not spent:
+                spent = time.process_time() - began
+                time.sleep(1.0)  # the event loop stands still, and the pairs are full
+                spent = time.process_time() - began - spent
+
+        await transport.run(sh("head -c 8000000 /dev/zero"), on_output=listen)
+
+    assert spent < 0.5
 
 
 def open_files() -> int:
