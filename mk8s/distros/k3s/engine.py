@@ -9,7 +9,7 @@ from mk8s.distros.rancher.engine import Addition, Engine, ForeignKey
 from mk8s.distros.rancher.roles import servers_of, uses_datastore
 from mk8s.distros.rancher.values import is_true, settings_of
 
-__all__ = ["BIN_DIRS", "K3S", "begins_etcd"]
+__all__ = ["BIN_DIRS", "K3S", "backend_of", "begins_etcd"]
 
 BIN_DIRS = (USUAL_PREFIX / "bin", OTHER_PREFIX / "bin")
 PATH = ":".join((*map(str, BIN_DIRS), "/usr/sbin", "/usr/bin", "/sbin", "/bin"))
@@ -42,10 +42,11 @@ def _own_settings(cluster: Cluster, node: Node) -> list[Addition]:
     return found
 
 
-def _without_network(cluster: Cluster) -> bool:
+def backend_of(cluster: Cluster) -> str:
+    """Flannel's backend; `none` where the user brings the pods' network."""
     given = settings_of(cluster.primary).get("flannel-backend")
     by_manifest = cluster.network is not None and cluster.network.cni == "none"
-    return str(given) == "none" if given is not None else by_manifest
+    return str(given) if given is not None else "none" if by_manifest else "vxlan"
 
 
 def _kubectl(_node: Node) -> tuple[str, ...]:
@@ -63,7 +64,7 @@ K3S = Engine(
     example_version="v1.33.4+k3s1",
     kubectl=_kubectl,
     own_settings=_own_settings,
-    without_network=_without_network,
+    without_network=lambda cluster: backend_of(cluster) == "none",
     sqlite=True,
     without_etcd=lambda cluster: not begins_etcd(cluster),
     same_on_all_servers=(

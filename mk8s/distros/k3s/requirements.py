@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Opening, Requirements
+from mk8s.distros.k3s.engine import backend_of, begins_etcd
 from mk8s.distros.rancher.requirements import GIB, advised
-from mk8s.distros.rancher.values import settings_of
+from mk8s.distros.rancher.roles import uses_datastore
 
 __all__ = ["requirements"]
 
@@ -16,7 +17,7 @@ LARGEST = (16, 32)
 AGENT = (1, GIB // 2)
 TUNNELS = {
     "vxlan": (("vxlan",), {8472: "flannel's VXLAN"}),
-    "wireguard-native": (("wireguard",), {51820: "flannel's WireGuard"}),
+    "wireguard-native": (("wireguard",), {51820: "flannel's WireGuard", 51821: "the same over IPv6"}),
 }
 """Flannel's backends that need a kernel module, and their UDP ports."""
 
@@ -32,13 +33,18 @@ def requirements(common: Requirements, node: Node, cluster: Cluster) -> Requirem
         network_modules=(*common.network_modules, *modules),
         advised_cpus=cpus,
         advised_memory=memory,
+        etcd_dir=f"{common.data_dir}/server/db" if _has_sqlite(node, cluster) else common.etcd_dir,
         nm_cloud_setup="harms",
     )
+
+
+def _has_sqlite(node: Node, cluster: Cluster) -> bool:
+    """It waits for the disk as etcd does."""
+    return node.is_server and not uses_datastore(cluster) and not begins_etcd(cluster)
 
 
 def _backend(cluster: Cluster) -> str:
     """Agents alone do not know what the control plane that they join has chosen."""
     if cluster.joins:
         return ""
-    by_manifest = "none" if cluster.network and cluster.network.cni == "none" else "vxlan"
-    return str(settings_of(cluster.primary).get("flannel-backend") or by_manifest)
+    return backend_of(cluster)

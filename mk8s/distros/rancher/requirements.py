@@ -14,7 +14,7 @@ from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Condition, Opening, Question, Requirements, Situation, Tools
 from mk8s.distros.rancher import steps
 from mk8s.distros.rancher.engine import Engine
-from mk8s.distros.rancher.roles import has_api, has_etcd
+from mk8s.distros.rancher.roles import has_api, has_etcd, servers_of
 from mk8s.distros.rancher.values import is_true, settings_of
 from mk8s.kube.conditions import nodes_answer
 
@@ -58,7 +58,7 @@ def advised(
     sizes: Sequence[tuple[int, int, int]], largest: tuple[int, int], cluster: Cluster
 ) -> tuple[int, int]:
     """CPUs and bytes of a server. `sizes`: agents up to which so many CPUs and GiB do; beyond, `largest`."""
-    agents = len(cluster.agents)
+    agents = len(cluster.nodes) - len(servers_of(cluster))  # asked for each node of thousands
     cpus, memory = next(((cpus, gib) for most, cpus, gib in sizes if agents <= most), largest)
     return cpus, memory * GIB
 
