@@ -109,6 +109,12 @@ class Driver:
         assert done.returncode == 0, f"host {i}: {script}: {done.stderr}"
         return done.stdout
 
+    def put_on_host(self, i: int, file: Path, target: str) -> None:
+        """Copy a file to a host, over the lab's own ssh."""
+        with file.open("rb") as content:
+            command = self.lab.ssh_command(i, [f"cat > {target}"])
+            subprocess.run(command, stdin=content, check=True, timeout=60)
+
     def evidence(self, i: int) -> list[dict[str, object]]:
         """What the stand-in on a host says that it did, oldest first."""
         place = EVIDENCE.format(DATA[self.distro])

@@ -12,8 +12,9 @@ from mk8s.lab.manifest_writer import DEFAULT_VERSIONS, machine_arch
 from mk8s.lab.places import cache_folder
 from mk8s.lab.standin_release import default_build, standin_release
 from tests.e2e.distro_runs import join_order_holds, killed_and_resumed, nothing_changes, spans_apart, whole
-from tests.e2e.driving import Driver, drive
+from tests.e2e.driving import Driver, drive, intervals
 from tests.e2e.labs import LabMaker
+from tests.e2e.postgres import postgres
 
 pytestmark = pytest.mark.e2e
 
@@ -96,3 +97,30 @@ def test_one_server_is_a_whole_cluster(lab: LabMaker, k3s: Path, tmp_path: Path)
     whole(driver, driver.run())
     assert driver.on_host(1, "ls /var/lib/rancher/k3s/server/db/state.db").strip()
     nothing_changes(driver, DATA, "k3s")
+
+
+def test_servers_that_share_a_database_join_at_the_same_time(
+    lab: LabMaker, k3s: Path, tmp_path: Path
+) -> None:
+    """A real PostgreSQL: a wrong password is named; then three servers come, none waits for a learner."""
+    driver = drive(lab.fresh(4), tmp_path, k3s, distro="k3s", servers=3)
+    with postgres(driver.lab) as database:
+        where = f"postgres://{database.user}@{database.address}:{database.port}/k3s?sslmode=disable"
+        driver.add(f"datastore: {{endpoint: '{where}', password_env: DATABASE}}")
+
+        wrong = driver.run(env={"DATABASE": "not that"})
+        done = driver.run(env={"DATABASE": database.password})
+
+        assert wrong.code == 1
+        assert "password" in wrong.err
+        whole(driver, done)
+        joins = sorted(intervals(driver.records(), "join-server").values())
+        assert len(joins) == 2
+        assert joins[1][0] < joins[0][1]
+        assert driver.events(1, 2, 3).count("cluster-init") == 1
+        assert int(database.rows("k3s", "select count(*) from kine")) > 0
+        found = driver.on_host(1, "ls -l /etc/rancher/k3s/config.yaml; cat /proc/*/cmdline | tr '\\0' ' '")
+        assert database.password not in found
+        assert found.startswith("-rw-------")
+        kept = "".join(path.read_text("latin-1") for path in driver.state.rglob("*") if path.is_file())
+        assert database.password not in kept
