@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import socket
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mk8s.lab.recipe import PASSWORD
-from tests.e2e.driving import Driver, drive, wait_until
+from tests.e2e.driving import MK8S, Driver, drive, wait_until
 from tests.e2e.labs import LabMaker
 
 pytestmark = pytest.mark.e2e
@@ -46,6 +48,28 @@ def test_a_wrong_sudo_password_is_told_and_the_right_one_goes_on(with_password: 
     second = with_password.run(env={SUDO: PASSWORD})
     assert (second.code, with_password.node_states()) == (0, ["healthy"])
     assert PASSWORD not in second.err
+
+
+def test_a_sudo_password_is_typed_once_on_the_terminal(one: Driver) -> None:
+    """Hidden, and in nobody's environment. Without a terminal it is refused at once."""
+    one.edit("user: dev", "user: pw")
+    words = ("preflight", str(one.manifest), "--ask-sudo-password")
+    without = subprocess.run(
+        [*MK8S, *words], capture_output=True, text=True, start_new_session=True, check=False
+    )
+    assert without.returncode == 2
+    assert "there is no terminal to ask on" in without.stderr
+
+    wrong = typed(one, "not-the-word", *words)
+    assert re.search(
+        rf"^{one.name(1)} +sudo +error +sudo did not accept the password of pw", wrong, re.MULTILINE
+    )
+    right = typed(one, PASSWORD, *words)
+    assert "Next: mk8s run" in right
+    for screen in (wrong, right):
+        assert screen.count("sudo password for all nodes: ") == 1
+        assert "not-the-word" not in screen
+        assert PASSWORD not in screen
 
 
 def test_a_sudo_password_that_is_not_set_is_missed_before_anything_is_touched(with_password: Driver) -> None:
@@ -147,6 +171,27 @@ def test_a_fleet_behind_a_bastion_is_trusted_and_made_a_cluster(
     assert (done.code, driver.node_states()) == (0, ["healthy"] * 3)
     for address in (second, third):
         assert not answers(address)
+
+
+def typed(driver: Driver, line: str, *words: str) -> str:
+    """Run a verb on a terminal of its own, and type one line when it asks; what the terminal showed."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(driver.manifest.parent)
+        os.execvpe(MK8S[0], [*MK8S, *words], {**os.environ, "TERM": "dumb"})
+    shown = b""
+    try:
+        while True:
+            shown += os.read(terminal, 1 << 16)
+            if shown.endswith(b"nodes: "):
+                os.write(terminal, line.encode() + b"\n")
+                shown += b"\n"
+    except OSError:  # the terminal's end
+        pass
+    os.close(terminal)
+    os.waitpid(process, 0)
+    print(shown.decode("utf-8", "replace"))  # for a test that fails
+    return shown.decode("utf-8", "replace")
 
 
 def shut_out_the_operator(driver: Driver, i: int) -> None:
