@@ -11,7 +11,7 @@ import pytest
 from trio.testing import MockClock
 
 from machines.errors import ActionError
-from mk8s.cluster import Cluster, ControlPlane, Datastore
+from mk8s.cluster import Balancer, Cluster, ControlPlane, Datastore
 from mk8s.distros.k3s import DISTRO
 from mk8s.distros.k3s.model import OWN
 from mk8s.distros.rancher.model import HANDLED, world_of
@@ -53,6 +53,10 @@ MODES: dict[str, Cluster] = {
     "with what is there already": three_servers(artifacts_mode="preinstalled"),
     "without a network": three_servers({"flannel-backend": "none", "disable-network-policy": True}),
     "behind an endpoint": three_servers(endpoint="api.example"),
+    "with keepalived and haproxy": three_servers(endpoint="10.0.0.100", balancer=Balancer("keepalived")),
+    "with kube-vip": three_servers(
+        endpoint="10.0.0.100", balancer=Balancer("kube-vip", "eth0", "ghcr.io/kube-vip/kube-vip:v0.8.0")
+    ),
     "an old release": three_servers(version="v1.21.14+k3s1"),
     "dedicated servers": GOLDEN_CLUSTERS["dedicated"],
     "with every key": GOLDEN_CLUSTERS["everything"],
