@@ -21,10 +21,12 @@ from tests.e2e.labs import LabMaker
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 APT = """
-set -e
 mkdir -p "$1/partial"
-apt-get install --yes --no-install-recommends --download-only -o Dir::State::status="$2" \
-  -o Dir::Cache::archives="$1" -o APT::Sandbox::User=root keepalived haproxy
+fetch() {
+  apt-get install --yes --no-install-recommends --download-only -o Dir::State::status="$2" \\
+    -o Dir::Cache::archives="$1" -o APT::Sandbox::User=root keepalived haproxy
+}
+fetch "$@" || { apt-get -qq update && fetch "$@"; } || exit
 rm -rf "$1/partial" "$1/lock"
 """
 
