@@ -8,19 +8,41 @@ Begin reading at `missing_secrets`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from mk8s.cluster import Cluster
+import yaml
+
+from mk8s.cluster import Cluster, Node
 from mk8s.errors import ManifestError
 from mk8s.needs import Kept
 from mk8s.registries.given import missing_passwords, registry_passwords, with_registries
 
-__all__ = ["DATASTORE_PASSWORD", "join_token", "missing_secrets", "named_secrets", "with_named"]
+__all__ = [
+    "DATASTORE_PASSWORD",
+    "configs_of",
+    "join_token",
+    "missing_secrets",
+    "named_secrets",
+    "with_named",
+]
 
 DATASTORE_PASSWORD = "datastore-password"  # noqa: S105 - a name in `Kept.words`
 LARGEST = 1 << 20  # bytes of a PEM file
+
+
+def configs_of(node: Node) -> Iterator[Mapping[str, Any]]:
+    """The node's config, and its drop-ins where they are mappings: a token may be in either."""
+    yield node.config
+    for text in node.drop_ins.values():
+        try:
+            loaded = yaml.safe_load(text)
+        except (yaml.YAMLError, RecursionError):
+            continue  # of another form, or a fault that the driver tells
+        if isinstance(loaded, dict):
+            yield loaded
 
 
 def missing_secrets(cluster: Cluster, environment: Mapping[str, str]) -> list[str]:

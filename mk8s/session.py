@@ -23,7 +23,7 @@ from mk8s.errors import ExitCode, Mk8sError
 from mk8s.fanout.places import FilePlaces
 from mk8s.images import images_in
 from mk8s.keeper import Keeper, expiry_notice
-from mk8s.named_secrets import join_token, named_secrets, with_named
+from mk8s.named_secrets import configs_of, join_token, named_secrets, with_named
 from mk8s.needs import Kept, Need, Random
 from mk8s.past import as_mk8s_error
 from mk8s.project import Project
@@ -84,7 +84,8 @@ def real_rollout(
     secrets = Secrets(state.folder)
     cluster = project.cluster
     for node in cluster.nodes:
-        for value in (*project.distro.secrets_in(node.config), *passwords_of(node.login, os.environ)):
+        written = [value for config in configs_of(node) for value in project.distro.secrets_in(config)]
+        for value in (*written, *passwords_of(node.login, os.environ)):
             secrets.remember(value)
     for value in named_secrets(cluster, os.environ):
         secrets.remember(value)

@@ -9,7 +9,7 @@ import pytest
 
 from mk8s.cluster import ControlPlane, Datastore
 from mk8s.errors import ManifestError
-from mk8s.named_secrets import join_token, missing_secrets, named_secrets, with_named
+from mk8s.named_secrets import configs_of, join_token, missing_secrets, named_secrets, with_named
 from mk8s.needs import Kept
 from tests.mk8s.examples import cluster
 
@@ -33,6 +33,14 @@ def test_everything_that_was_named_is_hidden() -> None:
     given = replace(cluster(), datastore=STORE, joins=ControlPlane("10.0.0.9", "TOKEN"))
 
     assert named_secrets(given, {"DB": "pw", "TOKEN": "t"}) == ["pw", "t"]
+
+
+def test_a_drop_in_is_searched_for_secrets_as_the_config_is() -> None:
+    """What is no mapping holds no settings."""
+    texts = {"a.yaml": "token: hush\n", "b.yaml": "- x", "c.toml": "a = [b"}
+    node = replace(cluster().primary, config={"cni": "none"}, drop_ins=texts)
+
+    assert list(configs_of(node)) == [{"cni": "none"}, {"token": "hush"}]
 
 
 def test_the_join_token_is_the_words_alone() -> None:
