@@ -92,6 +92,7 @@ class Roads:
     known_hosts: Path
     keyboard: Keyboard = KEYBOARD
     accept_new: bool | None = None  # None: as the manifest says
+    everywhere: bool = False  # see `find_ways`
     starts: ConnectionStarts = field(init=False)
     uploads: UploadThreads = field(init=False)
     proven: Proven = field(init=False, default_factory=Proven)
@@ -101,7 +102,9 @@ class Roads:
         self.starts = ConnectionStarts(self.limit)
         self.uploads = UploadThreads(max(2, min(8, (os.cpu_count() or 2) * 2)))
         self.pace = Pace(self.cluster.bandwidth) if self.cluster.bandwidth else None
-        self.ways: dict[str, Way] = find_ways(self.cluster, self.known_hosts, operator=getpass.getuser())
+        self.ways: dict[str, Way] = find_ways(
+            self.cluster, self.known_hosts, operator=getpass.getuser(), everywhere=self.everywhere
+        )
         self._keys: dict[tuple[Path, ...], HostKeys] = {}
         self._bastions: dict[tuple[Hop, ...], Bastion] = {}
 

@@ -58,13 +58,23 @@ class Way:
 
 
 def find_ways(
-    cluster: Cluster, own: Path, *, operator: str, ask: Callable[[Node], Asking] | None = None
+    cluster: Cluster,
+    own: Path,
+    *,
+    operator: str,
+    everywhere: bool = False,
+    ask: Callable[[Node], Asking] | None = None,
 ) -> dict[str, Way]:
     """The ways to all nodes that are reached over the built-in SSH. `own`: the cluster's own known_hosts.
 
-    `operator`: who runs mk8s. Raises ManifestError with everything that is wrong, once.
+    `operator`: who runs mk8s. `everywhere`: also to nodes of the user's own ssh, as far as the built-in one
+    could go there. Raises ManifestError with everything that is wrong, once.
     """
-    nodes = [node for node in cluster.nodes if not node.login.local and node.login.transport == "ssh"]
+    nodes = [
+        node
+        for node in cluster.nodes
+        if not node.login.local and (everywhere or node.login.transport == "ssh")
+    ]
     shared: dict[object, Asking] = {}
 
     def asking_for(node: Node) -> Asking:
@@ -76,6 +86,8 @@ def find_ways(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for node, found in zip(nodes, [pool.submit(finder.way) for finder in finders], strict=True):
             problem = found.exception()
+            if isinstance(problem, ConfigError) and node.login.transport == "openssh":
+                continue
             if isinstance(problem, ConfigError):
                 faults.append(f"{node.name}: {problem.message}\n    {problem.remedy}")
             else:

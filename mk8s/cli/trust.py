@@ -60,13 +60,14 @@ def main(args: Namespace) -> int:
     from mk8s.trusting import Trust, listed_fingerprints
 
     project = load_project(args.manifest)
-    refuse_strange_names(args.replace, project.cluster.nodes, args.manifest)
     listed = listed_fingerprints(args.check) if args.check else None
     state = project.state(args.state)
-    trust = Trust(Roads(project.cluster, state.known_hosts, accept_new=False))
+    roads = Roads(project.cluster, state.known_hosts, accept_new=False, everywhere=True)
+    trust = Trust(roads)
     for node in project.cluster.nodes:
-        if node.login.transport == "openssh" and not node.login.local:
-            say(f"{node.name}: your own ssh goes there: trust it with `ssh {node.address}`")
+        if not node.login.local and node.name not in roads.ways:
+            say(f"{node.name}: only your own ssh finds the way there: trust it with `ssh {node.address}`")
+    refuse_strange_names(args.replace, trust, args.manifest)
 
     async def rounds() -> None:
         while looks := await trust.look():
@@ -80,12 +81,11 @@ def main(args: Namespace) -> int:
     return conclusion(trust, project.words(args.state))
 
 
-def refuse_strange_names(wanted: Sequence[str], nodes: Sequence[object], manifest: Path) -> None:
+def refuse_strange_names(wanted: Sequence[str], trust: Trust, manifest: Path) -> None:
     """A misspelt --replace must not look as if it had been done. Bastions are named by their address."""
     from mk8s.errors import UsageError
 
-    known = {str(getattr(node, key)) for node in nodes for key in ("name", "address")}
-    known |= {jump.host for node in nodes for jump in getattr(node, "login").jumps or ()}  # noqa: B009
+    known = {name for look in trust.looks.values() for name in (*look.names, look.hop.host)} - {"bastion"}
     for name in wanted:
         if name not in known:
             raise UsageError(

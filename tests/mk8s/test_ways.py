@@ -178,6 +178,17 @@ def test_nodes_that_are_not_reached_by_us_are_not_asked_about() -> None:
         assert find_ways(cluster_with(login), OWN, operator="me", ask=lambda _: Config()) == {}
 
 
+def test_hosts_of_the_users_own_ssh_are_found_where_that_is_asked_for() -> None:
+    """To see their keys; where only that ssh finds the way, there is none."""
+    login = Login("ops", transport="openssh")
+    said = Config(web=HostConfig("10.0.0.9")), Config(web=HostConfig("web", unsupported="ProxyCommand x"))
+    found = [
+        find_ways(cluster_with(login), OWN, operator="me", everywhere=True, ask=lambda _, c=config: c)  # type: ignore[misc]
+        for config in said
+    ]
+    assert [list(ways) for ways in found] == [["web"], []]
+
+
 # ---- transports
 
 

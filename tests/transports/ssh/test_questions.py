@@ -14,11 +14,12 @@ import pytest
 
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh
+from tests.transports.ssh.test_bastions import behind
 from tests.transports.ssh.test_login import enters, refused
 from tests.transports.sshd import SSHD, Server
 from tests.transports.users import TemporaryUser
 from transports.base import Bytes
-from transports.ssh import Question
+from transports.ssh import Bastion, Question
 from transports.ssh.questions import Interview
 
 pytestmark = pytest.mark.anyio
@@ -129,6 +130,20 @@ async def test_a_person_is_asked_once_for_a_node(
         assert await transport.get(PurePosixPath(home) / "file") == content
 
     assert (len(person.asked), beats) == (1, 5)
+
+
+async def test_a_bastion_asks_once_for_all_nodes_behind_it(
+    pam_server: Callable[..., Server], make_server: MakeServer, temporary_user: TemporaryUser
+) -> None:
+    """One connection, one code."""
+    person = Person(temporary_user.password)
+    gate, node = pam_server(), make_server()
+    way = Bastion(gate.options(user=temporary_user.name, key_files=(), answers=person))
+    async with behind(node, way, count=4) as nodes, anyio.create_task_group() as tasks:
+        for transport in nodes:
+            tasks.start_soon(transport.run, sh("true"))
+
+    assert person.asked == ["Password:"]
 
 
 async def test_a_wrong_password_is_refused_with_the_nodes_name(
