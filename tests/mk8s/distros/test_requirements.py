@@ -57,7 +57,7 @@ def test_every_distro_names_the_ways_between_its_nodes(distro: str) -> None:
         ("rke2", {"cni": ["multus", "calico"]}, {4789}, "vxlan"),
         ("rke2", {"cni": "none"}, set(), ""),
         ("k3s", {}, {8472}, "vxlan"),
-        ("k3s", {"flannel-backend": "wireguard-native"}, {51820}, "wireguard"),
+        ("k3s", {"flannel-backend": "wireguard-native"}, {51820, 51821}, "wireguard"),
         ("k3s", {"flannel-backend": "host-gw"}, set(), ""),
         ("k3s", {"flannel-backend": "none"}, set(), ""),
     ],
