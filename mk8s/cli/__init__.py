@@ -44,7 +44,7 @@ VERBS: dict[str, Verb] = {
     "artifacts": Verb("artifacts", "list the release's files and images, from the manifest alone"),
     "bundle": Verb("bundle", "carry the whole release in one file: create, verify, unpack, split ..."),
     "download": Verb("download", "fetch every file of the release, verified; resumes"),
-    "tools": Verb("tools", "check-artifacts: is every file of the release here, and whole?"),
+    "tools": Verb("tools", "check-artifacts: are all files here and whole? check-driver: is a driver sound?"),
     "install": Verb("run", "the original's name for `run`: the same"),
 }
 

@@ -107,7 +107,7 @@ def distro_and_version(source: Source, distros: Sequence[str]) -> Iterator[Fault
     if name is not None and (wrong := values.distro(name, distros)):
         yield source.fault(("distro",), wrong)
     for path, text in source.words("version"):
-        of_distro = name if name in (*distros, *versions.UPSTREAM, *values.PLANNED_DISTROS) else "rke2"
+        of_distro = name if name in (*distros, *versions.UPSTREAM, *versions.TAGGED) else "rke2"
         if wrong := versions.version(text, of_distro or ""):
             yield source.fault(path, wrong)
 

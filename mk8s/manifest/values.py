@@ -18,7 +18,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from machines import forms
-from machines.words import did_you_mean, known_as, shown
+from machines.words import did_you_mean, shown
 
 __all__ = [
     "Rule",
@@ -46,9 +46,6 @@ __all__ = [
     "url",
     "user",
 ]
-
-PLANNED_DISTROS = ("k3s", "k0s")
-"""Distros that mk8s means to install and cannot yet. Their files can be listed, fetched and bundled."""
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -124,9 +121,6 @@ def distro(text: str, known: Iterable[str]) -> Wrong | None:
     names = list(known)
     if text in names:
         return None
-    if text in PLANNED_DISTROS:
-        hint = "its files can be listed, fetched and bundled (`mk8s artifacts list`, `download`, `bundle`)"
-        return Wrong(f"{shown(text)} is not built yet", f"{hint}; to install, {known_as(names)}")
     return Wrong(f"{shown(text)} is not a distro", did_you_mean(text, names))
 
 

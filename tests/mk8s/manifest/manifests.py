@@ -14,7 +14,7 @@ HEAD = "distro: rke2\nversion: v1.28.3+rke2r2\n"
 SERVER = "  - {address: 10.0.0.1, role: server, primary: true}\n"
 UPSTREAM = "distro: kubeadm\nversion: v1.20.2\n"
 SOUND = f"{HEAD}nodes:\n{SERVER}"
-EVERY_DISTRO = ["kubeadm", "rke2", "vanilla"]
+EVERY_DISTRO = ["k0s", "k3s", "kubeadm", "rke2", "vanilla"]
 PLACE = Path("/srv/clusters/my.yaml")
 
 

@@ -51,9 +51,9 @@ ROOT = {
         SOUND.replace("rke2\n", "rkee\n", 1),
         ["1:1: distro: 'rkee' is not a distro"],
     ),
-    "a distro that is not built": (
-        SOUND.replace("rke2\n", "k3s\n", 1).replace("v1.28.3+rke2r2", "v1.30.2+k3s1"),
-        ["1:1: distro: 'k3s' is not built yet"],
+    "a distro that there is no driver for": (
+        SOUND.replace("rke2\n", "k3d\n", 1),
+        ["1:1: distro: 'k3d' is not a distro"],
     ),
     "version 1.30": (
         SOUND.replace("v1.28.3+rke2r2", "1.30"),

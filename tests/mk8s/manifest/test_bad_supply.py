@@ -158,20 +158,12 @@ def test_a_certificate_that_is_not_there_is_found_now(tmp_path: Path) -> None:
     ],
 )
 def test_versions_of_k3s_and_k0s_have_their_form(distro: str, version: str, wrong: str, hint: str) -> None:
-    """Also while they cannot be installed: their files are listed by it."""
+    """As their makers write them."""
     text = SOUND.replace("rke2\n", f"{distro}\n", 1).replace("v1.28.3+rke2r2", version)
     told = str(refusal_of(text))
 
     assert wrong in told
     assert hint in told
-
-
-def test_a_distro_that_is_not_built_says_what_works() -> None:
-    told = str(refusal_of(SOUND.replace("rke2\n", "k0s\n", 1).replace("v1.28.3+rke2r2", "v1.33.4+k0s.0")))
-
-    assert "'k0s' is not built yet" in told
-    assert "its files can be listed, fetched and bundled (`mk8s artifacts list`" in told
-    assert "to install, known are: kubeadm, rke2, vanilla" in told
 
 
 def test_mirrors_are_kept_as_they_are_written() -> None:
