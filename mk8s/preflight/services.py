@@ -17,13 +17,16 @@ PACKAGES = "packages"  # how the ids of artifacts begin that bring RPMs
 
 
 @of_each_host("firewall", "no firewall stands in the way")
-def firewall(host: Host, _scene: Scene) -> Trouble | None:
+def firewall(host: Host, scene: Scene) -> Trouble | None:
+    """VRRP is no port, so nobody can try whether it gets through."""
     walls = host.found.firewalls
     if not walls:
         return None
+    vrrp = host.node.is_server and scene.cluster.balancer.by in ("keepalived", "cplb")
     return Trouble(
         f"{' and '.join(walls)} {'is' if len(walls) == 1 else 'are'} active",
-        "turn it off, or let the cluster's ports and its pod and service networks through",
+        "turn it off, or let the cluster's ports and its pod and service networks through"
+        + (", and IP protocol 112 (VRRP) between the servers" if vrrp else ""),
         level="warn",
     )
 

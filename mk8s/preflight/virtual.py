@@ -30,7 +30,7 @@ def virtual(scene: Scene) -> Mapping[str, Trouble]:
 
 
 def _faults(host: Host, address: str, scene: Scene) -> Iterator[str]:
-    interface = scene.cluster.balancer.interface or host.found.route
+    interface = scene.cluster.balancer.interface or _usual(host)
     own = [each for each in host.found.owned if each.interface == interface]
     if host.found.owned and interface and not own:
         has = ", ".join(dict.fromkeys(each.interface for each in host.found.owned))
@@ -42,6 +42,12 @@ def _faults(host: Host, address: str, scene: Scene) -> Iterator[str]:
         yield f"the host has {address} already"
     elif _answers(host, address, scene):
         yield f"another machine has {address} already: it answers"
+
+
+def _usual(host: Host) -> str:
+    """Where nobody names one: the interface that has the node's address, else the default route's."""
+    having = [each.interface for each in host.found.owned if each.ip == host.node.ip]
+    return having[0] if having else host.found.route
 
 
 def _is_inside(address: str, own: Own) -> bool:

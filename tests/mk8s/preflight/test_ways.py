@@ -249,6 +249,25 @@ def test_an_address_that_servers_cannot_hold_is_told(first: Host, message: str) 
     )  # fmt: skip
 
 
+def test_without_an_interface_the_one_with_the_nodes_address_counts() -> None:
+    """Not the default route's, which may lead elsewhere."""
+    about = replace(VIRTUAL, balancer=Balancer(by="keepalived"))
+    first = three()[0]
+    two = (own("eth0", "192.0.2.5/24"), own("eth1", "10.0.0.1/24"))
+    assert (
+        troubles(scene(replace(first, found=replace(first.found, owned=two)), *three()[1:], about=about))
+        == []
+    )
+
+
+def test_a_firewall_has_to_let_vrrp_through_where_servers_use_it() -> None:
+    """It is no port, and cannot be tried."""
+    walled = [replace(each, found=replace(each.found, firewalls=("ufw",))) for each in three()]
+    about = replace(VIRTUAL, balancer=Balancer(by="keepalived"))
+    remedies = {f.node: f.remedy for f in troubles(scene(*walled, about=about))}
+    assert [name for name, remedy in remedies.items() if "IP protocol 112" in remedy] == ["n1", "n2"]
+
+
 def test_an_address_that_is_free_and_near_is_fine() -> None:
     shut: dict[Target, Way] = {("tcp", "10.0.0.9", 6443): SHUT}
     assert troubles(scene(holding(ways=shut), *three()[1:], about=VIRTUAL)) == []
