@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -67,13 +68,12 @@ def _wrong(value: str) -> str:
 
 
 def named_secrets(cluster: Cluster, environment: Mapping[str, str]) -> list[str]:
-    """All values that are there, to be hidden in all that is shown."""
-    variables = (
-        cluster.datastore.password_env if cluster.datastore else None,
-        cluster.joins.token_env if cluster.joins else None,
-    )
-    found = [environment[name] for name in variables if name and environment.get(name)]
-    return [*found, *registry_passwords(cluster, environment).values()]
+    """All values that are there, to be hidden in all that is shown; a password also as a URL has it."""
+    store, joins = cluster.datastore, cluster.joins
+    password = environment.get(store.password_env, "") if store and store.password_env else ""
+    token = environment.get(joins.token_env, "").strip() if joins else ""
+    found = dict.fromkeys((password, quote(password, safe=""), token))
+    return [*filter(None, found), *registry_passwords(cluster, environment).values()]
 
 
 def join_token(cluster: Cluster, environment: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ def test_everything_that_was_named_is_hidden() -> None:
     """Also where it is only used much later."""
     given = replace(cluster(), datastore=STORE, joins=ControlPlane("10.0.0.9", "TOKEN"))
 
-    assert named_secrets(given, {"DB": "pw", "TOKEN": "t"}) == ["pw", "t"]
+    assert named_secrets(given, {"DB": "p w", "TOKEN": "t\n"}) == ["p w", "p%20w", "t"]
 
 
 def test_a_drop_in_is_searched_for_secrets_as_the_config_is() -> None:
