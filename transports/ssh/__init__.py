@@ -1,8 +1,9 @@
 """Reaching a node over SSH with libssh2, driven without blocking on the event loop.
 
-What stands on what, lowest first: `sockets`, `driver` (the laws of libssh2), `hostkeys` and `keyfiles`
-and `agent`, `login`, `connection`, `channels`, `commands`, `uploads`, `transport`. Begin reading at
-`transport`, then `driver`.
+What stands on what, lowest first: `sockets`, `driver` (the laws of libssh2), `certificates` and `showing`
+(hosts that an authority vouches for), `hostkeys`, `keyfiles` and `agent`, `proofs` and `questions`, `login`,
+`connection`, `tunnels` and `bastions`, `channels`, `commands`, `uploads`, `transport`. `client_config` stands
+apart: it asks ssh what ssh_config says. Begin reading at `transport`, then `driver`.
 
 What remains, said plainly: libssh2 1.11.1 has memory-safety bugs that a hostile server, or someone in
 between, can reach before its host key is judged. The MACs with one of them (*-etm) are not offered;

@@ -20,6 +20,7 @@ import anyio.to_thread
 
 from transports.base import TransportError
 from transports.ssh.connection import open_driver
+from transports.ssh.driver import Driver
 from transports.ssh.options import ConnectionStarts, SSHOptions
 from transports.ssh.sockets import Wire
 from transports.ssh.tunnels import OPENED, SLOW, Tunnels
@@ -43,11 +44,13 @@ class Bastion:
         starts: ConnectionStarts | None = None,
         limit: int = STARTS,
         log: Callable[[str], None] | None = None,
+        tunnels: Callable[[Driver], Tunnels] = Tunnels,
     ) -> None:
         self.via = via
         self.starts = ConnectionStarts(limit)  # of what lies behind
         self._options = options
         self._own_starts = starts
+        self._make_tunnels = tunnels
         self._log = log
         self._lines: list[Tunnels] = []
         self._lock = anyio.Lock()
@@ -134,7 +137,7 @@ class Bastion:
             self._problem = problem
             raise on_the_way(name, problem) from None
         self._problem = None
-        self._lines.append(Tunnels(driver))
+        self._lines.append(self._make_tunnels(driver))
         if self._log is not None:
             self._log(f"logged in to the bastion {self.name}")
         return self._lines[-1]

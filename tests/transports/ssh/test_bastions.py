@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +20,8 @@ from tests.transports.ssh.conftest import sh, until
 from tests.transports.sshd import HOST, Server
 from transports.base import Bytes, TransportError
 from transports.ssh import Bastion, ConnectionStarts, HostKeys, SSHTransport
+from transports.ssh.sockets import Wire
+from transports.ssh.tunnels import Tunnels
 
 pytestmark = pytest.mark.anyio
 
@@ -135,6 +137,46 @@ async def test_a_host_that_is_down_does_not_keep_others_from_being_reached(make_
 
     assert problems[0].lineage[0] == "connection.timeout"
     assert logins(gate) == 2
+
+
+class Stingy(Tunnels):
+    """A connection that carries so many tunnels, as some servers have it, and then says so."""
+
+    room = 2
+
+    def open(self, host: str, port: int) -> tuple[Wire, Callable[[], bool]]:
+        if self.carries < self.room:
+            return super().open(host, port)
+        ours, theirs = socket.socketpair()
+        theirs.send(b"Channel open failure (resource shortage)")
+        theirs.close()
+        ours.setblocking(False)
+        return Wire(fileno=ours.detach()), lambda: True
+
+
+async def test_a_bastion_that_gives_no_more_gets_another_connection(make_server: MakeServer) -> None:
+    """Two tunnels each: three connections for five nodes."""
+    gate, node = make_server(), make_server()
+    way = Bastion(gate.options(), tunnels=Stingy)
+    async with behind(node, way, count=5) as nodes:
+        for transport in nodes:
+            assert (await transport.run(sh("echo in"))).text == "in"
+
+    assert logins(gate) == 3
+
+
+async def test_a_bastion_that_never_gives_anything_is_told(make_server: MakeServer) -> None:
+    """Not asked for ever."""
+
+    class Empty(Stingy):
+        room = 0
+
+    gate, node = make_server(), make_server()
+    async with behind(node, Bastion(gate.options(), tunnels=Empty)) as transport:
+        error = await refused(transport)
+
+    assert "resource shortage" in error.message or "no more connections" in error.message
+    assert logins(gate) <= 9
 
 
 # ---- failures
