@@ -10,6 +10,7 @@ Pure: two clusters and the nodes' states in, sentences out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeAlias
 
 from mk8s.cluster import Cluster, Node
@@ -43,6 +44,8 @@ SETTLED: tuple[tuple[str, View], ...] = (
 TAKEN_BACK = "rolled-back"
 """The state after a rejected join: the node is installed and stopped, and its next start has a new config."""
 MENDABLE = ("config", "drop_ins")
+TAKEN_OUT: Mapping[str, Mapping[str, str]] = {"k3s": {"cluster-init": "false"}}
+"""Settings of a distro with the value that may be taken out: its `refresh` does the rest on healthy nodes."""
 
 
 def refusals(old: Cluster, new: Cluster, states: Mapping[str, str]) -> list[str]:
@@ -56,8 +59,21 @@ def refusals(old: Cluster, new: Cluster, states: Mapping[str, str]) -> list[str]
         for name in sorted(before.keys() - after.keys())
     ]
     for name in sorted(begun & before.keys() & after.keys()):
-        found += _node_refusals(before[name], after[name], may_mend=states[name] == TAKEN_BACK)
+        former = _without_taken_out(new.distro, before[name], after[name])
+        found += _node_refusals(former, after[name], may_mend=states[name] == TAKEN_BACK)
     return found
+
+
+def _without_taken_out(distro: str, old: Node, new: Node) -> Node:
+    """The old node as if it had been written without what was taken out and may be; else as it was."""
+    gone = {
+        key
+        for key, value in TAKEN_OUT.get(distro, {}).items()
+        if str(old.config.get(key)).lower() == value and str(new.config.get(key, "true")).lower() != value
+    }
+    rest = [{key: node.config[key] for key in node.config if key not in gone} for node in (old, new)]
+    same = gone and rest[0] == rest[1]
+    return replace(old, config=new.config, config_text=new.config_text) if same else old
 
 
 def _cluster_refusals(old: Cluster, new: Cluster) -> list[str]:

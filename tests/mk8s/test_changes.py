@@ -31,6 +31,30 @@ def test_a_new_node_is_followed() -> None:
     assert refusals(old, new, HEALTHY) == []
 
 
+SQLITE, ETCD = {"cluster-init": False, "a": 1}, {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("distro", "before", "after", "followed"),
+    [
+        ("k3s", SQLITE, ETCD, True),
+        ("k3s", SQLITE, {"cluster-init": True, "a": 1}, True),
+        ("k3s", ETCD, SQLITE, False),
+        ("k3s", SQLITE, {"a": 2}, False),
+        ("rke2", SQLITE, ETCD, False),
+    ],
+)
+def test_k3s_may_leave_sqlite_and_nothing_else_changes_with_it(
+    distro: str, before: dict[str, Any], after: dict[str, Any], followed: bool
+) -> None:
+    """The run moves its state into etcd; there is no way back."""
+    old, new = (
+        replace(cluster(replace(node("srv-1", "primary"), config=config)), distro=distro)
+        for config in (before, after)
+    )
+    assert (refusals(old, new, {"srv-1": "healthy"}) == []) is followed
+
+
 def test_limits_and_policy_may_change_at_any_time() -> None:
     """They say how a run works, not what stands on the nodes."""
     new = replace(three(), limits={"uploads": 1}, budgets={"agent": "1"})
