@@ -298,7 +298,8 @@ class Distro(Protocol):
         ...
 
     def refresh(self, s: Situation) -> list[Step]:
-        """What a healthy node must learn of nodes that were added: routes, names. Restarts nothing.
+        """What a healthy node must learn of nodes that were added: routes, names. Restarts nothing,
+        but for what those cannot join without (a state that has to leave SQLite).
 
         Run at the beginning of each run on every healthy node; where nothing is new it changes nothing.
         """

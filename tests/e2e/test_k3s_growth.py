@@ -42,9 +42,5 @@ def test_its_state_moves_into_etcd_before_the_others_join(lab: LabMaker, k3s: Pa
     whole(driver, grown)
     assert (before, driver.on_host(1, STATE).split()) == (["state.db"], ["etcd"])
     events = driver.events(1, 2, 3)
-    assert (events.count("cluster-init"), events.count("converted"), events.count("join-promoted")) == (
-        1,
-        1,
-        2,
-    )
+    assert [events.count(what) for what in ("cluster-init", "converted", "join-promoted")] == [1, 1, 2]
     assert "move the state from SQLite into etcd" in grown.err
