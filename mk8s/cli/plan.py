@@ -36,7 +36,8 @@ def main(args: Namespace) -> int:
     project = load_project(args.manifest)
     cluster = project.cluster
     release = find_release(cluster, project.distro)
-    plans = make_plan(cluster, project.distro, node_machine(cluster), release, images_in(release))
+    spec = node_machine(cluster, pacing=project.distro.pacing(cluster))
+    plans = make_plan(cluster, project.distro, spec, release, images_in(release))
     if args.output == "json":
         print(json.dumps(plan_as_data(plans), indent=1))
         return 0
