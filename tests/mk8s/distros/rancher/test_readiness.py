@@ -9,9 +9,12 @@ import pytest
 from mk8s.distros.rancher.readiness import (
     UnitView,
     answers,
+    etcd_is_healthy,
+    is_version,
     no_other_is_joining,
     node_is_member,
     unit_is_active,
+    unit_is_installed,
 )
 from mk8s.distros.rancher.roles import CONTROL_PLANE, ETCD
 from mk8s.distros.rke2 import DISTRO
@@ -250,3 +253,53 @@ def test_a_failed_command_is_classified_by_what_it_said() -> None:
     assert error is not None
     assert error.failure.lineage == ("disk.full", "disk")
     assert DISTRO.classify(outcome("", "mkdir: permission denied\n", 1), command) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "met"),
+    [
+        ('{"health":"true","reason":""}', True),
+        ('{"health": true}', True),
+        ('{"health":"false"}', False),
+        ("x", False),
+    ],
+)
+def test_a_member_of_etcd_speaks_for_itself(said: str, met: bool) -> None:
+    assert etcd_is_healthy(RKE2, [])(outcome(f"{ACTIVE}--- answer\n{said}")).met is met
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "rke2 version v1.33.4+rke2r10 (abc)",
+            "the host has 'rke2 version v1.33.4+rke2r10 (abc)', not v1.33.4+rke2r1",
+        ),
+        ("absent", "the host has no v1.33.4+rke2r1"),
+        ("", "the host has no v1.33.4+rke2r1"),
+    ],
+)
+def test_another_version_on_the_host_is_refused_for_good(said: str, reason: str) -> None:
+    verdict = is_version("v1.33.4+rke2r1")(outcome(said))
+
+    assert (verdict.reason, verdict.lineage[0], verdict.final) == (reason, "check.preinstalled", True)
+
+
+def test_exactly_this_version_is_taken() -> None:
+    assert is_version("v1.33.4+rke2r1")(outcome("rke2 version v1.33.4+rke2r1 (abc)\ngo version go1.24")).met
+
+
+def test_a_unit_that_should_be_there_already_is_looked_for() -> None:
+    judge = unit_is_installed("rke2-server.service")
+
+    assert judge(unit("inactive", "dead")).met
+    assert judge(unit("inactive", "dead", LoadState="not-found")).final
+
+
+def test_nobody_joins_while_no_server_has_etcd() -> None:
+    """The first server's state may still be in SQLite."""
+    verdict = no_other_is_joining("srv-2", ready=True)(
+        as_outcome({"items": [node_json(labels=(CONTROL_PLANE,))]})
+    )
+
+    assert verdict.lineage == ("etcd.learner", "etcd")
