@@ -22,6 +22,7 @@ Begin reading at `Driver.call`.
 
 from __future__ import annotations
 
+import select
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -297,6 +298,12 @@ class Driver:
         return self.sock
 
     # ---- the end
+
+    def was_hung_up(self) -> bool:
+        """Whether the peer has ended the connection."""
+        poll = select.poll()
+        poll.register(self.socket(), select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def poison(self, why: str) -> None:
         """Nobody may use this session again (law D). Never blocks; the first reason stays."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 from ssh2 import exceptions as refused
-from ssh2.exceptions import SSH2Error
+from ssh2.exceptions import SocketDisconnectError, SSH2Error
 
 from transports.base import TransportError
 from transports.ssh import agent
@@ -31,6 +31,7 @@ __all__ = ["asked", "log_in"]
 
 Answer = TypeVar("Answer")
 REJECTED = (refused.AuthenticationError, refused.PublickeyUnverifiedError, refused.KeyfileAuthFailedError)
+FEW = 2  # offers; before the second one nothing was refused
 MANY = 5  # offers after which a server that hangs up may have had enough: sshd takes 6 by default
 WORDS = {"password", "keyboard-interactive"}
 
@@ -41,8 +42,8 @@ async def log_in(driver: Driver, options: SSHOptions, label: str) -> None:
     try:
         await attempt.run()
     except Lost:
-        if not attempt.offered:
-            raise
+        if len(attempt.offered) < FEW:
+            raise  # nothing was refused yet: a connection that dropped, not a server that had enough
         raise attempt.rejection("the server closed the connection") from None
 
 
@@ -74,6 +75,8 @@ class Login:
                         break
         if await self._words(methods):
             return
+        if self.driver.was_hung_up():
+            raise self._gone()
         raise self.locked or self.rejection(f"the server takes {', '.join(methods)}")
 
     async def _methods(self) -> list[str]:
@@ -85,9 +88,11 @@ class Login:
         """ssh2-python's list is empty for "not yet", too."""
         session = self.driver.session
         found = session.userauth_list(self.options.user)
-        if not found and not session.userauth_authenticated() and session.last_errno() == EAGAIN:
+        if found or session.userauth_authenticated():
+            return list(found or [])
+        if session.last_errno() == EAGAIN:
             return EAGAIN
-        return list(found or [])
+        raise SocketDisconnectError
 
     # ---- keys
 
@@ -111,6 +116,7 @@ class Login:
             else:
                 await self._timed(self.driver.session.userauth_publickey_frommemory, *arguments)
         except REJECTED:
+            self._refuse_hung_up()
             return False
         except SSH2Error:  # libssh2 could not make a key of it
             if key.encrypted:
@@ -119,6 +125,15 @@ class Login:
                 key.path, "cannot be used: damaged, or of a kind that is not supported", ""
             ) from None
         return True
+
+    def _refuse_hung_up(self) -> None:
+        """Raise Lost where no refusal came but the end of the connection; libssh2 calls both a refusal."""
+        if agent.HUNG_UP in str(self.driver.session.last_error()):
+            raise self._gone()
+
+    def _gone(self) -> Lost:
+        self.driver.poison("the server closed the connection")
+        return Lost(self.driver.broken)
 
     async def _passphrase(self, key: KeyFile) -> str | None:
         """None where nobody knows it: other proofs may do."""
