@@ -66,15 +66,16 @@ def certificate_of(blob: bytes) -> Certificate:
         found = load_ssh_public_identity(kind + b" " + base64.b64encode(blob))
         if not isinstance(found, SSHCertificate):
             raise ValueError("it is a plain key")  # noqa: TRY004 - it is the content that is wrong
-    except UnsupportedAlgorithm as error:
+        key, authority = raw(found.public_key()), raw(found.signature_key())
+    except (UnsupportedAlgorithm, NotImplementedError) as error:  # the latter for a compressed point
         raise ValueError(f"of a kind that is not supported: {error}") from None
     try:
         found.verify_cert_signature()
-    except (InvalidSignature, UnsupportedAlgorithm):
+    except (InvalidSignature, UnsupportedAlgorithm, NotImplementedError):
         is_signed = False
     return Certificate(
-        key=raw(found.public_key()),
-        authority=raw(found.signature_key()),
+        key=key,
+        authority=authority,
         is_host=found.type == SSHCertificateType.HOST,
         identity=found.key_id.decode("utf-8", "replace"),
         principals=tuple(name.decode("utf-8", "replace") for name in found.valid_principals),

@@ -242,6 +242,17 @@ def test_what_is_no_certificate_is_said_to_be_none() -> None:
             certificate_of(blob)
 
 
+def test_a_certificate_with_a_key_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    """Anybody in between can send one, before any key is believed: a compressed point of a curve, say."""
+    from transports.ssh.certificates import certificate_of
+
+    authority, key = make_key(tmp_path / "authority"), make_key(tmp_path / "host", "-t", "ecdsa")
+    subprocess.run(["ssh-keygen", "-q", "-s", str(authority), "-h", "-I", "x", f"{key}.pub"], check=True)
+    whole, point = blob_of(tmp_path / "host-cert.pub"), b"nistp256\0\0\0\x41"
+    with pytest.raises(ValueError, match="not supported"):
+        certificate_of(whole.replace(point + b"\x04", point + b"\x02"))
+
+
 def blob_of(path: Path) -> bytes:
     import base64
 
