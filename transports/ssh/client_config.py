@@ -30,6 +30,11 @@ PATIENCE = 5.0  # seconds for ssh to answer
 SYSTEMS = Path("/etc/ssh/ssh_config")
 NOWHERE = "mk8s-defaults.invalid"
 YES = ("yes", "true")
+ONLY_SSH = {
+    "revokedhostkeys": "RevokedHostKeys",  # perhaps in a binary form; first, for nothing else excuses it
+    "pkcs11provider": "PKCS11Provider",
+    "proxycommand": "ProxyCommand",
+}
 # What a `Match exec` finds: not the variables that may hold passwords.
 PASSED_ON = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "SSH_AUTH_SOCK", "TMPDIR", "USER")
 
@@ -103,7 +108,7 @@ def words_of(answer: str) -> dict[str, list[str]]:
 
 def unsupported_in(said: Mapping[str, list[str]], usual: Mapping[str, list[str]]) -> str:
     """A directive that only ssh itself can follow, as ssh_config would write it; else empty."""
-    for key, name in (("proxycommand", "ProxyCommand"), ("pkcs11provider", "PKCS11Provider")):
+    for key, name in ONLY_SSH.items():
         value = (said.get(key) or ["none"])[0]
         if value != "none" and said.get(key) != usual.get(key):
             return f"{name} {value}"

@@ -108,6 +108,7 @@ def test_a_proxyjump_that_names_no_host_is_refused(text: str) -> None:
     [
         "proxycommand nc %h %p",
         "pkcs11provider /usr/lib/p11.so",
+        "revokedhostkeys /etc/ssh/revoked",
         "preferredauthentications gssapi-with-mic",
     ],
 )
@@ -115,6 +116,12 @@ def test_what_only_ssh_can_do_is_named(line: str) -> None:
     """As the user wrote it, but for its letters' case."""
     assert parse(line, DEFAULTS, HOME).unsupported.lower() == line
     assert parse("proxycommand none\nhostname x", DEFAULTS, HOME).unsupported == ""
+
+
+def test_a_list_of_revoked_keys_counts_where_the_way_is_another() -> None:
+    """Bastions of the manifest take the place of a ProxyCommand; they make no revoked key good."""
+    both = "proxycommand nc %h %p\nrevokedhostkeys /etc/ssh/revoked"
+    assert parse(both, DEFAULTS, HOME).unsupported.startswith("RevokedHostKeys")
 
 
 @pytest.mark.parametrize(
