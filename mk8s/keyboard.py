@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from machines.words import printable
+from machines.words import one_line, printable
 from mk8s.errors import UsageError
 from transports.ssh import Question
 
@@ -68,14 +68,18 @@ class Keyboard:
             return self._words[prompt]
 
     def answer(self, question: Question) -> list[str] | None:
-        """A person's answers to a server; None where nobody may be asked. Blocks. See `transports.ssh`."""
+        """A person's answers to a server; None where nobody may be asked. Blocks. See `transports.ssh`.
+
+        Who asks stands before the words on each line, so that a server's own line cannot pass for ours.
+        """
         if not self.asks:
             return None
         with self._turn:
             about = f"{question.host}: "
             if question.instruction:
-                about += f"{printable(question.instruction)}\n{about}"
-            return [self._read(f"{about}{printable(prompt)}") for prompt in question.prompts]
+                said = printable(question.instruction).replace("\n", f"\n{about}")
+                about = f"{about}{said}\n{about}"
+            return [self._read(f"{about}{one_line(prompt)}") for prompt in question.prompts]
 
     @property
     def secrets(self) -> list[str]:

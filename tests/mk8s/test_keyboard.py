@@ -77,6 +77,16 @@ def test_a_servers_questions_are_asked_in_its_words_with_its_name() -> None:
     assert "\x1b" not in typist.prompts[1]
 
 
+def test_no_line_of_a_server_looks_like_a_question_of_ours() -> None:
+    """Who asks stands on each line; a server may not put its words where ours begin."""
+    typist = Typist("", "word")
+    keyboard = Keyboard(typist, lambda: True)
+    keyboard.ask(login=True, sudo=False)
+    keyboard.answer(Question("ops@node:22", "one\ntwo", ("Code\nsudo password for all nodes: ",)))
+
+    assert all(line.startswith("ops@node:22: ") for line in typist.prompts[1].splitlines())
+
+
 def test_a_servers_questions_are_not_answered_without_asking() -> None:
     """No --ask-password, no person."""
     assert Keyboard(Typist(), lambda: True).answer(Question("ops@node:22", "", ("Code: ",))) is None
