@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import gzip
 import re
+import zlib
 from io import BytesIO
 
 from mk8s.cluster import Node
@@ -43,7 +44,7 @@ def token_id(token: str) -> str:
     try:
         with gzip.open(BytesIO(base64.b64decode(token, validate=True))) as stream:
             found = BOOTSTRAP.search(stream.read(LONGEST))
-    except (ValueError, OSError, EOFError):
+    except (ValueError, OSError, EOFError, zlib.error):
         return ""
     return found[1].decode() if found else ""
 

@@ -164,7 +164,10 @@ def test_a_tokens_id_is_read_and_nothing_else_of_it() -> None:
     assert token_id(made) == "abc123"
 
 
-@pytest.mark.parametrize("text", ["", "no base64", "QUJD", token(b"nothing in it")])
+DAMAGED = base64.b64encode(gzip.compress(b"x" * 500, mtime=0)[:10] + b"\xff" * 20).decode()
+
+
+@pytest.mark.parametrize("text", ["", "no base64", "QUJD", token(b"nothing in it"), DAMAGED])
 def test_a_token_of_another_form_has_no_id(text: str) -> None:
     assert token_id(text) == ""
 
