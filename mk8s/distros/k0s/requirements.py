@@ -11,7 +11,16 @@ from dataclasses import replace
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Condition, Opening, Question, Requirements, Situation, Tools
 from mk8s.distros.k0s import commands, questions
-from mk8s.distros.k0s.roles import at, config_of, data_dir, is_ip, runs_own_etcd, runs_pods, servers_of
+from mk8s.distros.k0s.roles import (
+    at,
+    config_of,
+    data_dir,
+    has_network,
+    is_ip,
+    runs_own_etcd,
+    runs_pods,
+    servers_of,
+)
 from mk8s.kube.conditions import nodes_answer
 
 __all__ = ["conditions", "requirements", "tools"]
@@ -85,6 +94,13 @@ def _openings(node: Node, cluster: Cluster) -> Iterator[Opening]:
     if not runs_pods(cluster, node):
         return
     yield Opening(10250, "kubelet")
+    yield from _of_network(cluster)
+
+
+def _of_network(cluster: Cluster) -> Iterator[Opening]:
+    """The pods' network. Whoever brings one, or runs the control plane elsewhere, knows its ports."""
+    if cluster.joins or not has_network(cluster):
+        return
     provider = at(config_of(cluster), "spec", "network", "provider") or "kuberouter"
     if provider == "kuberouter":
         yield Opening(179, "kube-router's BGP")

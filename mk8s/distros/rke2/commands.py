@@ -10,11 +10,12 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Node
-from mk8s.distros.rancher.commands import RECORDS, SECONDS_TO_INSTALL, USUAL_PREFIX
+from mk8s.distros.rancher.commands import OTHER_PREFIX, RECORDS, SECONDS_TO_INSTALL, USUAL_PREFIX
 from mk8s.verifying import VERIFY
 from transports.base import Command, File
 
 __all__ = [
+    "CIS_SETTINGS",
     "has_nm_cloud_setup",
     "install_by_script",
     "is_prepared_for_cis",
@@ -22,6 +23,9 @@ __all__ = [
     "record_of",
     "unpack_bundle",
 ]
+
+CIS_SETTINGS = PurePosixPath("/etc/sysctl.d/60-rke2-cis.conf")
+OTHER_PREFIXES = (OTHER_PREFIX / "rke2", PurePosixPath("/usr"))  # where somebody else may have put RKE2
 
 # The record names every installed file with its hash, so the check sees a torn unpacking, a different
 # release put over this one, and a changed prefix.
@@ -71,19 +75,28 @@ INSTALL_RKE2_ARTIFACT_PATH="$folder" INSTALL_RKE2_TYPE="$type" INSTALL_RKE2_METH
 record "$prefix" "$units" "$record"
 """
 
-PREPARE_FOR_CIS = """\
+# The file is where the bundle was unpacked; a package of the host's puts it elsewhere.
+FIND_CIS = """\
+prefix=$1 role=$2 target=$3
+shift 3
+for folder in "$prefix" "$@"; do
+  source=$folder/share/rke2/rke2-cis-sysctl.conf
+  [ ! -e "$source" ] || break
+done
+"""
+PREPARE_FOR_CIS = f"""\
 set -eu
-prefix=$1 role=$2
-cp "$prefix/share/rke2/rke2-cis-sysctl.conf" /etc/sysctl.d/60-rke2-cis.conf
-sysctl -q -p /etc/sysctl.d/60-rke2-cis.conf
+{FIND_CIS}
+cp "$source" "$target"
+sysctl -q -p "$target"
 if [ "$role" != agent ] && ! id etcd >/dev/null 2>&1; then
   useradd -r -c "etcd user" -s /sbin/nologin -M etcd -U
 fi
 """
-
-IS_PREPARED_FOR_CIS = """\
-cmp -s "$1/share/rke2/rke2-cis-sysctl.conf" /etc/sysctl.d/60-rke2-cis.conf || exit 1
-[ "$2" = agent ] || id etcd >/dev/null 2>&1
+IS_PREPARED_FOR_CIS = f"""\
+{FIND_CIS}
+cmp -s "$source" "$target" || exit 1
+[ "$role" = agent ] || id etcd >/dev/null 2>&1
 """
 
 
@@ -129,7 +142,7 @@ def prepare_for_cis(node: Node, prefix: PurePosixPath) -> Command:
         operation="rke2.prepare-cis",
         description="set the kernel parameters and the etcd user of the CIS profile",
         script=PREPARE_FOR_CIS,
-        args=(str(prefix), node.role),
+        args=_of_cis(node, prefix),
     )
 
 
@@ -138,8 +151,12 @@ def is_prepared_for_cis(node: Node, prefix: PurePosixPath) -> Command:
         operation="rke2.is-cis-prepared",
         description="look for the kernel parameters and the etcd user of the CIS profile",
         script=IS_PREPARED_FOR_CIS,
-        args=(str(prefix), node.role),
+        args=_of_cis(node, prefix),
     )
+
+
+def _of_cis(node: Node, prefix: PurePosixPath) -> tuple[str, ...]:
+    return str(prefix), node.role, str(CIS_SETTINGS), *map(str, OTHER_PREFIXES)
 
 
 def has_nm_cloud_setup() -> Command:

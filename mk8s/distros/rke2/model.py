@@ -12,6 +12,7 @@ from mk8s.distros.rancher import model
 from mk8s.distros.rancher.commands import USUAL_PREFIX
 from mk8s.distros.rancher.model import NO, UNPACKING, YES, Answer, World, hash_matches
 from mk8s.distros.rancher.model import record as note
+from mk8s.distros.rke2.commands import CIS_SETTINGS
 from mk8s.distros.rke2.engine import RKE2
 from mk8s.modelled import not_what_was_sent
 from transports.base import Command, Outcome
@@ -65,17 +66,14 @@ def _install(
     note(host, record, files)
 
 
-CIS = PurePosixPath("/etc/sysctl.d/60-rke2-cis.conf")
-
-
 async def _prepare_cis(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     source = PurePosixPath(command.args[0]) / "share/rke2/rke2-cis-sysctl.conf"
-    host.disk.write(CIS, host.disk.read(source))
+    host.disk.write(CIS_SETTINGS, host.disk.read(source))
     return YES
 
 
 async def _is_cis_prepared(_world: World, host: SimulatedHost, _command: Command) -> Outcome:
-    return YES if CIS in host.files else NO
+    return YES if CIS_SETTINGS in host.files else NO
 
 
 async def _nm_cloud_setup(_world: World, _host: SimulatedHost, _command: Command) -> Outcome:

@@ -120,3 +120,13 @@ def test_the_engine_chooses_an_address_where_none_is_given(
     distro: str, given: dict[str, Any], chosen: bool
 ) -> None:
     assert wants(about(distro, **given)).chooses_own_ip is chosen
+
+
+def test_a_network_that_nobody_here_chose_has_no_ports_that_must_be_open() -> None:
+    """k0s' own speaks BGP at 179; the user's, or another control plane's, is not known."""
+    made = about("k0s")
+    agents = tuple(each for each in made.nodes if each.role == "agent")
+    there = [wants(made, "agent"), wants(replace(made, network=Network(cni="none")), "agent")]
+    there.append(wants(replace(made, nodes=agents, joins=ControlPlane("10.0.0.100", "TOKEN")), "agent"))
+
+    assert [179 in {opening.port for opening in asked.openings} for asked in there] == [True, False, False]

@@ -248,3 +248,31 @@ def test_the_supervisor_is_asked_by_curl_where_there_is_one(sh: Sh, tools: Path)
 
 def test_nm_cloud_setup_is_asked_for_in_systemds_words(sh: Sh) -> None:
     assert sh(commands.has_nm_cloud_setup()).text == "enabled"
+
+
+@pytest.mark.parametrize("place", ["prefix", "usr"])
+def test_the_cis_settings_are_found_wherever_rke2_was_put(
+    sh: Sh, tools: Path, tmp_path: Path, place: str
+) -> None:
+    """Unpacked by mk8s, or by a package of the host's, which has them below /usr."""
+    source = tmp_path / place / "share/rke2/rke2-cis-sysctl.conf"
+    source.parent.mkdir(parents=True)
+    source.write_text("kernel.panic=10\n")
+    for name in ("sysctl", "useradd"):
+        put_tool(tools, name, f'#!/bin/sh\necho "{name} $*" >> "{tools}/log"\n')
+    put_tool(tools, "id", f'#!/bin/sh\ngrep -q useradd "{tools}/log"\n')
+    (tools / "log").touch()
+    target = tmp_path / "60-rke2-cis.conf"
+    args = (str(tmp_path / "prefix"), "primary", str(target), str(tmp_path / "usr"))
+    prepare, check = (
+        replace(make(SERVER, PurePosixPath("/usr/local")), args=args)
+        for make in (commands.prepare_for_cis, commands.is_prepared_for_cis)
+    )
+
+    assert sh(check).status == 1
+    assert sh(prepare) == Outcome(status=0)
+    assert (sh(check).status, target.read_text()) == (0, "kernel.panic=10\n")
+    assert (tools / "log").read_text().splitlines() == [
+        f"sysctl -q -p {target}",
+        "useradd -r -c etcd user -s /sbin/nologin -M etcd -U",
+    ]
