@@ -24,11 +24,15 @@ from transports.ssh import Bastion, SSHOptions
 from transports.ssh.connection import look_at_host
 from transports.ssh.hostkeys import fingerprint, host_name, kind_of, pin
 
-__all__ = ["Look", "Trust", "listed_fingerprints"]
+__all__ = ["Listed", "Look", "Trust", "is_listed", "listed_fingerprints"]
 
 State: TypeAlias = Literal["known", "certified", "new", "changed", "revoked", "unseen", "behind", "pinned"]
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+BASTION = "bastion"  # what each of them is called
+BETWEEN = re.compile(r"[\s,;|\"'@=<>(){}\[\]]+")
+HOST_AND_PORT = re.compile(r"^([^:]+):[0-9]+$")
 GOOD = ("known", "certified", "pinned")
+Listed: TypeAlias = dict[str, tuple[frozenset[str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Trust:
         self.looks: dict[tuple[Hop, ...], Look] = {}  # by the way there, the host itself last
         for way in roads.ways.values():
             for end in range(1, len(way.bastions) + 1):
-                self._add(way.bastions[:end], "bastion")
+                self._add(way.bastions[:end], BASTION)
             self._add((*way.bastions, way.target), way.node.name)
 
     def _add(self, hops: tuple[Hop, ...], name: str) -> None:
@@ -143,8 +147,8 @@ async def seen(look: Look, label: str, options: SSHOptions, roads: Roads, via: B
     return replace(look, state="known" if shown.key in known else "certified")
 
 
-def listed_fingerprints(path: Path) -> dict[str, frozenset[str]]:
-    """The fingerprints in a hoster's list, each with the words of its line, which may name the host.
+def listed_fingerprints(path: Path) -> Listed:
+    """The fingerprints in a hoster's list, each with the words of its lines, which may name the host.
 
     Any text with ``SHA256:...`` in it will do, such as what ``ssh-keygen -lf`` prints. Raises UsageError.
     """
@@ -154,10 +158,10 @@ def listed_fingerprints(path: Path) -> dict[str, frozenset[str]]:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}", remedy="name the hoster's list"
         ) from error
-    found: dict[str, frozenset[str]] = {}
+    found: Listed = {}
     for line in lines:
         for text in FINGERPRINT.findall(line):
-            found[text] = found.get(text, frozenset()) | frozenset(re.split(r"[\s,;|\"']+", line.lower()))
+            found[text] = (*found.get(text, ()), words_of(line))
     if not found:
         raise UsageError(
             f"{path} has no fingerprint in it",
@@ -166,11 +170,20 @@ def listed_fingerprints(path: Path) -> dict[str, frozenset[str]]:
     return found
 
 
-def is_listed(look: Look, listed: dict[str, frozenset[str]], all_names: Sequence[str]) -> bool:
-    """Whether a host's key is on the list, and not as another host's."""
-    words = listed.get(look.fingerprint)
-    if words is None:
-        return False
-    mine = {look.hop.host.lower(), *(name.lower() for name in look.names if name != "bastion")}
-    others = {name.lower() for name in all_names} - mine
-    return bool(words & mine) or not words & others
+def words_of(line: str) -> frozenset[str]:
+    """What may be a host in a line: also that of ``root@node-1``, ``[10.0.0.1]:22`` and ``node-1.site:``."""
+    words = BETWEEN.split(line)
+    return with_short_names([*words, *(HOST_AND_PORT.sub(r"\1", word.strip(":.")) for word in words)])
+
+
+def with_short_names(names: Iterable[str]) -> frozenset[str]:
+    """The names in small letters, and of each with a domain the part before it. `bastion` names nobody."""
+    small = {name.lower() for name in names if name != BASTION}
+    return frozenset(small | {name.partition(".")[0] for name in small if not name[:1].isdigit()})
+
+
+def is_listed(look: Look, listed: Listed, all_names: Sequence[str]) -> bool:
+    """Whether a host's key is on the list, in a line that names no other host."""
+    mine = with_short_names((look.hop.host, *look.names))
+    others = with_short_names(all_names) - mine
+    return any(not words & others for words in listed.get(look.fingerprint, ()))

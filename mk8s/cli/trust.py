@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, say
 
 if TYPE_CHECKING:
-    from mk8s.trusting import Look, Trust
+    from mk8s.trusting import Listed, Look, Trust
 
 __all__ = ["add_arguments", "main"]
 
@@ -93,9 +93,7 @@ def refuse_strange_names(wanted: Sequence[str], trust: Trust, manifest: Path) ->
             )
 
 
-def accept(
-    trust: Trust, looks: Sequence[Look], args: Namespace, listed: dict[str, frozenset[str]] | None
-) -> None:
+def accept(trust: Trust, looks: Sequence[Look], args: Namespace, listed: Listed | None) -> None:
     """Pin what may be pinned of one round: by the list, by --yes, or by asking."""
     from mk8s.trusting import is_listed
 
@@ -104,7 +102,7 @@ def accept(
         names = [name for look in trust.looks.values() for name in (*look.names, look.hop.host)]
         for look in candidates:
             if not is_listed(look, listed, names):
-                say(f"{named(look)}: {look.fingerprint} is not on the list: not trusted")
+                say(f"{named(look)}: {look.fingerprint} is not on the list as this host's: not trusted")
         candidates = [look for look in candidates if is_listed(look, listed, names)]
     elif candidates and not args.yes and not agreed(len(candidates)):
         candidates = []

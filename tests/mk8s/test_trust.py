@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from mk8s.cli import main
+from mk8s.trusting import Look, is_listed, listed_fingerprints
+from mk8s.ways import Hop
 from tests.transports import sshd
 from tests.transports.sshd import Server
 
@@ -186,6 +188,33 @@ def test_a_hosters_list_is_compared_without_asking(
     shown = [f"256 {fingerprint(server)} root@host (ED25519)" for server in servers]
     given.write_text("\n".join(shown))
     assert fleet.trust("--check", str(given))[0] == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "256 {} root@node-2 (ED25519)",
+        "node-2: {}",
+        "node-2.example.org {}",
+        "[10.0.0.2]:2222 {}",
+        "10.0.0.2:22 {}",
+        "(fd00::2) {}",
+        'host="node-2" {}',
+        "node-1 SHA256:" + "a" * 43 + " node-2 {}",
+    ],
+)
+def test_a_key_that_is_listed_as_another_hosts_is_not_believed(line: str, tmp_path: Path) -> None:
+    """However the list names that host: else each listed machine could pass for any other."""
+    key = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + b"k" * 32
+    look = Look(("node-1",), Hop("10.0.0.1", 22, "me", ()), (), "new", key)
+    names = ["node-1", "10.0.0.1", "node-2", "10.0.0.2", "node-2", "fd00::2"]
+    given = tmp_path / "list.txt"
+
+    given.write_text(line.format(look.fingerprint))
+    assert not is_listed(look, listed_fingerprints(given), names)
+
+    given.write_text(f"{line.format(look.fingerprint)}\nroot@node-1:22 {look.fingerprint}\n")
+    assert is_listed(look, listed_fingerprints(given), names)
 
 
 def test_an_empty_list_is_no_list(one: tuple[Fleet, Server], tmp_path: Path) -> None:
