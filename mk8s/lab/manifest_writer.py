@@ -105,6 +105,7 @@ def manifest_text(hosts: Sequence[LabHost], key: Path, known_hosts: Path, choice
         *_release(choices),
         *(_kubernetes(hosts, choices, servers) if choices.distro in UPSTREAM else []),
         "ssh:",
+        "  config: none  # your own ssh_config says nothing about a lab's hosts",
         f"  known_hosts: {_quoted(known_hosts)}",
         "nodes:",
     ]

@@ -44,7 +44,7 @@ def test_it_is_in_the_original_format() -> None:
         "arch": "amd64",
         "airgap": True,
         "artifacts_dir": "/releases/x",
-        "ssh": {"known_hosts": "/labs/lab/known_hosts"},
+        "ssh": {"config": "none", "known_hosts": "/labs/lab/known_hosts"},
         "nodes": [
             {
                 "address": "10.77.0.11",
@@ -123,6 +123,7 @@ swap: allow  # this machine has swap, and a lab's hosts share its memory
 # The networks inside the cluster, as they are by default:
 # network: {pod_cidr: 10.244.0.0/16, service_cidr: 10.96.0.0/16}
 ssh:
+  config: none  # your own ssh_config says nothing about a lab's hosts
   known_hosts: /labs/lab/known_hosts
 nodes:
   - address: 10.77.0.11
