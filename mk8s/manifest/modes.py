@@ -30,6 +30,7 @@ _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _DATASTORES = ("postgres", "postgresql", "mysql", "http", "https", "nats")
 HELD = ("kube-vip", "keepalived", "cplb")
 """Ways in which the servers hold the endpoint among themselves."""
+KEYS_OF_WAYS = {"interface": HELD, "image": ("kube-vip",), "router_id": ("keepalived", "cplb")}
 
 
 def label_key(text: str) -> Wrong | None:
@@ -204,6 +205,16 @@ def _held_by_nobody(source: Source, by: str, address: str | None) -> Iterator[Fa
                 return
 
 
+def keys_of_the_way(source: Source) -> Iterator[Fault]:
+    """A key of another way to the endpoint would be passed over in silence."""
+    given = source.mapping("endpoint")
+    by = as_text(given.get("by")) or "external"
+    for key, ways in KEYS_OF_WAYS.items():
+        if given.get(key) is not None and by not in ways:
+            wrong = Wrong(f"means nothing with `by: {by}`", f"leave it out; it is for {' and '.join(ways)}")
+            yield source.fault(("endpoint", key), wrong)
+
+
 def datastore_files(source: Source) -> Iterator[Fault]:
     """A client certificate and its key go together."""
     given = source.mapping("datastore")
@@ -220,5 +231,6 @@ RULES: tuple[CrossRule, ...] = (
     agents_alone,
     one_way_to_the_endpoint,
     endpoint_is_whole,
+    keys_of_the_way,
     datastore_files,
 )

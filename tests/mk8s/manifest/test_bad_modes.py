@@ -27,6 +27,17 @@ BAD = {
         f"{SOUND}endpoint: {{address: 10.0.0.1, by: keepalived}}\n",
         ["5:12: endpoint.address: '10.0.0.1' is also the address in line 4"],
     ),
+    "keys of another way to the endpoint": (
+        f"{SOUND}endpoint: {{address: 10.0.0.9, by: keepalived, image: 'v:1'}}\n",
+        ["5:47: endpoint.image: means nothing with `by: keepalived`"],
+    ),
+    "keys of ways to an endpoint that the user runs": (
+        f"{SOUND}endpoint: {{address: 10.0.0.9, interface: eth0, router_id: 7}}\n",
+        [
+            "5:31: endpoint.interface: means nothing with `by: external`",
+            "5:48: endpoint.router_id: means nothing with `by: external`",
+        ],
+    ),
     "two ways to the endpoint": (
         f"{SOUND}endpoint: {{address: 10.0.0.9}}\nkube_vip: {{interface: eth0, image: 'v:1'}}\n",
         ["6:1: kube_vip: `endpoint` says already what holds it"],
