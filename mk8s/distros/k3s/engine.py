@@ -66,6 +66,7 @@ K3S = Engine(
     own_settings=_own_settings,
     without_network=lambda cluster: backend_of(cluster) == "none",
     sqlite=True,
+    databases=("mysql", "postgres", "etcd", "nats"),
     without_etcd=lambda cluster: not begins_etcd(cluster),
     same_on_all_servers=(
         "agent-token",

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from mk8s.cluster import Cluster, Node
+from mk8s.distros.common.datastore import Kind
 from mk8s.distros.rancher.values import settings_of
 from mk8s.distros.releases import NEWEST, Release, Since, has
 from mk8s.endpoints.names import registration_url
@@ -50,6 +51,7 @@ class Engine:
     runtime_in_images: bool = False  # nothing starts without an archive of images
     unit_notifies: Since = field(default_factory=lambda: {0: 0})
     datastores: Since = field(default_factory=lambda: {0: 0})  # reads datastore-endpoint
+    databases: tuple[Kind, ...] = ("mysql", "postgres", "etcd")
     same_on_all_servers: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     foreign_files: str = ""  # beginning of the names of the sister's release files

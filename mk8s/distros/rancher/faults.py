@@ -174,7 +174,7 @@ def _said(values: list[str]) -> str:
 
 
 def _datastore(engine: Engine, cluster: Cluster) -> Iterator[str]:
-    yield from datastore.faults(cluster)
+    yield from datastore.faults(cluster, engine.databases)
     if engine.has(cluster, engine.datastores):
         return
     if cluster.datastore:

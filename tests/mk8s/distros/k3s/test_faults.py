@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from mk8s.cluster import ArtifactSource, Datastore
+from mk8s.distros.base import load_distro
 from mk8s.distros.k3s import DISTRO
 from mk8s.distros.k3s.engine import K3S
 from tests.mk8s.distros.k3s.made import VERSION, k3s
-from tests.mk8s.distros.situations import make_node
+from tests.mk8s.distros.situations import make_cluster, make_node
 
 
 def faults(
@@ -173,3 +174,13 @@ def test_a_manifest_of_rke2_without_such_keys_just_works() -> None:
 
 def test_each_key_of_the_sister_says_what_to_write_instead() -> None:
     assert [key.name for key in K3S.foreign_keys if not key.instead] == []
+
+
+def test_nats_is_k3s_alone() -> None:
+    """kine speaks it in both; only K3s' documentation names it."""
+    nats = Datastore("nats://user@nats.example:4222")
+
+    assert faults(datastore=nats) == []
+    assert any(
+        "rke2 knows no nats" in fault for fault in load_distro("rke2").faults(make_cluster(datastore=nats))
+    )
