@@ -64,6 +64,8 @@ writes() {
   file=$(mktemp -p "$at" .mk8s-probe.XXXXXX) || return
   exec 5<>"$file"
   rm -f -- "$file"
+  # empty and nameless: ours, and not what somebody who owns the folder put there in between
+  [ "$(stat -L -c '%h %s' /proc/self/fd/5)" = "0 0" ] || return
   timeout -s INT "$4" dd if=/dev/zero of=/dev/fd/5 bs="$2" count="$3" oflag=dsync conv=notrunc 2>&1 |
     while read -r line; do say write "$line"; done
 }

@@ -103,6 +103,23 @@ def test_writes_are_measured_and_nothing_is_left(shell: list[str], tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_written_to_a_file_that_somebody_puts_in_its_place(
+    shell: list[str], tmp_path: Path
+) -> None:
+    """Whoever owns the folder could do so between the making of the file and its opening, by root."""
+    folder, victim, programs = (tmp_path / name for name in ("data", "victim", "programs"))
+    for path in (folder, programs):
+        path.mkdir()
+    victim.write_text("precious")
+    swap = programs / "mktemp"
+    swap.write_text(f'#!/bin/sh\nln -s {victim} "$2/probe"\necho "$2/probe"\n')
+    swap.chmod(0o755)
+    seen = run_for_real(shell, reach([], write_at=str(folder)), f"{programs}:{os.environ['PATH']}")
+
+    assert seen.write_seconds is None
+    assert victim.read_text() == "precious"
+
+
 def test_an_odd_argument_is_not_obeyed(shell: list[str], tmp_path: Path) -> None:
     """Names and addresses come from a manifest, and stay words."""
     run_for_real(shell, reach([("tcp", f"$(touch {tmp_path / 'x'})", 1)], [f"`touch {tmp_path / 'y'}`"]))
