@@ -85,7 +85,8 @@ def as_evidence(lines: Iterable[str]) -> str:
 
 def plain_words(line: str) -> str:
     """One line of a journal without its clock, its place in the code and its secrets: ``fatal: no room``."""
-    return without_secrets(_bare(_unwrapped(line)))[:WIDEST]
+    text = without_secrets(_bare(_unwrapped(line)))
+    return " ".join(text.splitlines())[:WIDEST]  # JSON may hold ends of lines
 
 
 def _folded(lines: Iterable[str], serious: re.Pattern[str]) -> list[_Said]:

@@ -25,6 +25,7 @@ IN_K0S = (
         ('time="x" level=warning msg="no luck" error="exit status 1"', "warning: no luck: exit status 1"),
         ("2025/03/01 08:00:00 plain", "plain"),
         ('{"level":"warn", cut', '{"level":"warn", cut'),
+        (r'{"level":"fatal","msg":"boom\nmk8s: all is well"}', "fatal: boom mk8s: all is well"),
         ("Error: as it is", "Error: as it is"),
     ],
 )
