@@ -83,6 +83,7 @@ K3S = Engine(
         "flannel-external-ip",
         "flannel-ipv6-masq",
         "secrets-encryption",
+        "secrets-encryption-provider",
         "service-cidr",
     ),
     foreign_keys=(

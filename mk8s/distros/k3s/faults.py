@@ -15,6 +15,7 @@ from mk8s.distros.rancher.values import is_true, settings_of, words
 __all__ = ["find_faults"]
 
 CHART = "rke2-"
+SERVICE_LB = "servicelb"
 SAME_PART = {"rke2-coredns": "coredns", "rke2-metrics-server": "metrics-server", "rke2-traefik": "traefik"}
 """RKE2's names in `disable` -> K3s'."""
 
@@ -27,6 +28,7 @@ def find_faults(cluster: Cluster) -> list[str]:
         *_cluster_init(cluster),
         *_ports(cluster),
         *_disable(cluster),
+        *_servicelb(cluster),
         *faults.artifact_faults(K3S, cluster, artifact_items(cluster)),
     ]
 
@@ -74,3 +76,15 @@ def _disable(cluster: Cluster) -> Iterator[str]:
                     f"write {SAME_PART[name]}" if name in SAME_PART else "K3s does not bring it; leave it out"
                 )
                 yield f"{path_of(node, 'disable')}: {name} is RKE2's name; {hint}"
+
+
+def _servicelb(cluster: Cluster) -> Iterator[str]:
+    """Of all that `disable` names, this one alone must be the same on all servers."""
+    servers = servers_of(cluster)
+    without = [node for node in servers if SERVICE_LB in words(settings_of(node).get("disable"))]
+    if 0 < len(without) < len(servers):
+        names = ", ".join(node.name for node in without)
+        yield (
+            f"{path_of(without[0], 'disable')}: only {names} of {len(servers)} servers leave {SERVICE_LB} "
+            "out, and it must be the same on all; write it into `config.servers`"
+        )

@@ -184,3 +184,14 @@ def test_nats_is_k3s_alone() -> None:
     assert any(
         "rke2 knows no nats" in fault for fault in load_distro("rke2").faults(make_cluster(datastore=nats))
     )
+
+
+def test_the_load_balancer_for_services_is_on_all_servers_or_on_none() -> None:
+    """K3s' documentation names it among what must be equal; other parts may differ."""
+    some = {"disable": ["servicelb", "traefik"]}
+
+    (fault,) = faults(primary=some, server={"disable": "traefik"})
+    assert fault.startswith("nodes.srv-1.config.disable: only srv-1 of 2 servers leave servicelb out")
+    assert (
+        faults(primary=some, server={"disable": "servicelb"}) == faults(primary={"disable": "traefik"}) == []
+    )
