@@ -6,6 +6,7 @@ Their content follows K3s' documentation (uninstalling) and install script; the 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from shlex import quote
 
 __all__ = ["killall", "uninstall", "unit_file"]
 
@@ -44,7 +45,8 @@ KILLALL = """\
 #!/bin/sh
 # written by mk8s: stop K3s and everything that it runs on this host; its data stay
 [ "$(id -u)" -eq 0 ] || {{ echo "must run as root" >&2; exit 1; }}
-data=${{K3S_DATA_DIR:-{data}}}
+data={data}
+data=${{K3S_DATA_DIR:-$data}}
 
 for unit in k3s k3s-agent; do
   systemctl stop "$unit" 2>/dev/null
@@ -101,7 +103,8 @@ UNINSTALL = """\
 #!/bin/sh
 # written by mk8s: remove K3s ({unit}) and all its data from this host; an external datastore is untouched
 [ "$(id -u)" -eq 0 ] || {{ echo "must run as root" >&2; exit 1; }}
-data=${{K3S_DATA_DIR:-{data}}}
+data={data}
+data=${{K3S_DATA_DIR:-$data}}
 
 [ ! -x {bin}/k3s-killall.sh ] || {bin}/k3s-killall.sh
 
@@ -145,7 +148,7 @@ def unit_file(role: str, program: PurePosixPath, env: PurePosixPath) -> bytes:
 
 def killall(data: str) -> bytes:
     """``k3s-killall.sh``. `data`: the data folder."""
-    return KILLALL.format(data=data).encode()
+    return KILLALL.format(data=quote(data)).encode()
 
 
 def uninstall(unit: PurePosixPath, bin_dir: PurePosixPath, data: str, script: str) -> bytes:
@@ -156,6 +159,6 @@ def uninstall(unit: PurePosixPath, bin_dir: PurePosixPath, data: str, script: st
         file=unit,
         env=f"{unit}.env",
         bin=bin_dir,
-        data=data,
+        data=quote(data),
         script=script,
     ).encode()

@@ -234,6 +234,15 @@ def test_uninstall_removes_all_that_is_k3s_and_nothing_else(sh: Sh, host: Path) 
     assert left == {"usr/local/bin/helm", "var/lib/cni/y", "proc/self/mounts"}
 
 
+def test_a_data_folder_of_any_name_stays_a_name(sh: Sh, host: Path) -> None:
+    """It is the user's word, and what a manifest says never becomes code."""
+    name = f"/data/$(touch {host}/pwned)`touch {host}/pwned`'x"
+    sh(inside(host, scripts.killall(name)))
+    sh(inside(host, scripts.uninstall(PurePosixPath("/u/k3s.service"), PurePosixPath("/b"), name, "u.sh")))
+
+    assert not (host / "pwned").exists()
+
+
 def test_uninstall_keeps_the_program_while_another_service_uses_it(sh: Sh, host: Path) -> None:
     (host / "etc/systemd/system/k3s-agent.service").touch()
 
