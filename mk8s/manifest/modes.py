@@ -60,8 +60,7 @@ def taint(text: str) -> Wrong | None:
 
 def proxy_url(text: str) -> Wrong | None:
     """An HTTP proxy. Its password would lie open in unit files on the nodes."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or values.url(text) is not None:
+    if values.url(text) is not None or (parts := urlsplit(text)).scheme not in ("http", "https"):
         return Wrong(f"{shown(text)} is not the URL of a proxy", "such as http://proxy.example.org:3128")
     if parts.password is not None:
         return Wrong("this URL has a password in it", "use a proxy that knows the nodes by their addresses")

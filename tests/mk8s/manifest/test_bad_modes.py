@@ -79,6 +79,10 @@ BAD = {
         f"{SOUND}proxy: {{http: 'http://me:pw@proxy:3128'}}\n",
         ["5:9: proxy.http: this URL has a password in it"],
     ),
+    "a proxy with a broken address": (
+        f"{SOUND}proxy: {{http: 'http://['}}\n",
+        ["5:9: proxy.http: 'http://[' is not the URL of a proxy"],
+    ),
     "a bastion that is none": (
         f"{SOUND}ssh: {{jump: ['a b']}}\n",
         ["5:14: ssh.jump[0]: 'a b' is not a bastion"],
