@@ -53,6 +53,7 @@ EXAMPLES: Mapping[Kind, str] = {
     "nats": "nats://user@nats.example:4222",
 }
 MYSQL = re.compile(r"mysql://((?P<user>[^:@/]+)(:(?P<password>.*))?@)?(tcp\([^()/@]+\)|unix\([^()]+\))/[^/]*")
+PASSWORD_PARAMETER = re.compile(r"[?&](ssl)?password=", re.IGNORECASE)  # PostgreSQL's: the user's, the key's
 SPACE = re.compile(r"[\x00-\x20\x7f\"'\\]")
 ROOT_ONLY = 0o700
 
@@ -169,6 +170,8 @@ def _form(store: Datastore, found: Kind) -> Iterator[str]:
 def _has_password(text: str, found: Kind) -> bool:
     if found == "mysql":
         return ":" in text.partition("://")[2].rpartition("@")[0]
+    if PASSWORD_PARAMETER.search(text):
+        return True
     return any(
         ":" in part.partition("://")[2].partition("/")[0].rpartition("@")[0] for part in text.split(",")
     )

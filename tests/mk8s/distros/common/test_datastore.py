@@ -90,6 +90,7 @@ def test_servers_get_the_files_and_their_places() -> None:
         (Datastore("nats://u@h:4222"), "rke2 knows no nats; write such as"),
         (Datastore("mysql://u:hush@tcp(h:1)/d"), "has a password in it; leave it out"),
         (Datastore("postgres://u:hush@h/d"), "has a password in it"),
+        (Datastore("postgres://u@h/d?sslmode=require&password=hush"), "has a password in it"),
         (Datastore("mysql://user@db:3306/kube"), "is not complete; write such as mysql://user@tcp("),
         (Datastore("postgres://user@db"), "is not complete; write such as postgres://"),
         (Datastore("postgres://user@db:99999/x"), "is not complete"),
