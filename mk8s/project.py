@@ -5,7 +5,9 @@ Reads the manifest; writes nothing until a verb asks for the state folder.
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from mk8s.preflight.checks import waiver_faults
 from mk8s.state import StateFolder
 
 __all__ = ["Listing", "Project", "load_listing", "load_project"]
+
+OF_NODE = re.compile(r"nodes\.([^.:]+)\.(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +92,18 @@ def load_listing(manifest: Path) -> Listing:
 def _refuse_faults(manifest: Path, distro: Catalogue, cluster: Cluster) -> None:
     faults = distro.faults(cluster)
     if faults:
-        raise ManifestError(f"{manifest}: {distro.name} cannot do this:\n  " + "\n  ".join(faults))
+        told = "\n  ".join(_told_once(faults))
+        raise ManifestError(f"{manifest}: {distro.name} cannot do this:\n  {told}")
+
+
+def _told_once(faults: Sequence[str]) -> Iterator[str]:
+    """A fault that many nodes have by a key that they share is told of the first, with how many more."""
+    nodes: dict[str, list[str]] = {}
+    for fault in faults:
+        found = OF_NODE.fullmatch(fault)
+        name, said = found.groups() if found else ("", fault)
+        nodes.setdefault(said, []).append(name)
+    for said, names in nodes.items():
+        more = len(names) - 1
+        others = f" (and {more} more node{'s' if more > 1 else ''})" if more and names[0] else ""
+        yield f"nodes.{names[0]}.{said}{others}" if names[0] else said
