@@ -27,6 +27,7 @@ import yaml
 from yaml import events as ev
 
 from machines.documents import FASTEST, Path, parse_document
+from machines.errors import DocumentError
 from mk8s.bundle.index import BundleError
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Catalogue
@@ -38,7 +39,7 @@ from mk8s.secrets import HIDDEN, Secrets
 __all__ = ["blanks", "manifest_template", "secrets_of"]
 
 ARTIFACTS_DIR = "./artifacts"
-CONFIGS = (("nodes", EACH, "config"), ("config", EACH))
+CONFIGS = (("nodes", EACH, "config"), ("config", EACH), ("drop_ins", EACH, EACH))
 FILES = (("manifests", EACH), ("registries", "access", EACH, "ca_file"))
 PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9._/+-]*")
 URL_LOGIN = re.compile(r"(?:(?<=http)|(?<=https))://[^/?#@\s]+@|://[^/@\s:]*:[^/@\s]+@", re.IGNORECASE)
@@ -98,14 +99,22 @@ class _Hider:
 
 
 def secrets_of(text: str, cluster: Cluster, catalogue: Catalogue) -> tuple[str, ...]:
-    """Every secret of the distro's configs: the nodes' own and the shared ones, used by a node or not."""
+    """Every secret of the distro's configs and drop-ins, the nodes' own and shared, used by a node or not."""
     source = _source(text)
     configs: list[Mapping[str, Any]] = [node.config for node in cluster.nodes]
     for pattern in CONFIGS:
         for _, value in source.each(*pattern):
             if isinstance(value, str | dict):
-                configs.append(parse_config(value))
+                configs.append(_settings(value))
     return tuple(sorted({secret for config in configs for secret in catalogue.secrets_in(config)}))
+
+
+def _settings(value: str | dict[str, Any]) -> Mapping[str, Any]:
+    """A config; nothing for a drop-in of another form than YAML's."""
+    try:
+        return parse_config(value)
+    except DocumentError:
+        return {}
 
 
 def manifest_template(
@@ -177,8 +186,7 @@ def _is_one_of(path: Path, patterns: Iterable[tuple[str, ...]]) -> bool:
 
 def _config(text: str, hider: _Hider) -> str:
     """A config given as text, by the same rules. Text of another kind is one value."""
-    document = parse_document(text, "", max_bytes=MOST_BYTES)
-    if not isinstance(document.value, dict):
+    if not _settings(text):
         return PLACEHOLDER if hider.hides(text, config=True) else text
     hidden = [one for one in _scalars(text) if not one.is_key and hider.hides(one.value, config=True)]
     edits = [_instead(text, scalar, PLACEHOLDER) for scalar in hidden]

@@ -68,6 +68,27 @@ def template(text: str, **files: str) -> str:
     return found.decode()
 
 
+def test_secrets_of_drop_ins_do_not_travel() -> None:
+    """The engine reads them as it reads the config: as text, as a mapping, or in a form of their own."""
+    found = template(
+        "distro: rke2\nversion: v1.28.3+rke2r2\n"
+        "nodes:\n  - {address: 10.0.0.1, role: server, primary: true}\n"
+        "drop_ins:\n"
+        "  servers:\n    50-site.yaml: |\n      token: hush-one\n      debug: true\n"
+        "  agents:\n    50-site.yaml: {token: hush-two, debug: true}\n"
+        '  all:\n    other.txt: "[table]\\nword = \'hush-one\'"\n    plain.txt: "[table]\\nnumber = 1"\n'
+    )
+
+    assert "hush" not in found
+    assert found.count("debug: true") == 2
+    assert "number = 1" in found
+    assert blanks(found) == (
+        'drop_ins.servers["50-site.yaml"].token',
+        'drop_ins.agents["50-site.yaml"].token',
+        'drop_ins.all["other.txt"]',
+    )
+
+
 def filled(text: str, secret: str) -> str:
     """A template with a plain secret written in again, by search and replace as people do it."""
     return text.replace(PLACEHOLDER, secret)
