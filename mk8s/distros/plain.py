@@ -38,10 +38,12 @@ class PlainDriver:
     """Defaults. A subclass says the rest."""
 
     if TYPE_CHECKING:
-        name: str
         unit: str
         start: Callable[[Situation], list[Step]]
         is_healthy: Callable[[Situation], list[Question]]
+
+        @property
+        def name(self) -> str: ...
 
     def checksums(self, text: str) -> dict[str, str]:
         """A list of sha256 as `sha256sum` writes it."""

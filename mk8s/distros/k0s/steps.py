@@ -16,13 +16,24 @@ from mk8s.distros.common import packages
 from mk8s.distros.k0s import commands, questions
 from mk8s.distros.k0s.artifacts import image_archives, manifest_files, staged_program, staging_dir
 from mk8s.distros.k0s.installing import config_steps, install_steps, service_files
+from mk8s.distros.k0s.questions import has_joined, is_healthy
 from mk8s.distros.k0s.readiness import no_other_is_joining, read_progress
 from mk8s.distros.k0s.roles import TOKEN_FILE, is_ip, runs_own_etcd, unit_of
 from mk8s.distros.k0s.tokens import spent, token_id, token_of
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
 from mk8s.units import run_unit, unit_runs
 
-__all__ = ["bootstrap", "join", "lookups", "stage", "start", "stop_unit", "verify"]
+__all__ = [
+    "bootstrap",
+    "has_joined",
+    "is_healthy",
+    "join",
+    "lookups",
+    "stage",
+    "start",
+    "stop_unit",
+    "verify",
+]
 
 ROOT_ONLY = 0o700
 NEW, JOINING = "new", "joining"

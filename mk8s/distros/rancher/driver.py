@@ -7,21 +7,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from machines.errors import ActionError
 from mk8s import endpoints
-from mk8s.artifacts.checksums import read_checksums
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import ArtifactItem, Condition, Lookup, Question, Requirements, Situation, Tools
+from mk8s.distros.base import ArtifactItem, Condition, Question, Requirements, Situation, Tools
 from mk8s.distros.common import packages
+from mk8s.distros.delegating import CataloguedDriver
 from mk8s.distros.rancher import files, images, kubeconfig, requirements, steps
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.images import Archive
 from mk8s.distros.rancher.roles import api_server, uses_datastore
 from mk8s.distros.rancher.tokens import needs_token, secrets_in, user_token
 from mk8s.needs import Need
-from mk8s.problems import load_catalogue
 from mk8s.steps import Step
-from transports.base import Command, File, Outcome
+from transports.base import File
 
 if TYPE_CHECKING:
     from transports.simulated import SimulatedHost, SimulatedNetwork
@@ -31,7 +29,7 @@ __all__ = ["Rancher"]
 TOGETHER = 100  # servers that may join at once where there is no etcd of the cluster's own
 
 
-class Rancher(ABC):
+class Rancher(CataloguedDriver, ABC):
     """RKE2 or K3s from local release files. See `Distro` for what each method promises.
 
     A driver gives the `engine` and the abstract methods; it may add to `refresh` and `tools`.
@@ -69,9 +67,6 @@ class Rancher(ABC):
     def name(self) -> str:
         return self.engine.name
 
-    def checksums(self, text: str) -> dict[str, str]:
-        return read_checksums(text)
-
     def needs_token(self, cluster: Cluster) -> bool:
         return needs_token(cluster)
 
@@ -87,10 +82,6 @@ class Rancher(ABC):
 
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:
         return requirements.requirements(self.engine, node, cluster)
-
-    def lookups(self, s: Situation) -> list[Lookup]:
-        del s
-        return []
 
     def refresh(self, s: Situation) -> list[Step]:
         """Nodes find each other through the API; what leads to the servers must know them all."""
@@ -134,12 +125,6 @@ class Rancher(ABC):
 
     def stop_unit(self, s: Situation) -> list[Step]:
         return steps.stop_unit(self.engine, s)
-
-    def classify(self, outcome: Outcome, command: Command) -> ActionError | None:
-        """A known problem in the command's words. What it printed on purpose is not searched."""
-        del command  # every command of these drivers speaks of its troubles on stderr
-        finding = load_catalogue(self.engine.name).find(outcome.stderr.decode("utf-8", "replace"))
-        return finding.as_error() if finding else None
 
     def kubeconfig(self, cluster: Cluster) -> PurePosixPath:
         return self.engine.kubeconfig(api_server(cluster) or cluster.primary)
