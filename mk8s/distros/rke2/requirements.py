@@ -24,6 +24,7 @@ SIZES = ((225, 2, 4), (450, 4, 8), (1300, 8, 16))  # agents up to which so many 
 LARGEST = (16, 32)
 AGENT = (2, 4 * GIB)
 VXLAN = {"canal": 8472, "cilium": 8472, "calico": 4789}  # UDP; flannel's own is not documented clearly
+TYPHA = {"calico": 5473}  # TCP: what every node of calico's asks for its policies
 NETWORKS = ("flannel*", "cali*", "tunl*", "vxlan.calico", "vxlan-v6.calico", "wireguard.cali", "wg-v6.cali")
 
 ETCDCTL = """\
@@ -46,11 +47,13 @@ def requirements(common: Requirements, node: Node, cluster: Cluster) -> Requirem
     )
     tunnels = () if cluster.joins else cni_of(cluster)
     ports = {VXLAN[name]: f"{name}'s VXLAN" for name in tunnels if name in VXLAN}
+    ways = [Opening(port, who, protocol="udp") for port, who in ports.items()]
+    ways += [Opening(TYPHA[name], f"{name}'s Typha") for name in tunnels if name in TYPHA]
     cpus, memory = advised(SIZES, LARGEST, cluster) if node.is_server else AGENT
     return replace(
         common,
         udp_ports=ports,
-        openings=(*common.openings, *(Opening(port, who, protocol="udp") for port, who in ports.items())),
+        openings=(*common.openings, *ways),
         network_modules=(*common.network_modules, *(("vxlan",) if ports else ())),
         advised_memory=memory,
         advised_cpus=cpus,

@@ -66,6 +66,16 @@ def test_the_network_of_pods_says_which_ports_must_be_open(cluster: Cluster, por
     assert {opening.port for opening in of(cluster).openings if opening.protocol == "udp"} == ports
 
 
+def test_calico_has_a_way_of_its_own_beside_its_tunnel() -> None:
+    """Its agents ask Typha, which runs on some of the nodes."""
+    by_tcp = [
+        {opening.port for opening in of(rke2({"cni": cni})).openings if opening.protocol == "tcp"}
+        for cni in ("calico", "canal")
+    ]
+
+    assert by_tcp[0] - by_tcp[1] == {5473}
+
+
 def test_etcds_ports_are_the_servers_matter() -> None:
     assert {opening.port for opening in of(k3s()).openings if opening.to == "servers"} == {2379, 2380}
 
