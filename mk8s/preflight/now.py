@@ -11,7 +11,7 @@ import trio
 
 from mk8s.connect import make_transports, passwords_of
 from mk8s.executor import Executor
-from mk8s.named_secrets import named_secrets
+from mk8s.named_secrets import configs_of, named_secrets
 from mk8s.preflight.report import Report
 from mk8s.preflight.run import preflight, view_release
 from mk8s.project import Project
@@ -62,7 +62,8 @@ def _secrets(project: Project, state: StateFolder) -> Secrets:
     """What no word of a node may show: those that the user brings. None is made or read here."""
     secrets = Secrets(state.folder)
     for node in project.cluster.nodes:
-        for value in (*project.distro.secrets_in(node.config), *passwords_of(node.login, os.environ)):
+        written = [value for config in configs_of(node) for value in project.distro.secrets_in(config)]
+        for value in (*written, *passwords_of(node.login, os.environ)):
             secrets.remember(value)
     for value in named_secrets(project.cluster, os.environ):
         secrets.remember(value)

@@ -47,6 +47,20 @@ def test_a_node_that_cannot_be_asked_is_told_with_the_reason(
     assert "1 warning, 5 passed; nothing was changed on any node" in said.err
 
 
+@pytest.mark.parametrize(
+    "where", ["config: {all: {token: cannot connect}}", "drop_ins: {all: {a.yaml: {token: cannot connect}}}"]
+)
+def test_no_secret_of_the_manifest_is_shown(
+    manifest: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    """Whoever says it, and wherever it was written: here the words for a node that is away are the token."""
+    manifest.write_text(f"{MANIFEST}{where}\n")
+    main(["preflight", str(manifest)])
+
+    assert "*** to" in (out := capsys.readouterr().out)
+    assert "cannot connect" not in out
+
+
 def test_everything_is_shown_on_demand(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["preflight", str(manifest), "--all"])
     assert "release    release-checksums  ok" in capsys.readouterr().out
