@@ -142,7 +142,8 @@ async def seen(look: Look, label: str, options: SSHOptions, roads: Roads, via: B
     except TransportError as problem:
         word = problem.lineage[0].removeprefix("hostkey.")
         state: State = "changed" if word == "changed" else "revoked" if word == "revoked" else "new"
-        return replace(look, state=state, problem="" if state == "new" else problem.message)
+        plain = state == "new" and not shown.certificate  # a certificate that is wrong is worth a word
+        return replace(look, state=state, problem="" if plain else problem.message)
     known = options.host_keys.known(options.host, options.port, options.known_as)
     return replace(look, state="known" if shown.key in known else "certified")
 

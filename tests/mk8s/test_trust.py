@@ -164,6 +164,26 @@ def test_a_changed_key_is_refused_until_its_node_is_named(
     assert fleet.trust()[0] == 0
 
 
+def test_a_certificate_that_does_not_count_is_told_before_anybody_agrees(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The host is new, and where its authority is known, that is odd."""
+    server = make(certified=("ed25519",))
+    server.stop()
+    ours, theirs = sshd.make_key(tmp_path / "ours"), sshd.make_key(tmp_path / "theirs_too")
+    words = ["-q", "-s", str(theirs), "-h", "-I", "x", str(server.folder / "host_ed25519.pub")]
+    subprocess.run(["ssh-keygen", *words], check=True)
+    server.start()
+    fleet = Fleet(tmp_path, capsys, server)
+    (tmp_path / "theirs").write_text(f"@cert-authority * {sshd.public(ours)}\n")
+
+    (tmp_path / "list").write_text(f"SHA256:{'a' * 43}\n")
+    code, out, _ = fleet.trust("--check", str(tmp_path / "list"))
+    assert code == 1
+    assert "new" in out
+    assert "no authority for 127.0.0.1 here" in out
+
+
 def test_a_misspelt_node_is_no_replacement(one: tuple[Fleet, Server]) -> None:
     """It would look as if it had been done."""
     code, _, err = one[0].trust("--replace", "nod-1")
