@@ -140,7 +140,7 @@ class Finder:
         if depth + len(jumps) > LONGEST:
             raise ConfigError(
                 f"more than {LONGEST} bastions stand before it, or they stand before each other",
-                "look at ProxyJump in your ssh_config",
+                "look at `jump` in the manifest, and at ProxyJump in your ssh_config",
             )
         for index, (user, host, port) in enumerate(jumps):
             config = self._asking.about(host, user=user, port=port)

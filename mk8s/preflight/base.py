@@ -104,6 +104,7 @@ class Scene:
     cluster: Cluster
     hosts: tuple[Host, ...] = ()
     unasked: Mapping[str, str] = field(default_factory=dict)  # node -> why it gave no answer
+    unasked_remedies: Mapping[str, str] = field(default_factory=dict)  # where more is known than silence
     refused: Mapping[str, Trouble] = field(default_factory=dict)  # node -> why nobody may become root there
     wants: Mapping[str, Requirements] = field(default_factory=dict)  # of every node, asked or not
     release: ReleaseView | None = None

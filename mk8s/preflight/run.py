@@ -50,6 +50,7 @@ class Answers:
 
     found: dict[str, Found] = field(default_factory=dict)
     unasked: dict[str, str] = field(default_factory=dict)
+    remedies: dict[str, str] = field(default_factory=dict)  # of those who were not asked
     refused: dict[str, Failure] = field(default_factory=dict)  # root's rights
 
 
@@ -79,7 +80,8 @@ async def preflight(
         for node in cluster.nodes
         if node.name in answers.found
     )
-    scene = await look_around(executor, Scene(cluster, hosts, answers.unasked, refused, wants, release))
+    around = Scene(cluster, hosts, answers.unasked, answers.remedies, refused, wants, release)
+    scene = await look_around(executor, around)
     return Report(tuple(findings(scene)), tuple(node.name for node in cluster.nodes))
 
 
@@ -98,8 +100,10 @@ async def ask_all(
                     answers.found[name] = await _look_at(executor, name, wants[name], now)
                 except (ActionError, ValueError) as error:
                     answers.unasked[name] = executor.redact(str(error))
-                    if isinstance(error, ActionError) and "sudo" in error.failure.lineage:
-                        answers.refused[name] = error.failure
+                    if isinstance(error, ActionError):
+                        answers.remedies[name] = executor.redact(error.failure.remedy)
+                        if "sudo" in error.failure.lineage:
+                            answers.refused[name] = error.failure
         if name in answers.found or name in answers.refused:
             del answers.unasked[name]
 

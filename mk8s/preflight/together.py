@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from mk8s.cluster import Node
 from mk8s.preflight.base import CHECKS, Check, Finding, Host, Level, Scene, Trouble, of_all_hosts
 
 __all__ = ["SKEW_ERROR", "SKEW_WARN"]
@@ -19,7 +20,9 @@ def reachable(scene: Scene) -> list[Finding]:
     """Told, and no reason to refuse a run: the run goes on trying, and does without the node meanwhile."""
     looked_for = {*scene.unasked, *_answered(scene)}
     return [
-        Finding("reachable", node.name, "warn", f"not asked: {scene.unasked[node.name]}", LATER)
+        Finding(
+            "reachable", node.name, "warn", f"not asked: {scene.unasked[node.name]}", _way_in(scene, node)
+        )
         if node.name in scene.unasked
         else Finding("reachable", node.name, "ok")
         for node in scene.cluster.nodes
@@ -30,6 +33,11 @@ def reachable(scene: Scene) -> list[Finding]:
 def _answered(scene: Scene) -> set[str]:
     """Those who said anything, were it only that nobody becomes root."""
     return {*scene.refused, *(host.node.name for host in scene.hosts)}
+
+
+def _way_in(scene: Scene, node: Node) -> str:
+    """A strange host key or a refused login has a remedy of its own: the machine is up."""
+    return scene.unasked_remedies.get(node.name) or LATER
 
 
 LATER = "look whether the machine is up and the way to it is open; a run tries again"

@@ -288,6 +288,15 @@ def test_a_node_that_gave_no_answer_has_failed_no_check() -> None:
     finding = the_trouble(scene(host(), unasked={"n2": "no answer within 20 s"}))
     assert (finding.check, finding.node, finding.level) == ("reachable", "n2", "warn")
     assert finding.message == "not asked: no answer within 20 s"
+    assert finding.remedy.startswith("look whether the machine is up")
+
+
+def test_a_node_that_was_not_asked_has_the_remedy_of_what_kept_it_from_answering() -> None:
+    """A machine that shows a strange host key is up: looking whether it is helps nobody."""
+    strange = scene(
+        host(), unasked={"n2": "a host key that is not known"}, unasked_remedies={"n2": "mk8s trust"}
+    )
+    assert the_trouble(strange).remedy == "mk8s trust"
 
 
 def test_a_waived_check_is_told_and_refuses_nothing() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from machines.errors import ActionError
 from machines.simulation import run_simulated
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Requirements, load_distro
@@ -97,6 +98,20 @@ def test_a_node_without_an_answer_is_told_and_the_others_are_judged(spoil: Spoil
     assert (told.node, told.level, told.message) == ("n2", "warn", f"not asked: {reason}")
     assert report.unasked == ["n2"]
     assert {f.node for f in report.findings if f.check == "ports"} == {"n1"}
+
+
+def test_a_login_that_failed_is_told_with_its_own_remedy() -> None:
+    """The transport knows what helps; its words are shown without secrets."""
+
+    def refused(host: SimulatedHost) -> None:
+        async def answer(_host: SimulatedHost, _command: Command) -> Outcome:
+            raise ActionError("hostkey.unknown", message="a strange key", remedy="hush: trust it")
+
+        host.handles("preflight.gather")(answer)
+
+    report = look(executor_of(only("n2", refused)))
+    (told,) = [f for f in report.findings if f.check == "reachable" and f.level != "ok"]
+    assert (told.message, told.remedy) == ("not asked: a strange key", "***: trust it")
 
 
 def test_a_dead_node_costs_its_patience_and_no_more() -> None:
