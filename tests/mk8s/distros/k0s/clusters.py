@@ -96,7 +96,7 @@ CLUSTERS: dict[str, Cluster] = {
     ),
     "external-endpoint-and-manifests": k0s(
         endpoint="api.shop.example",
-        manifests=(Path("/work/web.yaml"), Path("/work/db.yml")),
+        manifests=(Path("/srv/clusters/web.yaml"), Path("/srv/clusters/db.yml")),
         images=("ghcr.io/shop/web:1",),
     ),
     "virtual-address": k0s(
