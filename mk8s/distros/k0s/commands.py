@@ -207,8 +207,11 @@ def ask_status(node: Node) -> Command:
 # Joining
 
 
-def ask_progress(node: Node, *, etcd: bool) -> Command:
-    """How far the node has come: ``joined``, ``joining`` with a token that is good, or ``new``."""
+def ask_progress(node: Node, *, etcd: bool, ours: bool = True) -> Command:
+    """How far the node has come: ``joined``, ``joining`` with a token that is good, or ``new``.
+
+    Nobody here knows how long a token that mk8s has not made (`ours` is false) is good: it is given anew.
+    """
     role = role_of(node)
     return Command(
         operation="k0s.progress",
@@ -216,7 +219,7 @@ def ask_progress(node: Node, *, etcd: bool) -> Command:
         script=PROGRESS,
         args=(
             role, str(data_dir(node)), "yes" if etcd else "no", unit_of(node), str(TOKEN_FILE),
-            str(FRESH[role]),
+            str(FRESH[role] if ours else 0),
         ),
     )  # fmt: skip
 

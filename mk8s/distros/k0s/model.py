@@ -214,14 +214,14 @@ def _role(unit: str, works: bool) -> str:
 
 
 def _progress(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-    role, data, etcd, unit, token, _fresh = command.args
+    role, data, etcd, unit, token, fresh = command.args
     folder = PurePosixPath(data)
     needed = ["kubelet.conf"] if role == "worker" else ["pki/ca.key", "pki/ca.crt"]
     needed += ["etcd/member/snap/db"] if etcd == "yes" else []
     if all(host.disk.exists(folder / name) for name in needed):
         return _says("joined")
     service = host.service(unit)
-    working = service is not None and service.state == "active"
+    working = service is not None and service.state == "active" and fresh != "0"
     return _says("joining" if working and _is_fresh(world, host, PurePosixPath(token)) else "new")
 
 

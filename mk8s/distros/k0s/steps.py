@@ -73,7 +73,7 @@ def lookups(s: Situation) -> list[Lookup]:
     if s.node.role == "primary":
         return []
     etcd = s.node.is_server and runs_own_etcd(s.cluster)
-    ask = commands.ask_progress(s.node, etcd=etcd)
+    ask = commands.ask_progress(s.node, etcd=etcd, ours=s.cluster.joins is None)
     progress = Lookup(PROGRESS, "whether it has joined", ask, read_progress, s.node.name)
     if s.cluster.joins:
         return [progress]

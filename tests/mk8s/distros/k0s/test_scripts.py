@@ -252,6 +252,15 @@ def test_a_service_with_a_token_that_is_good_still_is_joining(sh: Sh, root: Path
     assert sh(progress(root)).text == "new"
 
 
+def test_a_token_that_somebody_gave_is_never_taken_for_good(sh: Sh, root: Path) -> None:
+    """It may have expired before it came, and the next run may bring another one."""
+    (root / "state").write_text("active")
+    (root / "token").write_text("token")
+    fresh = commands.ask_progress(AGENT, etcd=False, ours=False).args[-1]
+
+    assert sh(progress(root, fresh=int(fresh))).text == "new"
+
+
 def test_a_token_is_made_beside_the_config(sh: Sh, root: Path) -> None:
     """Old releases look for it in the folder they are called in, and nowhere else."""
     command = commands.create_token(SERVER, AGENT)
