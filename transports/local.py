@@ -4,14 +4,13 @@ Every command is a process group of its own, in the same wrapper as over ssh, so
 Files are written in a worker thread: beside the target, hashed on the way, synced and renamed; as root
 by the same script as over ssh, through sudo.
 
-This module knows no SSH. Begin reading at `LocalTransport.run`.
+This module knows no SSH. Begin reading at `LocalTransport._run`.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,10 +21,9 @@ import anyio
 import anyio.to_thread
 from anyio.abc import ByteReceiveStream, Process
 
-from transports.appending import append_command, judge_append
+from transports.appending import append_command
 from transports.base import (
     Command,
-    OnOutput,
     OnProgress,
     Outcome,
     Piece,
@@ -33,11 +31,13 @@ from transports.base import (
     Stream,
     TransportError,
 )
-from transports.files import get_command, judge_get, judge_put, open_source, put_command
+from transports.file_commands import FileCommands
+from transports.files import open_source
+from transports.jobs import SudoPassword, closed, feed_and_read, fresh_mark, kill_command, killed, timed_out
 from transports.local_files import append_piece, write_file
 from transports.pace import Pace
-from transports.shell import Conversation, Output, kill_script, status_of, wrap
-from transports.sudo import doas_without_terminal, refusal, usable, wrong_password
+from transports.shell import Conversation, Output, status_of, wrap
+from transports.sudo import refusal, wrong_password
 
 __all__ = ["LocalTransport"]
 
@@ -61,7 +61,7 @@ class Job:
     killable: bool = True  # the command that kills is not itself killed with care
 
 
-class LocalTransport:
+class LocalTransport(FileCommands):
     """This machine. Implements `transports.base.Transport`."""
 
     def __init__(
@@ -73,24 +73,13 @@ class LocalTransport:
         escalate: str = "sudo",
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._name = name
+        super().__init__(name, pace)
         self._escalate = escalate
         self._environment = dict(environment or {})
-        self._pace = pace
-        self._ask = sudo_password
-        self._ask_turn = anyio.Lock()
-        self._words: str | None = None
+        self._sudo_password = SudoPassword(name, sudo_password, escalate)
         self._closed = False
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    # ---- the contract
-
-    async def run(self, command: Command, *, on_output: OnOutput | None = None) -> Outcome:
-        """See `Transport.run`."""
-        return await self._run(command, Output(on_output))
+    # ---- the contract, where it is not as `FileCommands` has it
 
     async def put(
         self,
@@ -105,7 +94,7 @@ class LocalTransport:
         """See `Transport.put`."""
         self._refuse_closed()
         if sudo and os.geteuid() != 0:
-            await self._put_as_root(source, target, mode, owner, on_progress)
+            await super().put(source, target, mode=mode, owner=owner, sudo=True, on_progress=on_progress)
         else:
             await write_file(
                 self._name,
@@ -127,18 +116,11 @@ class LocalTransport:
     ) -> None:
         """See `Transport.append`."""
         self._refuse_closed()
-        command = append_command(piece, part, sudo=sudo)
         if sudo and os.geteuid() != 0:
-            outcome = await self._run(command, Output(), feed=feeding_source(piece, on_progress, self._pace))
-            judge_append(self._name, piece, part, outcome)
+            await super().append(piece, part, sudo=sudo, on_progress=on_progress)
         else:
+            append_command(piece, part, sudo=sudo)  # for its ArgumentErrors alone
             await append_piece(self._name, piece, part, on_progress=on_progress, pace=self._pace)
-
-    async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
-        """See `Transport.get`."""
-        room = Output(limit=limit + (1 << 16))  # the file, and what is said on stderr
-        outcome = await self._run(get_command(source, limit=limit, sudo=sudo), room)
-        return judge_get(self._name, source, limit, outcome)
 
     async def close(self) -> None:
         """See `Transport.close`. Running commands end by themselves."""
@@ -149,33 +131,22 @@ class LocalTransport:
     async def _run(self, command: Command, output: Output, *, feed: Feed | None = None) -> Outcome:
         self._refuse_closed()
         sudo = command.sudo and os.geteuid() != 0
-        password = await self._password() if sudo else None
+        password = await self._sudo_password.get(user_name()) if sudo else None
         if feed is None and command.stdin is not None:
             feed = feeding(command.stdin)
-        talk = Conversation("mk8s-" + secrets.token_hex(8))
+        talk = Conversation(fresh_mark())
         command = replace(command, env={**self._environment, **command.env})
         job = Job(command, sudo, password, feed, talk, output)
         return output.outcome(await self._converse(job))
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise TransportError(
-                "connection.closed",
-                "connection",
-                message=f"{self._name}: this transport was closed",
-                final=True,
-            )
+            raise closed(self._name)
 
     async def _converse(self, job: Job) -> int:
         with anyio.move_on_after(job.command.timeout):
             return await self._live(job)
-        raise TransportError(
-            "timeout",
-            message=f"{self._name}: {job.command.description}: "
-            f"not done within {job.command.timeout:g} s; it was stopped",
-            remedy="look at the machine's load and at what the command waits for",
-            ambiguous=True,
-        )
+        raise timed_out(self._name, job.command)
 
     async def _live(self, job: Job) -> int:
         """Start the process, and see it to its end or end it."""
@@ -203,7 +174,7 @@ class LocalTransport:
             raise refused
         status = status_of(max(wire, 0))
         if status is None:
-            raise killed(self._name, job.command)
+            raise killed(self._name, job.command, where="")
         return status
 
     async def _begin(self, process: Process, job: Job) -> TransportError | None:
@@ -223,7 +194,7 @@ class LocalTransport:
                 with suppress(anyio.BrokenResourceError):
                     await process.stdin.send((job.password or "").encode() + b"\n")
         if not job.sudo:
-            return killed(self._name, job.command)
+            return killed(self._name, job.command, where="")
         had_password = job.password is not None
         return refusal(self._name, user, talk, had_password=had_password, escalate=self._escalate)
 
@@ -232,43 +203,16 @@ class LocalTransport:
         with anyio.move_on_after(KILL_PATIENCE, shield=True), suppress(TransportError, ProcessLookupError):
             if job.killable:
                 groups = tuple(job.talk.groups) or (process.pid,)
-                command = Command(
-                    operation="process.kill",
-                    description="stop what was cancelled",
-                    script=kill_script(groups),
-                    timeout=KILL_PATIENCE,
-                )
-                talk = Conversation("mk8s-" + secrets.token_hex(8))
+                command = kill_command(groups, KILL_PATIENCE)
+                talk = Conversation(fresh_mark())
                 killer = replace(job, command=command, feed=None, talk=talk, output=Output(), killable=False)
                 await self._converse(killer)
             process.kill()
 
-    async def _password(self) -> str | None:
-        """sudo's password, asked for once."""
-        if self._ask is None:
-            return None
-        if self._escalate == "doas":
-            raise doas_without_terminal(self._name, user_name())
-        async with self._ask_turn:
-            if self._words is None:
-                words = await anyio.to_thread.run_sync(self._ask, abandon_on_cancel=True)
-                self._words = usable(self._name, words)
-        return self._words
-
-    # ---- files as root
-
-    async def _put_as_root(
-        self,
-        source: Source,
-        target: PurePosixPath,
-        mode: int,
-        owner: str | None,
-        on_progress: OnProgress | None,
-    ) -> None:
-        command = put_command(source, target, mode=mode, owner=owner, sudo=True)
-        feed = feeding_source(source, on_progress, self._pace)
-        outcome = await self._run(command, Output(), feed=feed)
-        judge_put(self._name, source, target, outcome)
+    async def _feed(
+        self, command: Command, source: Source | Piece, on_progress: OnProgress | None
+    ) -> Outcome:
+        return await self._run(command, Output(), feed=feeding_source(source, on_progress, self._pace))
 
 
 def login_environment(ours: Mapping[str, str]) -> dict[str, str]:
@@ -278,14 +222,6 @@ def login_environment(ours: Mapping[str, str]) -> dict[str, str]:
 
 async def exchange(process: Process, job: Job) -> None:
     """Feed stdin and read both streams to their ends."""
-    problems: list[Exception] = []
-
-    async def carefully(work: Awaitable[None]) -> None:
-        try:
-            await work
-        except Exception as problem:  # raised below: here it would be wrapped in a group
-            problems.append(problem)
-            tasks.cancel_scope.cancel()
 
     async def read(stream: ByteReceiveStream | None, name: Stream) -> None:
         assert stream is not None
@@ -296,15 +232,11 @@ async def exchange(process: Process, job: Job) -> None:
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):  # it ended before its input
             await feeder(process)
 
-    async with anyio.create_task_group() as tasks:
-        if job.feed is not None:
-            tasks.start_soon(carefully, feed(job.feed))
-        async with anyio.create_task_group() as readers:
-            readers.start_soon(carefully, read(process.stdout, "stdout"))
-            readers.start_soon(carefully, read(process.stderr, "stderr"))
-        tasks.cancel_scope.cancel()
-    if problems:
-        raise problems.pop()
+    await feed_and_read(
+        feed(job.feed) if job.feed is not None else None,
+        read(process.stdout, "stdout"),
+        read(process.stderr, "stderr"),
+    )
 
 
 def feeding(data: bytes) -> Feed:
@@ -341,14 +273,3 @@ def feeding_source(source: Source | Piece, on_progress: OnProgress | None, pace:
 
 def user_name() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def killed(name: str, command: Command) -> TransportError:
-    """The end came without a status: something killed the shell around the command."""
-    return TransportError(
-        "connection.lost",
-        "connection",
-        message=f"{name}: {command.description}: it was killed from outside and left no exit status",
-        remedy="look for an out-of-memory kill or a shutdown in `journalctl -k`",
-        ambiguous=True,
-    )

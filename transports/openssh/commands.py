@@ -10,21 +10,21 @@ This module knows no processes of ours and no files. Begin reading at `converse`
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import anyio
 
-from transports.base import ArgumentError, Command, TransportError
+from transports import jobs
+from transports.base import TransportError
 from transports.openssh.mux import CannotOpen, Channel, Lost, Stalled
-from transports.shell import Conversation, Output, quote, status_of, wrap
-from transports.sudo import refusal, wrong_password
+from transports.shell import Conversation, Output, status_of
+from transports.sudo import wrong_password
 
-__all__ = ["Exchange", "Job", "Kill", "Supply", "converse", "exchange_for", "killed"]
+__all__ = ["Exchange", "Job", "Kill", "Supply", "converse", "exchange_for"]
 
 LINE_LIMIT = 100_000  # bytes of a command line; Linux lets a word of a program have 128 KiB
 PID_PATIENCE = 1.0  # seconds to learn a cancelled command's process group
@@ -34,17 +34,10 @@ Supply: TypeAlias = Callable[[Channel], Awaitable[None]]
 Kill: TypeAlias = Callable[[tuple[int, ...]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What is to be run, by whom, and for whom the messages are."""
+class Job(jobs.Job[Supply]):
+    """A job whose supply feeds a session."""
 
-    name: str  # the node
-    user: str
-    command: Command
-    sudo: bool
-    password: str | None = field(repr=False)  # sudo's
-    escalate: str = "sudo"
-    supply: Supply | None = None  # feeds stdin instead of command.stdin, in its own time
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -62,17 +55,8 @@ class Exchange:
 
 def exchange_for(job: Job, output: Output, *, kill: Kill | None, open_patience: float) -> Exchange:
     """A fresh attempt at a job. Raises ArgumentError for what cannot be sent."""
-    mark = "mk8s-" + secrets.token_hex(8)
-    stdin = job.command.stdin is not None or job.supply is not None
-    password = job.password is not None
-    words = wrap(job.command, mark, sudo=job.sudo, password=password, stdin=stdin, escalate=job.escalate)
-    line = "exec " + " ".join(quote(word) for word in words)
-    size = len(line.encode())
-    if size > LINE_LIMIT:
-        raise ArgumentError(
-            f"{job.command.operation}: {size} bytes of script and arguments; {LINE_LIMIT} can be sent; "
-            "put the bulk into stdin or a file"
-        )
+    mark = jobs.fresh_mark()
+    line = jobs.line_of(job, mark, limit=LINE_LIMIT)
     return Exchange(line, Conversation(mark), output, kill, open_patience)
 
 
@@ -83,7 +67,8 @@ async def converse(socket: Path, job: Job, exchange: Exchange) -> int | None:
     """
     with anyio.CancelScope(deadline=anyio.current_time() + job.command.timeout) as clock:
         return await _converse(socket, job, exchange, clock)
-    raise timed_out(job, exchange)
+    unstoppable = bool(exchange.unstoppable)
+    raise jobs.timed_out(job.name, job.command, unstoppable=unstoppable, begun=exchange.started)
 
 
 async def _converse(socket: Path, job: Job, exchange: Exchange, clock: anyio.CancelScope) -> int | None:
@@ -134,23 +119,8 @@ async def begin(channel: Channel, job: Job, exchange: Exchange) -> TransportErro
 
 async def finish(channel: Channel, job: Job, exchange: Exchange, clock: anyio.CancelScope) -> None:
     """Feed stdin and read both streams to their ends."""
-    problems: list[Exception] = []
-
-    async def carefully(work: Awaitable[None]) -> None:
-        try:
-            await work
-        except Exception as problem:  # raised below: here it would be wrapped in a group
-            problems.append(problem)
-            tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(carefully, feed(channel, job, clock))
-        async with anyio.create_task_group() as readers:
-            readers.start_soon(carefully, drain(channel, exchange.output))
-            readers.start_soon(carefully, drain_stderr(channel, exchange.output))
-        tasks.cancel_scope.cancel()
-    if problems:
-        raise problems.pop()
+    output = exchange.output
+    await jobs.feed_and_read(feed(channel, job, clock), drain(channel, output), drain_stderr(channel, output))
 
 
 async def feed(channel: Channel, job: Job, clock: anyio.CancelScope) -> None:
@@ -199,35 +169,4 @@ async def not_begun(channel: Channel, job: Job, talk: Conversation) -> Transport
     """The command line ended without the command. Raises Lost where no status tells that it did."""
     if await channel.status() is None:
         raise Lost("it ended before the command began")
-    if job.sudo:
-        had_password = job.password is not None
-        return refusal(job.name, job.user, talk, had_password=had_password, escalate=job.escalate)
-    said = talk.complaint or "the login shell said nothing"
-    return TransportError(
-        "auth.rejected",
-        "auth",
-        message=f"{job.name}: {job.user} can log in but not run commands: {said}",
-        remedy=f"give {job.user} a POSIX shell (`chsh -s /bin/sh {job.user}`), or name another user",
-        final=True,
-    )
-
-
-def timed_out(job: Job, exchange: Exchange) -> TransportError:
-    state = "it could not be stopped and may still run" if exchange.unstoppable else "it was stopped"
-    return TransportError(
-        "timeout",
-        message=f"{job.name}: {job.command.description}: not done within {job.command.timeout:g} s; {state}",
-        remedy="look at the machine's load and at what the command waits for",
-        ambiguous=exchange.started,
-    )
-
-
-def killed(job: Job) -> TransportError:
-    """The end came without a status: something killed the shell around the command."""
-    return TransportError(
-        "connection.lost",
-        "connection",
-        message=f"{job.name}: {job.command.description}: it was killed from outside and left no exit status",
-        remedy="look for an out-of-memory kill or a shutdown in `journalctl -k` there",
-        ambiguous=True,
-    )
+    return jobs.not_begun(job, talk)

@@ -4,7 +4,7 @@ It opens at first use and again after a loss. A connection found dead before any
 replaced silently, once. Commands and files share it, for a second login could ask for a second touch of a
 hardware key; ssh gives both their turns.
 
-This module knows no control socket. Begin reading at `OpenSSHTransport.run`.
+This module knows no control socket. Begin reading at `OpenSSHTransport._run`.
 """
 
 from __future__ import annotations
@@ -15,35 +15,32 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from pathlib import PurePosixPath
 
 import anyio
 import anyio.to_thread
 
-from transports.appending import append_command, judge_append
-from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, TransportError
-from transports.files import get_command, judge_get, judge_put, open_source, put_command
+from transports.base import Command, OnProgress, Outcome, Piece, Source, TransportError
+from transports.file_commands import SmallFilesWhole
+from transports.jobs import SudoPassword, closed, kill_command, killed, lost, no_room
 from transports.openssh.arguments import inquiry
-from transports.openssh.commands import Exchange, Job, Supply, converse, exchange_for, killed
+from transports.openssh.commands import Exchange, Job, Supply, converse, exchange_for
 from transports.openssh.failures import judge, mute_inquiry
 from transports.openssh.master import Master, open_master, program_of
 from transports.openssh.mux import CannotOpen, Channel, Lost
 from transports.openssh.options import OpenSSHOptions
 from transports.openssh.uploads import feed_source
 from transports.pace import Pace
-from transports.shell import Output, kill_script
+from transports.shell import Output
 from transports.ssh.options import ConnectionStarts, UploadThreads
-from transports.sudo import doas_without_terminal, usable
 
 __all__ = ["OpenSSHTransport"]
 
-SMALL = 1 << 18  # bytes; a source up to this travels as a command's stdin
 SESSIONS = 8  # commands at once on one connection; sshd allows 10 (MaxSessions), two are left for kills
 KILL_TIMEOUT = 3.0  # seconds
 INQUIRY_TIMEOUT = 15.0  # seconds; an ssh_config may run programs (Match exec)
 
 
-class OpenSSHTransport:
+class OpenSSHTransport(SmallFilesWhole):
     """One road to one node over the user's own ssh. Implements `transports.base.Transport`."""
 
     def __init__(
@@ -57,11 +54,10 @@ class OpenSSHTransport:
         log: Callable[[str], None] | None = None,
     ) -> None:
         """`uploads` caps how many ssh processes encrypt files at the same time, over all nodes."""
-        self._name = name
+        super().__init__(name, pace)
         self._options = options
         self._starts = starts
         self._uploads = uploads
-        self._pace = pace
         self._log = log or silently
         self._master: Master | None = None
         self._master_turn = anyio.Lock()
@@ -69,54 +65,9 @@ class OpenSSHTransport:
         self._room = anyio.CapacityLimiter(SESSIONS)
         self._closed = False
         self._user = options.user
-        self._sudo_turn = anyio.Lock()
-        self._sudo_words: str | None = None
+        self._sudo_password = SudoPassword(name, options.sudo_password, options.escalate)
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    # ---- the contract
-
-    async def run(self, command: Command, *, on_output: OnOutput | None = None) -> Outcome:
-        """See `Transport.run`."""
-        return await self._run(command, Output(on_output))
-
-    async def put(
-        self,
-        source: Source,
-        target: PurePosixPath,
-        *,
-        mode: int = 0o644,
-        owner: str | None = None,
-        sudo: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> None:
-        """See `Transport.put`."""
-        command = put_command(source, target, mode=mode, owner=owner, sudo=sudo)
-        if source.size <= SMALL:
-            outcome = await self._put_small(command, source, on_progress)
-        else:
-            outcome = await self._put_large(command, source, on_progress)
-        judge_put(self._name, source, target, outcome)
-
-    async def append(
-        self,
-        piece: Piece,
-        part: PurePosixPath,
-        *,
-        sudo: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> None:
-        """See `Transport.append`."""
-        command = append_command(piece, part, sudo=sudo)
-        judge_append(self._name, piece, part, await self._put_large(command, piece, on_progress))
-
-    async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
-        """See `Transport.get`."""
-        room = Output(limit=limit + (1 << 16))  # the file, and what is said on stderr
-        outcome = await self._run(get_command(source, limit=limit, sudo=sudo), room)
-        return judge_get(self._name, source, limit, outcome)
+    # ---- the contract, beside `FileCommands`
 
     async def close(self) -> None:
         """See `Transport.close`. The ssh process is ended and collected, with all that it started."""
@@ -158,7 +109,7 @@ class OpenSSHTransport:
             return status
         if not await master.lives_on():
             raise Lost(explained(master, "the ssh program has ended"))
-        raise killed(job)
+        raise killed(self._name, job.command)
 
     async def _job(self, command: Command, supply: Supply | None) -> Job:
         self._refuse_closed()
@@ -169,7 +120,7 @@ class OpenSSHTransport:
             user=user,
             command=replace(command, env={**self._options.environment, **command.env}),
             sudo=sudo,
-            password=await self._password(user) if sudo else None,
+            password=await self._sudo_password.get(user) if sudo else None,
             escalate=self._options.escalate,
             supply=supply,
         )
@@ -182,13 +133,7 @@ class OpenSSHTransport:
 
     async def _kill(self, job: Job, groups: tuple[int, ...]) -> None:
         """End process groups through the connection, or through a new one where that is full."""
-        command = Command(
-            operation="process.kill",
-            description="stop what was cancelled",
-            script=kill_script(groups),
-            timeout=KILL_TIMEOUT,
-        )
-        killer = replace(job, command=command, supply=None)
+        killer = replace(job, command=kill_command(groups, KILL_TIMEOUT), supply=None)
         exchange = exchange_for(killer, Output(), kill=None, open_patience=KILL_TIMEOUT)
         master, _ = await self._connection()
         try:
@@ -206,31 +151,9 @@ class OpenSSHTransport:
             self._user = await anyio.to_thread.run_sync(partial(ask_login_name, self._label, self._options))
         return self._user
 
-    async def _password(self, user: str) -> str | None:
-        """sudo's password, asked for once. Raises TransportError ``sudo.password`` for doas."""
-        ask = self._options.sudo_password
-        if ask is None:
-            return None
-        if self._options.escalate == "doas":
-            raise doas_without_terminal(self._name, user)
-        async with self._sudo_turn:
-            if self._sudo_words is None:
-                words = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
-                self._sudo_words = usable(self._name, words)
-        return self._sudo_words
-
     # ---- uploads
 
-    async def _put_small(self, command: Command, source: Source, on_progress: OnProgress | None) -> Outcome:
-        content = await anyio.to_thread.run_sync(read_whole, source)
-        if self._pace is not None:
-            await anyio.sleep(self._pace.delay(len(content)))
-        outcome = await self._run(replace(command, stdin=content), Output())
-        if on_progress is not None and outcome.ok:
-            on_progress(source.size, source.size)
-        return outcome
-
-    async def _put_large(
+    async def _feed(
         self, command: Command, source: Source | Piece, on_progress: OnProgress | None
     ) -> Outcome:
         async def supply(channel: Channel) -> None:
@@ -247,12 +170,7 @@ class OpenSSHTransport:
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise TransportError(
-                "connection.closed",
-                "connection",
-                message=f"{self._name}: this transport was closed",
-                final=True,
-            )
+            raise closed(self._name)
 
     async def _connection(self) -> tuple[Master, bool]:
         """The connection, and whether it was opened just now. Raises TransportError."""
@@ -282,23 +200,11 @@ class OpenSSHTransport:
         """The server gives fewer sessions than we assumed: never have as many again."""
         in_use = int(self._room.borrowed_tokens)
         if in_use <= 1:
-            raise TransportError(
-                "connection.refused",
-                "connection",
-                message=f"{self._name}: sshd lets the user run no command: {refusal}",
-                remedy="set MaxSessions to at least 2 in /etc/ssh/sshd_config there",
-                final=True,
-            )
+            raise no_room(f"{self._name}: sshd lets the user run no command: {refusal}")
         self._room.total_tokens = in_use - 1
 
     def _lost(self, command: Command, reason: str, *, ambiguous: bool) -> TransportError:
-        return TransportError(
-            "connection.lost",
-            "connection",
-            message=f"{self._name}: the connection was lost: {command.description}: {reason}",
-            remedy="check that the machine is up and reachable; it may have done its work all the same",
-            ambiguous=ambiguous,
-        )
+        return lost(self._name, command, reason, ambiguous=ambiguous)
 
 
 def explained(master: Master, reason: str) -> str:
@@ -333,8 +239,3 @@ def ask_login_name(label: str, options: OpenSSHOptions) -> str:
 
 def silently(_: str) -> None:
     """Where nobody wants the log."""
-
-
-def read_whole(source: Source) -> bytes:
-    with open_source(source) as stream:
-        return stream.read()

@@ -5,7 +5,7 @@ connection that is uploading waits behind megabytes of socket buffers. Only wher
 for the first one they share it. Both open at first use and again after a loss. A connection found dead
 before anything was begun on it is replaced silently, once.
 
-This module knows no libssh2. Begin reading at `SSHTransport.run`.
+This module knows no libssh2. Begin reading at `SSHTransport._run`.
 """
 
 from __future__ import annotations
@@ -13,37 +13,32 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 import anyio
 import anyio.to_thread
 
-from transports.appending import append_command, judge_append
 from transports.base import (
     Command,
-    OnOutput,
     OnProgress,
     Outcome,
     Piece,
     Source,
     TransportError,
 )
-from transports.files import get_command, judge_get, judge_put, open_source, put_command
+from transports.file_commands import SmallFilesWhole
+from transports.jobs import SudoPassword, closed, kill_command, lost, no_room
 from transports.pace import Pace
-from transports.shell import Output, kill_script
+from transports.shell import Output
 from transports.ssh.bastions import Bastion
 from transports.ssh.channels import CannotOpen, Exchange, Remote
 from transports.ssh.commands import Job, Supply, converse, exchange_for
 from transports.ssh.connection import open_driver
 from transports.ssh.driver import Driver, Lost
-from transports.ssh.login import asked
 from transports.ssh.options import ConnectionStarts, SSHOptions, UploadThreads
 from transports.ssh.uploads import feed_between, feed_from_thread
-from transports.sudo import doas_without_terminal, usable
 
 __all__ = ["SSHTransport"]
 
-SMALL = 1 << 18  # bytes; a source up to this travels as a command's stdin on the control connection
 CHANNELS = 8  # commands at once on one connection; sshd allows 10 (MaxSessions), two are left for kills
 KILL_TIMEOUT = 3.0  # seconds
 
@@ -80,7 +75,7 @@ class Lane:
         self._driver = None
 
 
-class SSHTransport:
+class SSHTransport(SmallFilesWhole):
     """One road to one node over SSH. Implements `transports.base.Transport`."""
 
     def __init__(
@@ -94,68 +89,22 @@ class SSHTransport:
         pace: Pace | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
-        self._name = name
+        super().__init__(name, pace)
         self._options = options
         self._via = via
         if via is not None:
             via.hold()
         self._starts = starts
         self._uploads = uploads
-        self._pace = pace
         self._log = log or silently
         self._control = Lane(self._open, self._say)
         self._bulk = Lane(self._open, self._say)
         self._bulk_turn = anyio.Lock()
         self._room = anyio.CapacityLimiter(CHANNELS)
         self._closed = False
-        self._sudo_turn = anyio.Lock()
-        self._sudo_words: str | None = None
+        self._sudo_password = SudoPassword(name, options.sudo_password, options.escalate)
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    # ---- the contract
-
-    async def run(self, command: Command, *, on_output: OnOutput | None = None) -> Outcome:
-        """See `Transport.run`."""
-        return await self._run(command, Output(on_output))
-
-    async def put(
-        self,
-        source: Source,
-        target: PurePosixPath,
-        *,
-        mode: int = 0o644,
-        owner: str | None = None,
-        sudo: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> None:
-        """See `Transport.put`."""
-        command = put_command(source, target, mode=mode, owner=owner, sudo=sudo)
-        if source.size <= SMALL:
-            outcome = await self._put_small(command, source, on_progress)
-        else:
-            outcome = await self._put_large(command, source, on_progress)
-        judge_put(self._name, source, target, outcome)
-
-    async def append(
-        self,
-        piece: Piece,
-        part: PurePosixPath,
-        *,
-        sudo: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> None:
-        """See `Transport.append`."""
-        command = append_command(piece, part, sudo=sudo)
-        judge_append(self._name, piece, part, await self._put_large(command, piece, on_progress))
-
-    async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
-        """See `Transport.get`."""
-        room = Output(limit=limit + (1 << 16))  # the file, and what is said on stderr
-        outcome = await self._run(get_command(source, limit=limit, sudo=sudo), room)
-        return judge_get(self._name, source, limit, outcome)
+    # ---- the contract, beside `FileCommands`
 
     async def close(self) -> None:
         """See `Transport.close`."""
@@ -191,7 +140,7 @@ class SSHTransport:
 
     async def _job(self, command: Command, supply: Supply | None) -> Job:
         sudo = command.sudo and self._options.user != "root"
-        password = await self._password() if sudo else None
+        password = await self._sudo_password.get(self._options.user) if sudo else None
         return Job(
             name=self._name,
             user=self._options.user,
@@ -210,13 +159,7 @@ class SSHTransport:
 
     async def _kill(self, job: Job, groups: tuple[int, ...]) -> None:
         """End process groups through the control connection, or through a new one where that is full."""
-        command = Command(
-            operation="process.kill",
-            description="stop what was cancelled",
-            script=kill_script(groups),
-            timeout=KILL_TIMEOUT,
-        )
-        killer = replace(job, command=command, supply=None)
+        killer = replace(job, command=kill_command(groups, KILL_TIMEOUT), supply=None)
         driver, _ = await self._connection(self._control)
         try:
             await converse(driver, killer, exchange_for(killer, Output()))
@@ -227,29 +170,9 @@ class SSHTransport:
             finally:
                 extra.abort()
 
-    async def _password(self) -> str | None:
-        """sudo's password, asked for once. Raises TransportError ``sudo.password`` for doas."""
-        if self._options.sudo_password is None:
-            return None
-        if self._options.escalate == "doas":
-            raise doas_without_terminal(self._name, self._options.user)
-        async with self._sudo_turn:
-            if self._sudo_words is None:
-                self._sudo_words = usable(self._name, await asked(self._options.sudo_password))
-        return self._sudo_words
-
     # ---- uploads
 
-    async def _put_small(self, command: Command, source: Source, on_progress: OnProgress | None) -> Outcome:
-        content = await anyio.to_thread.run_sync(read_whole, source)
-        if self._pace is not None:
-            await anyio.sleep(self._pace.delay(len(content)))
-        outcome = await self._run(replace(command, stdin=content), Output())
-        if on_progress is not None and outcome.ok:
-            on_progress(source.size, source.size)
-        return outcome
-
-    async def _put_large(
+    async def _feed(
         self, command: Command, source: Source | Piece, on_progress: OnProgress | None
     ) -> Outcome:
         async def supply(process: Remote) -> None:
@@ -272,12 +195,7 @@ class SSHTransport:
 
     async def _connection(self, lane: Lane) -> tuple[Driver, bool]:
         if self._closed:
-            raise TransportError(
-                "connection.closed",
-                "connection",
-                message=f"{self._name}: this transport was closed",
-                final=True,
-            )
+            raise closed(self._name)
         return await lane.get()
 
     async def _open(self) -> Driver:
@@ -293,31 +211,14 @@ class SSHTransport:
         """The server gives fewer channels than we assumed: never have as many again."""
         in_use = int(self._room.borrowed_tokens)
         if in_use <= 1:
-            raise TransportError(
-                "connection.refused",
-                "connection",
-                message=f"{self._name}: sshd lets {self._options.user} run no command (MaxSessions)",
-                remedy="set MaxSessions to at least 2 in /etc/ssh/sshd_config there",
-                final=True,
-            )
+            raise no_room(f"{self._name}: sshd lets {self._options.user} run no command (MaxSessions)")
         self._room.total_tokens = in_use - 1
 
     def _lost(self, command: Command, reason: str, *, ambiguous: bool) -> TransportError:
         if self._via is not None and self._via.trouble:
             reason = self._via.trouble
-        return TransportError(
-            "connection.lost",
-            "connection",
-            message=f"{self._name}: the connection was lost: {command.description}: {reason}",
-            remedy="check that the machine is up and reachable; it may have done its work all the same",
-            ambiguous=ambiguous,
-        )
+        return lost(self._name, command, reason, ambiguous=ambiguous)
 
 
 def silently(_: str) -> None:
     """Where nobody wants the log."""
-
-
-def read_whole(source: Source) -> bytes:
-    with open_source(source) as stream:
-        return stream.read()
