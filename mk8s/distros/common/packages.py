@@ -4,7 +4,8 @@ They are artifacts whose ids begin with ``packages``. A word in the id limits th
 (``packages-haproxy-servers``), the name of the file says the architecture, its ending the kind. On a host
 of the other kind they are left alone, so one manifest serves a mixed fleet; a host with neither says so.
 
-Laws: all of a host's packages go into one transaction, offline; what the host has in a newer version stays.
+Laws: all of a host's packages go into one transaction, offline; what the host has in a newer version stays;
+each has its hash in the manifest.
 Begin reading at `items`, then `install`.
 """
 
@@ -63,7 +64,10 @@ def items(cluster: Cluster) -> list[ArtifactItem]:
 
 
 def faults(cluster: Cluster) -> Iterator[str]:
-    """Entries without a file's name, with one that is no package, or two of the same name."""
+    """Entries without a file's name, with one that is no package, two of the same name, or without a hash.
+
+    Root installs them, and nobody but the manifest says which file is meant.
+    """
     seen: dict[str, str] = {}
     for name, source in cluster.artifacts.items():
         path, file = f"artifacts.{name}.name", source.name
@@ -75,6 +79,11 @@ def faults(cluster: Cluster) -> Iterator[str]:
             yield f"{path}: {file!r} is no file name for a node; use letters, digits and . _ + ~ -"
         elif file in seen:
             yield f"{path}: {file!r} is also {seen[file]}'s; name each file once"
+        elif not source.checksum:
+            yield (
+                f"artifacts.{name}.checksum: {file!r} is installed as root, and nobody else says what is in "
+                f"it; write sha256: and what `sha256sum {file}` says of a file that you trust"
+            )
         seen.setdefault(file, name)
 
 

@@ -21,11 +21,12 @@ from transports.simulated import Profile, SimulatedHost, SimulatedNetwork, Simul
 
 pytestmark = pytest.mark.anyio
 
+SUM = "sha256:" + "ab" * 32
 GIVEN = {
-    "packages": ArtifactSource("rke2-selinux-0.18-1.el9.noarch.rpm"),
-    "packages-haproxy-servers": ArtifactSource("haproxy-2.8.5-1.el9.x86_64.rpm"),
-    "packages-haproxy-servers-deb": ArtifactSource("haproxy_2.6.12-1_amd64.deb"),
-    "packages-agents-arm": ArtifactSource("nfs_1_arm64.deb"),
+    "packages": ArtifactSource("rke2-selinux-0.18-1.el9.noarch.rpm", checksum=SUM),
+    "packages-haproxy-servers": ArtifactSource("haproxy-2.8.5-1.el9.x86_64.rpm", checksum=SUM),
+    "packages-haproxy-servers-deb": ArtifactSource("haproxy_2.6.12-1_amd64.deb", checksum=SUM),
+    "packages-agents-arm": ArtifactSource("nfs_1_arm64.deb", checksum=SUM),
 }
 
 
@@ -97,9 +98,16 @@ def test_an_unusable_entry_is_a_fault_and_no_item(source: ArtifactSource, words:
 
 
 def test_one_file_under_two_ids_is_a_fault() -> None:
-    source = ArtifactSource("a.rpm")
+    source = ArtifactSource("a.rpm", checksum=SUM)
     (fault,) = packages.faults(a_cluster(packages=source, packages2=source))
     assert "'a.rpm' is also packages's" in fault
+
+
+def test_a_package_without_a_hash_is_a_fault() -> None:
+    """Root installs it, and nobody publishes what must be in it."""
+    (fault,) = packages.faults(a_cluster(packages=ArtifactSource("a.rpm", "https://example.org/a.rpm")))
+    assert fault.startswith("artifacts.packages.checksum: 'a.rpm' is installed as root")
+    assert "; write sha256: and what `sha256sum a.rpm` says" in fault
 
 
 def test_good_entries_are_no_faults() -> None:

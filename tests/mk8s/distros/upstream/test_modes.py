@@ -117,7 +117,9 @@ def test_a_proxy_reaches_containerd_and_the_kubelet_before_they_start(distro: st
 
 @pytest.mark.parametrize("distro", DISTROS)
 def test_packages_are_staged_and_installed_before_anything_else(distro: str) -> None:
-    cluster = MAKERS[distro](artifacts={"packages": ArtifactSource("conntrack_1_amd64.deb")})
+    cluster = MAKERS[distro](
+        artifacts={"packages": ArtifactSource("conntrack_1_amd64.deb", checksum="sha256:" + "0" * 64)}
+    )
     s, driver = SITUATIONS[distro](cluster), load_distro(distro)
     assert [step.target.name for step in driver.stage(s) if isinstance(step, Upload)][-1] == (
         "conntrack_1_amd64.deb"
