@@ -12,7 +12,8 @@ from mk8s.distros.rancher.roles import uses_datastore
 
 __all__ = ["requirements"]
 
-SIZES = ((350, 2, 2), (900, 4, 8), (1800, 8, 16))  # agents up to which so many CPUs and GiB do
+# Agents up to which so many CPUs and GiB do. 2 GiB are the least, and do for a server without agents.
+SIZES = ((0, 2, 2), (350, 2, 4), (900, 4, 8), (1800, 8, 16))
 LARGEST = (16, 32)
 AGENT = (1, GIB // 2)
 TUNNELS = {

@@ -83,7 +83,8 @@ def test_a_network_of_ones_own_has_no_tunnel_that_is_known(distro: str) -> None:
     ("distro", "agents", "size"),
     [
         ("rke2", 225, (2, 4)), ("rke2", 226, (4, 8)), ("rke2", 1301, (16, 32)),
-        ("k3s", 350, (2, 2)), ("k3s", 351, (4, 8)), ("k3s", 1801, (16, 32)),
+        ("k3s", 0, (2, 2)), ("k3s", 1, (2, 4)), ("k3s", 350, (2, 4)), ("k3s", 351, (4, 8)),
+        ("k3s", 900, (4, 8)), ("k3s", 1800, (8, 16)), ("k3s", 1801, (16, 32)),
     ],
 )  # fmt: skip
 def test_servers_of_large_clusters_are_to_be_large(distro: str, agents: int, size: tuple[int, int]) -> None:
