@@ -19,8 +19,8 @@ import pytest
 from tests.transports import users
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh, until
-from tests.transports.ssh.test_commands import Pids
 from tests.transports.sshd import Server, is_alive, running
+from tests.transports.watching import Pids
 from transports.base import Bytes, Piece, TransportError
 
 pytestmark = pytest.mark.anyio

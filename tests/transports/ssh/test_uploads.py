@@ -15,7 +15,7 @@ import pytest
 
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, driven, sh, until
-from tests.transports.sshd import Server, wait_until
+from tests.transports.sshd import Server
 from transports.base import Bytes, File, Piece, TransportError, digest_of_file
 from transports.files import CANNOT_WRITE, put_command
 from transports.ssh import UploadThreads
@@ -83,47 +83,6 @@ async def test_a_part_is_private_while_it_is_written(server: Server, tmp_path: P
 
     assert modes == [(".part", 0o600)]
     assert (folder / "file").stat().st_mode & 0o777 == 0o644
-
-
-async def test_a_cancelled_upload_leaves_nothing(server: Server, tmp_path: Path, folder: Path) -> None:
-    """The old file stays, the part goes, the next upload works."""
-    source = big_file(tmp_path / "source", 96 * MIB)
-    (folder / "file").write_text("old")
-
-    async with connected(server) as transport:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(transport.put, source, PurePosixPath(folder / "file"))
-            await until(lambda: len(list(folder.iterdir())) == 2)
-            tasks.cancel_scope.cancel()
-        await until(lambda: [path.name for path in folder.iterdir()] == ["file"])
-        assert (folder / "file").read_text() == "old"
-
-        small = big_file(tmp_path / "small", MIB)
-        await transport.put(small, PurePosixPath(folder / "file"))
-        assert whole(folder / "file") == small.sha256
-
-
-async def test_an_upload_whose_connection_is_lost_leaves_nothing(
-    make_server: MakeServer, tmp_path: Path, folder: Path
-) -> None:
-    """`cat` ends early, the hash does not match, the part is removed. The error is ambiguous."""
-    server = make_server()
-    source = big_file(tmp_path / "source", 96 * MIB)
-
-    async with connected(server) as transport:
-
-        async def break_it() -> None:
-            await until(lambda: bool(list(folder.iterdir())))
-            server.signal_sessions(signal.SIGKILL)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(break_it)
-            with pytest.raises(TransportError) as caught:
-                await transport.put(source, PurePosixPath(folder / "file"))
-
-    assert caught.value.lineage == ("connection.lost", "connection")
-    assert caught.value.ambiguous
-    wait_until(lambda: not list(folder.iterdir()), "a part was left")
 
 
 async def test_commands_are_quick_while_a_file_is_uploaded(
@@ -227,19 +186,6 @@ async def test_a_file_that_vanished_is_named(server: Server, tmp_path: Path, fol
             with pytest.raises(TransportError, match=r"cannot read .*gone here"):
                 await transport.put(gone, PurePosixPath(folder / "file"))
             assert list(folder.iterdir()) == []
-
-
-async def test_a_file_that_shrank_is_not_installed(server: Server, tmp_path: Path, folder: Path) -> None:
-    """It was hashed when it was longer."""
-    source = big_file(tmp_path / "source", 2 * MIB)
-    os.truncate(source.path, MIB)
-    async with connected(server) as transport:
-        with pytest.raises(TransportError) as caught:
-            await transport.put(source, PurePosixPath(folder / "file"))
-
-    assert caught.value.lineage == ("integrity",)
-    assert f"{MIB} of {2 * MIB} bytes" in caught.value.message
-    assert list(folder.iterdir()) == []
 
 
 async def test_a_target_that_is_a_folder_is_refused(server: Server, folder: Path) -> None:
