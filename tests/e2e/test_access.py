@@ -160,6 +160,7 @@ def test_a_fleet_behind_a_bastion_is_trusted_and_made_a_cluster(
     driver.extra_env = {"HOME": str(home), "SSH_AUTH_SOCK": ""}
     driver.edit(rf"^( *)(- )?address: ['\"]?{re.escape(second)}['\"]?$", rf"\g<0>\n    jump: [dev@{first}]")
     driver.edit("known_hosts: .*", f"known_hosts: {tmp_path / 'empty'}")
+    driver.edit("^  config: none.*", "  config: auto")
     (tmp_path / "empty").touch()
     for i in (2, 3):
         shut_out_the_operator(driver, i)

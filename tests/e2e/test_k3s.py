@@ -57,6 +57,8 @@ def test_killed_runs_end_in_one_whole_cluster(five: Driver) -> None:
     assert events.count("join-promoted") == 2
     assert five.events(4, 5).count("agent-join") == 2
     join_order_holds(five)
+    for i in (2, 3, 4, 5):  # whoever joins believes the holder of the cluster's CA alone
+        assert "::server:" in five.on_host(i, "grep ^token: /etc/rancher/k3s/config.yaml")
 
 
 def test_servers_join_one_after_another(five: Driver) -> None:

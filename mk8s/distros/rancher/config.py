@@ -16,9 +16,10 @@ from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Situation
 from mk8s.distros.common import datastore, packages, placement
+from mk8s.distros.rancher.authority import registers, secure
 from mk8s.distros.rancher.engine import Addition, Engine
 from mk8s.distros.rancher.merging import merge, top_level_keys
-from mk8s.distros.rancher.roles import servers_of, uses_datastore
+from mk8s.distros.rancher.roles import servers_of
 from mk8s.distros.rancher.values import DROP_IN_SUFFIX, settings_of
 from mk8s.registries import Given
 from mk8s.registries import engine as registries
@@ -45,9 +46,9 @@ def _in_drop_ins(node: Node) -> list[str]:
 def _additions(engine: Engine, s: Situation) -> list[Addition]:
     cluster, node = s.cluster, s.node
     additions: list[Addition] = []
-    if _registers(cluster, node):
+    if registers(s):
         additions.append(("server", engine.server_url(cluster)))
-    wanted = join_token(cluster, node, s.token)
+    wanted = secure(s, join_token(cluster, node, s.token))
     if wanted:
         additions.append(("token", wanted))
     if node.is_server:
@@ -59,13 +60,6 @@ def _additions(engine: Engine, s: Situation) -> list[Addition]:
         given = Given(cluster.registries)
         additions += registries.settings(given, cluster.version, server=node.is_server).items()
     return additions
-
-
-def _registers(cluster: Cluster, node: Node) -> bool:
-    """Everybody at the first server; servers with a common datastore find each other in it."""
-    if node.role == "primary":
-        return False
-    return not (node.is_server and uses_datastore(cluster))
 
 
 def _of_servers(engine: Engine, s: Situation) -> list[Addition]:

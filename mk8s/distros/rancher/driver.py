@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
-from mk8s.distros.base import ArtifactItem, Condition, Question, Requirements, Situation, Tools
+from mk8s.distros.base import ArtifactItem, Condition, Lookup, Question, Requirements, Situation, Tools
 from mk8s.distros.common import packages
 from mk8s.distros.delegating import CataloguedDriver
-from mk8s.distros.rancher import files, images, kubeconfig, requirements, steps
+from mk8s.distros.rancher import authority, files, images, kubeconfig, requirements, steps
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.images import Archive
 from mk8s.distros.rancher.roles import api_server, uses_datastore
@@ -82,6 +82,10 @@ class Rancher(CataloguedDriver, ABC):
 
     def requirements(self, node: Node, cluster: Cluster) -> Requirements:
         return requirements.requirements(self.engine, node, cluster)
+
+    def lookups(self, s: Situation) -> list[Lookup]:
+        """Whose cluster it is, so that a node believes nobody else at the servers' address."""
+        return authority.lookups(self.engine, s)
 
     def refresh(self, s: Situation) -> list[Step]:
         """Nodes find each other through the API; what leads to the servers must know them all."""

@@ -8,6 +8,7 @@ Begin reading at `teach`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import PurePosixPath
@@ -187,6 +188,13 @@ async def _unit(_world: World, host: SimulatedHost, command: Command) -> Outcome
 # The cluster's answers
 
 
+async def _authority(world: World, _host: SimulatedHost, command: Command) -> Outcome:
+    if not world.initialised:
+        return Outcome(status=1, stderr=f"sed: can't read {command.args[0]}: No such file\n".encode())
+    digest = hashlib.sha256(world.initialised[0].encode()).hexdigest()
+    return Outcome(status=0, stdout=f"K10{digest}\n".encode())
+
+
 async def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
     return _ask(world, host, command, b"ok")
 
@@ -246,6 +254,7 @@ HANDLED: Mapping[str, Answer] = {
     "readyz": _readyz,
     "ping": _ping,
     "etcd": _etcd,
+    "authority": _authority,
     "get-node": _get_node,
     "get-nodes": _get_nodes,
 }

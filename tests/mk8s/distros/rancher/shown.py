@@ -109,3 +109,4 @@ def every_command(distro: Distro, situations: Iterable[Situation]) -> Iterator[C
             if isinstance(step, Run) and step.check:
                 yield step.check
         yield from (question.command for question in (*distro.has_joined(s), *distro.is_healthy(s)))
+        yield from (lookup.command for lookup in distro.lookups(s))
