@@ -308,7 +308,7 @@ def changed_key(name: str, blob: bytes, known: Sequence[Entry]) -> TransportErro
         message=f"the host key of {name} has changed: it shows {kind_of(blob)} {fingerprint(blob)}, "
         f"but {old.file} line {old.line} says {kind_of(old.blob)} {fingerprint(old.blob)}",
         remedy="either the machine was installed anew, or someone stands in between. "
-        f"If you know that it was reinstalled: `ssh-keygen -R '{name}' -f {old.file}`, then run again",
+        f"If you know that it was reinstalled: `ssh-keygen -R '{name}' -f {old.file}`, then `mk8s trust`",
         final=True,
     )
 
