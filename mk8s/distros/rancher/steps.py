@@ -30,7 +30,7 @@ from mk8s.distros.rancher.readiness import (
     node_is_member,
     unit_is_active,
 )
-from mk8s.distros.rancher.roles import api_server, has_api, has_etcd, labels_of
+from mk8s.distros.rancher.roles import has_api, has_etcd, labels_of
 from mk8s.distros.rancher.tokens import secrets_of
 from mk8s.distros.rancher.values import settings_of
 from mk8s.steps import Judge, Run, Step, Upload, WaitFor
@@ -132,7 +132,7 @@ def has_joined(engine: Engine, s: Situation) -> list[Question]:
     """The unit runs, a reboot will start it, and the cluster has the node in its role."""
     active = unit_is_active(engine, secrets_of(s), enabled=True)
     unit = Question(f"{engine.unit_of(s.node)} is active", commands.ask_unit(engine, s.node), active)
-    return [unit, *(_member(engine, s, ready=False) or _endpoint_questions(engine, s))]
+    return [unit, *_member(engine, s, ready=False)]
 
 
 def is_healthy(engine: Engine, s: Situation) -> list[Question]:
@@ -169,9 +169,9 @@ def _endpoint_questions(engine: Engine, s: Situation) -> list[Question]:
 
 
 def _one_at_a_time(engine: Engine, s: Situation) -> list[Step]:
-    """etcd permits one learner. Where the first server has no API, the limit of the edge alone holds this."""
+    """etcd permits one learner."""
     primary = s.cluster.primary
-    if not has_etcd(engine, s.cluster, s.node) or not has_api(primary):
+    if not has_etcd(engine, s.cluster, s.node):
         return []
     judge = no_other_is_joining(node_name(s), ready=_has_network(engine, s))
     command = commands.ask_nodes(engine, primary)
@@ -179,10 +179,9 @@ def _one_at_a_time(engine: Engine, s: Situation) -> list[Step]:
 
 
 def _member(engine: Engine, s: Situation, *, ready: bool, version: str = "") -> list[Question]:
-    """Asked on the node itself where it has an API server, otherwise on the first that has one.
+    """Asked on the node itself where it has an API server, otherwise on the first, which has.
 
     Of somebody else's control plane only the node's own object can be read, with its kubelet's kubeconfig.
-    While the first server has no API, nobody may be there to ask about members of etcd alone: nothing then.
     """
     name = node_name(s)
     judge = node_is_member(name, labels_of(engine, s.cluster, s.node), ready=ready, version=version)
@@ -190,18 +189,9 @@ def _member(engine: Engine, s: Situation, *, ready: bool, version: str = "") -> 
     if s.cluster.joins:
         own = commands.ask_node(engine, s.node, name, engine.kubelets_kubeconfig(s.node))
         return [Question(title, own, judge)]
-    server = _asked(s)
-    if server is None:
-        return []
+    server = s.node if has_api(s.node) else s.cluster.primary
     on = None if server is s.node else server.name
     return [Question(title, commands.ask_node(engine, server, name), judge, on)]
-
-
-def _asked(s: Situation) -> Node | None:
-    if has_api(s.node):
-        return s.node
-    alone = s.node.is_server and not has_api(s.cluster.primary)
-    return None if alone else api_server(s.cluster)
 
 
 def node_name(s: Situation) -> str:
