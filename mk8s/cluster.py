@@ -139,7 +139,9 @@ class Balancer:
     """
 
     by: Literal["external", "kube-vip", "keepalived", "cplb"] = "external"
-    interface: str = ""  # network interface of the servers that gets the address; empty: the default route's
+    # Network interface of the servers that gets the address. Needed by kube-vip; empty, keepalived's is the
+    # one with the node's own address, and cplb's is k0s' choice: the default route's.
+    interface: str = ""
     image: str = ""  # kube-vip's
     router_id: int = 51  # of VRRP: unique in the servers' network
     node_local: bool = False  # every worker balances for itself (k0s NLLB)

@@ -35,7 +35,7 @@ def _of_distro(cluster: Cluster) -> Iterator[str]:
         yield "endpoint.by: cplb is k0s' own; write kube-vip or keepalived"
     if cluster.distro == K0S and by in ("kube-vip", "keepalived"):
         why = (
-            "its servers are no nodes that pods run on"
+            "mk8s has it run in pods on all servers, and k0s' need not run any"
             if by == "kube-vip"
             else "all its ports must be the same at the endpoint, and haproxy cannot share them with k0s"
         )

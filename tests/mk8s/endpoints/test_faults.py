@@ -28,7 +28,7 @@ def test_ways_that_a_distro_has_are_no_faults(by: str, distro: str) -> None:
     ("by", "distro", "words"),
     [
         ("cplb", "rke2", "cplb is k0s' own; write kube-vip or keepalived"),
-        ("kube-vip", "k0s", "k0s cannot use kube-vip: its servers are no nodes"),
+        ("kube-vip", "k0s", "k0s cannot use kube-vip: mk8s has it run in pods on all servers"),
         ("keepalived", "k0s", "k0s cannot use keepalived: all its ports must be the same"),
     ],
 )
