@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import select
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ __all__ = ["Interview"]
 
 PASSWORD = re.compile(r"pass(word|wort|phrase)|mot de passe|contraseña", re.IGNORECASE)
 ROUNDS = 20  # of questions, after which nobody answers any more
+PATIENCE = 10  # times what one answer of the server may take: all of them together, people's time aside
 
 
 class Interview:
@@ -37,16 +39,19 @@ class Interview:
         self._password = password
         self._answers = answers
         self._rounds = 0
+        self._people = 0.0  # seconds that people took
 
     def run(self, session: Any, wire: Wire, patience: float) -> None:
         """Answer until the server is content. Raises SSH2Error where not, TimeoutError in silence.
 
-        Blocks, and waits for people: for `Driver.call_aside`. `patience`: seconds for each of its answers.
+        Blocks, and waits for people: for `Driver.call_aside`. `patience`: seconds for each of its answers;
+        all together, ten times that: a server that only keeps sending holds nobody for ever.
         """
-        poll = select.poll()
+        poll, begun = select.poll(), time.monotonic()
         while session.userauth_keyboardinteractive_callback(self._user, self._answer) == EAGAIN:
             poll.register(wire, select.POLLOUT if session.block_directions() & OUTBOUND else select.POLLIN)
-            if not poll.poll(patience * 1000):
+            left = begun + self._people + PATIENCE * patience - time.monotonic()
+            if left <= 0 or not poll.poll(min(patience, left) * 1000):
                 raise TimeoutError
 
     def _answer(
@@ -75,10 +80,13 @@ class Interview:
     def _ask(self, instruction: str, asked: list[str]) -> Sequence[str] | None:
         if self._answers is None:
             return None
+        begun = time.monotonic()
         try:
             given = self._answers(Question(self._host, instruction.strip(), tuple(asked)))
         except Exception:  # whatever befell the person's terminal: no answer came
             return None
+        finally:
+            self._people += time.monotonic() - begun
         self.person_answered = given is not None
         return given
 

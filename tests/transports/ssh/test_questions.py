@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -20,7 +21,9 @@ from tests.transports.sshd import SSHD, Server
 from tests.transports.users import TemporaryUser
 from transports.base import Bytes
 from transports.ssh import Bastion, Question
+from transports.ssh.driver import EAGAIN
 from transports.ssh.questions import Interview
+from transports.ssh.sockets import Wire
 
 pytestmark = pytest.mark.anyio
 
@@ -196,6 +199,25 @@ def test_a_question_that_is_not_for_a_password_does_not_get_it() -> None:
 
     assert interview._answer(b"", b"Duo", ["Verification code: "]) == [b"123456"]
     assert interview._answer(b"", b"", ["Password: ", "Code: "]) == [b"a", b"b"]
+
+
+class Chatty:
+    """A session whose server always has more to say, and never an end."""
+
+    def userauth_keyboardinteractive_callback(self, *_: object) -> int:
+        return int(EAGAIN)
+
+    def block_directions(self) -> int:
+        return 0
+
+
+def test_a_server_that_only_keeps_sending_is_given_up() -> None:
+    """Each of its packets is in time; all together are not."""
+    ours, theirs = socket.socketpair()
+    with Wire(fileno=ours.detach()) as wire, theirs:
+        theirs.send(b"x")  # nobody reads it: there is always something
+        with pytest.raises(TimeoutError):
+            Interview("me@node", "me", None, None).run(Chatty(), wire, patience=0.01)
 
 
 def own_keys(server: Server) -> None:
