@@ -64,6 +64,11 @@ class Bastion:
         return f"{self._options.user}@{self._options.address}"
 
     @property
+    def way(self) -> str:
+        """Its name and those of the bastions before it: which network lies behind it."""
+        return f"{self.via.way} > {self.name}" if self.via is not None else self.name
+
+    @property
     def trouble(self) -> str:
         """Why connections through it ended; empty where it is well."""
         return next((f"the bastion {self.name}: {line.broken}" for line in self._lines if line.broken), "")

@@ -40,6 +40,9 @@ class Via(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def way(self) -> str: ...
+
     async def ready(self, name: str) -> None: ...
 
     async def dial(self, name: str, host: str, port: int) -> Wire: ...
@@ -103,7 +106,7 @@ async def _certificate(label: str, options: SSHOptions, via: Via | None) -> byte
     keys, alias = options.host_keys, options.known_as
     if not keys.has_authority(options.host, options.port, alias):
         return b""
-    name = (options.host, options.port)
+    name = (via.way if via is not None else "", options.host, options.port)
     if name not in keys.certificates:
         with anyio.move_on_after(options.connect_timeout):
             try:

@@ -135,7 +135,9 @@ class HostKeys:
         self.accept_new = accept_new
         self.write_to = write_to or (self.files[0] if self.files else None)
         self._clock = clock
-        self.certificates: dict[tuple[str, int], bytes] = {}  # what hosts showed; empty: they have none
+        # What hosts showed, by the bastions' names, host and port; empty: they have none. The way belongs
+        # to it: behind two bastions a private address is two hosts.
+        self.certificates: dict[tuple[str, str, int], bytes] = {}
         self._cache: dict[Path, tuple[tuple[int, int], tuple[Entry, ...]]] = {}
 
     def kinds_for(self, host: str, port: int, alias: str = "") -> tuple[str, ...]:

@@ -87,6 +87,22 @@ async def test_a_certificate_counts_behind_a_bastion_too(
     await transport.close()
 
 
+async def test_behind_another_bastion_the_same_address_is_another_host(
+    make_server: MakeServer, authority: Path, tmp_path: Path
+) -> None:
+    """Private addresses are alike in many networks: what one host showed is not held against the other."""
+    node = certified(make_server, authority)
+    keys = trusting(tmp_path / "known", authority)
+    for gate in (certified(make_server, authority) for _ in range(2)):
+        options = gate.options(host_keys=keys)
+        transport = SSHTransport("node-1", node.options(host_keys=keys), via=Bastion(options))
+        await transport.run(sh("true"))
+        await transport.close()
+
+    ways = {way for way, host, port in keys.certificates if port == node.options().port and way}
+    assert len(ways) == 2
+
+
 async def test_a_host_whose_certificate_is_asked_for_once(
     make_server: MakeServer, authority: Path, tmp_path: Path
 ) -> None:
