@@ -29,6 +29,7 @@ MACS = "hmac-sha2-256,hmac-sha2-512,hmac-sha2-256-etm@openssh.com,hmac-sha2-512-
 KEXINIT, KEX_INIT, KEX_REPLY = 20, 30, 31
 PACKET_LIMIT = 1 << 17  # bytes
 LINES = 50  # that a server may say before its version
+PACKETS = 50  # of other kinds that it may send before the one that is waited for
 
 
 class Dull(Exception):  # noqa: N818 - said of a host
@@ -121,7 +122,7 @@ class Stream:
 
     async def packet(self, wanted: int) -> bytes:
         """The payload of the next packet of a kind; what else may come before it is skipped."""
-        while True:
+        for _ in range(PACKETS):
             length = int.from_bytes(await self._take(4), "big")
             if not 1 < length <= PACKET_LIMIT:
                 raise Dull
@@ -131,6 +132,7 @@ class Stream:
                 return payload
             if payload[:1] == b"\x01":  # it says goodbye
                 raise Dull
+        raise Dull
 
     async def _take(self, count: int) -> bytes:
         while len(self._data) < count:
