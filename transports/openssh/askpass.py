@@ -5,7 +5,8 @@ over a socket in a private folder and prints what comes back, so a secret is in 
 
 Laws: each secret is told once for a connection, for being asked again means that it was wrong; the password
 is told to the master itself and not to an ssh that it started for a bastion, which is told apart by the
-asker's parent process. A question that nobody can answer ends the login with words for people.
+asker's parent process; a passphrase is told for the key files that were named, and for no other path. A
+question that nobody can answer ends the login with words for people.
 
 This module knows no commands. Begin reading at `Answers.answer`.
 """
@@ -30,6 +31,7 @@ from transports.ssh.options import Question as Round
 __all__ = ["Answers", "Question", "askpass_script"]
 
 LONGEST = 1 << 14  # bytes of a question
+SHOWN = 100  # characters of a path
 PASSPHRASE = re.compile(r"^Enter passphrase for (?:key )?'?(?P<path>.+?)'?: *$")
 NEW_PASSWORD = re.compile(r"\b(new|retype|current|change|expired)\b", re.IGNORECASE)
 
@@ -98,16 +100,23 @@ class Answers:
             self.log(question.text)  # such as: touch the key
             return None
         found = PASSPHRASE.match(question.text)
-        if found and self.options.passphrase is not None:
-            return await self._passphrase(self._key(found["path"]), self.options.passphrase)
+        key = self._named(found["path"]) if found else None
+        if key is not None and self.options.passphrase is not None:
+            return await self._passphrase(key, self.options.passphrase)
         if is_password(question) and self.options.password is not None and question.asker == self.master:
             return await self._password(self.options.password)
-        return await self._person(question, self._key(found["path"]) if found else None)
+        return await self._person(question, Path(found["path"]) if found else None)
 
-    def _key(self, path: str) -> Path:
-        """The key file that is meant: ssh cuts long paths off."""
-        known = (file for file in self.options.key_files if str(file.expanduser()).startswith(path))
-        return next(known, Path(path))
+    def _named(self, path: str) -> Path | None:
+        """The key file that is meant, if it is one of ours: a server may ask in these words, too.
+
+        ssh cuts long paths off. Where no key was named, ssh_config's are meant: a file on this machine.
+        """
+        for file in self.options.key_files:
+            whole = str(file.expanduser())
+            if path == whole or (len(path) >= SHOWN and whole.startswith(path)):
+                return file
+        return None if self.options.key_files or not Path(path).is_file() else Path(path)
 
     async def _passphrase(self, key: Path, ask: Callable[[Path], str | None]) -> str:
         if f"key {key}" in self._told:
@@ -137,7 +146,11 @@ class Answers:
         if given:
             return one_line(given[0])
         if key is not None:
-            raise self._bad_passphrase(key, "it is encrypted, and no passphrase was given")
+            of_others = self.options.passphrase is not None
+            missing = (
+                "the passphrase that was given is not for it" if of_others else "no passphrase was given"
+            )
+            raise self._bad_passphrase(key, f"it is encrypted, and {missing}")
         if is_password(question) and question.asker != self.master:
             raise self._rejected(
                 f"a bastion asks: {question.text}",

@@ -75,9 +75,29 @@ async def test_a_passphrase_is_found_by_the_path_that_ssh_cut_off() -> None:
     assert await one.answer(question(f"Enter passphrase for key '{str(path)[:100]}': ")) == "sesame"
 
 
+@pytest.mark.parametrize("path", ["/", "/keys/id", "/other", "/keys/id_mine/x"])
+async def test_a_passphrase_is_told_for_no_other_path(path: str) -> None:
+    """A server may ask in ssh's own words, and for the beginning of a path."""
+    one = answers(key_files=(Path("/keys/id_mine"),), passphrase=lambda _: "sesame")
+
+    with pytest.raises(TransportError, match="is not for it"):
+        await one.answer(question(f"Enter passphrase for key '{path}': "))
+
+
+async def test_without_a_named_key_only_a_file_of_this_machine_is_opened(tmp_path: Path) -> None:
+    """It is ssh_config's to name one then."""
+    mine = tmp_path / "id"
+    mine.touch()
+    one = answers(passphrase=lambda _: "sesame")
+
+    assert await one.answer(question(f"Enter passphrase for key '{mine}': ")) == "sesame"
+    with pytest.raises(TransportError, match="is not for it"):
+        await one.answer(question(f"Enter passphrase for key '{mine}-2': "))
+
+
 async def test_a_bastion_gets_passphrases_used_and_no_password() -> None:
     """A passphrase stays on this machine; a password would be told to another one."""
-    one = answers(passphrase=lambda _: "sesame")
+    one = answers(key_files=(Path("/k"),), passphrase=lambda _: "sesame")
 
     assert await one.answer(question("Enter passphrase for key '/k': ", asker=1)) == "sesame"
     with pytest.raises(TransportError, match="a bastion asks"):
