@@ -122,6 +122,11 @@ class Trust:
             pin(self._roads.known_hosts, look.known_name, look.key)
             self.looks[(*look.chain, look.hop)] = replace(look, state="pinned")
 
+    def still_known(self, look: Look) -> list[tuple[Path, int]]:
+        """The lines that were left and still give a pinned host other keys: those of your own known_hosts."""
+        keys = self._roads.bastion_options(look.hop).host_keys
+        return keys.lines(look.hop.host, look.hop.port, look.hop.known_as, but=look.key)
+
     def twins(self) -> list[list[Look]]:
         """Hosts that have one key in common: machines made from one image, or one machine named twice."""
         by_key: dict[bytes, list[Look]] = {}

@@ -162,6 +162,10 @@ def conclusion(trust: Trust, again: str) -> int:
     for twins in trust.twins():
         names = " and ".join(f"{named(look)} ({look.hop.host})" for look in twins)
         say(f"{names} have the same host key: machines from one image share it; make each a new one there")
+    for look in looks:
+        if look.state == "pinned":
+            for file, line in trust.still_known(look):
+                say(f"{named(look)}: {file}:{line} has another key, which is still trusted; remove that line")
     left = [look for look in looks if look.state not in GOOD]
     for look in left:
         if look.state == "changed":

@@ -164,6 +164,17 @@ def test_a_changed_key_is_refused_until_its_node_is_named(
     assert fleet.trust()[0] == 0
 
 
+def test_an_old_key_that_stays_in_another_file_is_named(one: tuple[Fleet, Server], tmp_path: Path) -> None:
+    """It is the user's file, so the line stays, and counts: who has the old key is still believed."""
+    fleet, server = one
+    name, old = f"[{server.host}]:{server.port}", sshd.public(sshd.make_key(tmp_path / "old"))
+    (tmp_path / "theirs").write_text(f"# mine\n{name} {old}\n")
+
+    code, _, err = fleet.trust("--yes", "--replace", "node-1")
+    assert code == 0
+    assert f"node-1: {tmp_path / 'theirs'}:2 has another key, which is still trusted" in err
+
+
 def test_a_certificate_that_does_not_count_is_told_before_anybody_agrees(
     make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

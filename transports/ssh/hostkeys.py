@@ -156,6 +156,15 @@ class HostKeys:
         about = self._about(host_name(host, port, alias))
         return tuple(entry.blob for entry in about if not entry.revoked and not entry.authority)
 
+    def lines(self, host: str, port: int, alias: str = "", *, but: bytes) -> list[tuple[Path, int]]:
+        """Where other keys than one stand for a host: files and lines."""
+        about = self._about(host_name(host, port, alias))
+        return [
+            (entry.file, entry.line)
+            for entry in about
+            if not (entry.revoked or entry.authority) and entry.blob != but
+        ]
+
     def verify(self, host: str, port: int, blob: bytes, *, alias: str = "", certificate: bytes = b"") -> None:
         """Return if this raw public key is to be trusted. Raises TransportError ``hostkey.*``, final.
 
