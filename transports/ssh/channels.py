@@ -84,7 +84,7 @@ class Remote:
                 await self.driver.write(self.channel, bytes(view[start : start + FEED]))
                 await anyio.lowlevel.checkpoint()
             if end and not self.channel.eof():
-                await self.driver.call_held(self.channel.send_eof)
+                await self.driver.call_whole(self.channel.send_eof)
 
     async def finish(self, stdin: bytes | None) -> int:
         """Feed and read to the end. The status as it came over the wire: 0 means that none came."""
@@ -103,7 +103,7 @@ class Remote:
         """The exit status, after the end of the output."""
         while not self.channel.get_exit_status() and not await self._is_closed():
             pass
-        await self.driver.call_held(self.channel.close)
+        await self.driver.call_whole(self.channel.close)
         return int(self.channel.get_exit_status())
 
     async def _feed_and_drain(self, stdin: bytes) -> None:
@@ -170,7 +170,7 @@ class Remote:
         if not driver.broken:
             while exchange.started and await self.read_quietly():
                 pass
-            await driver.call_held(self.channel.close)
+            await driver.call_whole(self.channel.close)
 
     async def _learn_group(self) -> None:
         with anyio.move_on_after(PID_PATIENCE):

@@ -97,6 +97,13 @@ class _Parked:
             self.event = anyio.Event()
 
 
+def has_room(sock: Wire) -> bool:
+    """Whether the socket takes a small packet whole: it is writable while a third of its buffer is free."""
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return bool(poll.poll(0))
+
+
 def code_of(result: Any) -> int:
     """The return code in what libssh2 returned: a number, a tuple that begins with one, or an object."""
     if isinstance(result, tuple):
@@ -149,6 +156,18 @@ class Driver:
 
         async with self.lock:
             return await self._see_through(self._carry, keeping, args)
+
+    async def call_whole(self, function: Callable[[], Any]) -> Any:
+        """A held call whose packet libssh2 makes on its stack: the end of a channel or of its input.
+
+        Such a packet must leave in one piece. Its rest would have to be sent by a call from the very same
+        depth of the stack, else libssh2 takes it for another packet and answers EAGAIN for ever; and an
+        event loop resumes a task from other depths than it began it. So the socket has room first.
+        """
+        async with self.lock:
+            while not has_room(self.socket()):
+                await self._wait_writable()
+            return await self._see_through(self._carry, function, ())
 
     async def call_in_thread(self, function: Callable[[Any], Answer], seconds: float) -> Answer:
         """A call that can only wait, or computes for long, in a worker thread, where libssh2 blocks.

@@ -60,6 +60,42 @@ async def test_a_half_sent_packet_is_finished_before_anyone_else_sends(make_serv
     assert counted == b"2000000\n"
 
 
+async def test_the_end_of_the_input_is_not_begun_before_the_socket_takes_it_whole(
+    make_server: MakeServer,
+) -> None:
+    """libssh2 makes that packet on its stack: its rest could never be sent from another depth."""
+    server = make_server()
+    async with driven(server) as driver:
+        channel = await driver.call_held(driver.session.open_session)
+        await driver.call_held(channel.execute, "wc -c")
+        room, wire = socket.socketpair()
+        wire.setblocking(False)
+        while wire_takes(wire):
+            pass
+        ours = driver.sock
+        begun: list[bool] = []
+        driver.sock = Wire(fileno=wire.detach())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(driver.call_whole, lambda: begun.append(True))
+            await anyio.wait_all_tasks_blocked()
+            before = list(begun)
+            while len(room.recv(1 << 20)) == 1 << 20:
+                pass
+        driver.sock.close()
+        driver.sock = ours
+        room.close()
+
+    assert (before, begun) == ([], [True])
+
+
+def wire_takes(wire: socket.socket) -> bool:
+    try:
+        wire.send(bytes(1 << 12))
+    except BlockingIOError:
+        return False
+    return True
+
+
 async def test_a_packet_given_up_half_way_costs_the_session(make_server: MakeServer) -> None:
     """Its rest could be sent by the same call only, and that call is gone."""
     server = make_server()
