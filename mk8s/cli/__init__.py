@@ -28,6 +28,7 @@ class Verb(NamedTuple):
 
 VERBS: dict[str, Verb] = {
     "run": Verb("run", "make the nodes in the manifest into one cluster; safe to repeat, resumes"),
+    "init": Verb("init", "print a manifest to begin with, with the distro's own defaults"),
     "validate": Verb("validate", "check the manifest and the release files; touch no node"),
     "preflight": Verb("preflight", "look at every node and the release for trouble; changes nothing"),
     "trust": Verb("trust", "show the SSH host keys of all nodes once, and pin those that you accept"),
