@@ -30,6 +30,7 @@ __all__ = [
     "JOURNAL",
     "LINES_OF_JOURNAL",
     "LONGEST_REASON",
+    "NOW",
     "RECORDS",
     "STATE",
     "UnitView",
@@ -61,6 +62,10 @@ print_of() {
 property() { systemctl show -p "$2" -- "$1" | { IFS= read -r line; printf '%s' "${line#*=}"; }; }
 """
 
+# The moment of a start, so that nobody takes an older complaint in the journal for today's: to the fraction,
+# for a unit that keeps failing may have failed within this very second. Without %N there is no fraction.
+NOW = r"date +%s.%N | sed 's/\.[^0-9]*$//'"
+
 RUNS = f"""\
 {PRINT}
 unit=$1; shift
@@ -76,7 +81,7 @@ unit=$1; shift
 mkdir -p {RECORDS} /run/mk8s
 print=$(print_of "$@")
 systemctl daemon-reload
-date +%s > "/run/mk8s/$unit.since"
+{NOW} > "/run/mk8s/$unit.since"
 systemctl reset-failed "$unit" 2>/dev/null || :
 systemctl restart --no-block "$unit"
 printf '%s\\n' "$print" > "{RECORDS}/$unit.new"

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from mk8s import units
 from mk8s.cluster import Node
 from mk8s.distros.rancher.engine import Engine
-from mk8s.units import ANSWER, STATE
+from mk8s.units import ANSWER, NOW, STATE
 from mk8s.verifying import VERIFY
 from transports.base import Command, File
 
@@ -60,11 +60,21 @@ verify "$target.new" "$hash"
 mv "$target.new" "$target"
 """
 
-# The moment of the start is noted, so that nobody takes an older complaint in the journal for today's.
-START = """\
-mkdir -p /run/mk8s && date +%s > "/run/mk8s/$1.since"
+# A unit that is just coming up, again and again perhaps, may have read the config as it was before the user
+# mended it: it would fail of that, and be believed. So it is started anew; one with this config goes on.
+START = f"""\
+umask 077
+mkdir -p /run/mk8s
+print=$(cat "$2" "$2.d"/* 2>/dev/null | sha256sum)
+noted=$(cat "/run/mk8s/$1.config" 2>/dev/null) || noted=$print
+verb=start
+if [ "$noted" != "$print" ] && [ "$(systemctl is-active "$1" 2>/dev/null)" = activating ]; then
+  verb=restart
+fi
+printf '%s\\n' "$print" > "/run/mk8s/$1.config"
+{NOW} > "/run/mk8s/$1.since"
 systemctl reset-failed "$1" 2>/dev/null || :
-exec systemctl start --no-block "$1"
+exec systemctl "$verb" --no-block "$1"
 """
 
 ASK_READYZ = f"""\
@@ -174,7 +184,7 @@ def start_unit(engine: Engine, node: Node) -> Command:
         operation=f"{engine.name}.start",
         description=f"start {engine.unit_of(node)} and do not wait for it",
         script=START,
-        args=(engine.unit_of(node),),
+        args=(engine.unit_of(node), str(engine.config)),
     )
 
 

@@ -175,8 +175,13 @@ async def _start(_world: World, host: SimulatedHost, command: Command) -> Outcom
     service = host.service(command.args[0])
     if service is None:
         return Outcome(status=5, stderr=f"Failed to start {command.args[0]}: Unit not found.".encode())
+    noted, config = PurePosixPath(f"/run/mk8s/{service.name}.config"), PurePosixPath(command.args[1])
+    now = host.files[config].sha256.encode() if config in host.files else b""
+    if service.state == "activating" and noted in host.files and host.disk.read(noted) != now:
+        service.stop()
     service.restarts = 0
     unit_models.note_start(host, service)
+    host.disk.write(noted, now)
     service.start()
     return YES
 
