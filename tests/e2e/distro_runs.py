@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from tests.e2e.driving import Driver, Finished, intervals, states_of
 
-__all__ = ["join_order_holds", "killed_and_resumed", "nothing_changes", "spans_apart", "whole"]
+__all__ = ["join_order_holds", "killed_and_resumed", "last_node", "nothing_changes", "spans_apart", "whole"]
 
 SNAPSHOT = """
 find /etc /usr/local /opt /var/lib/mk8s {data} -xdev -type f ! -name 'standin-*' ! -path '*/db/*' \
@@ -27,6 +27,13 @@ def whole(driver: Driver, done: Finished) -> None:
     assert done.code == 0, done.err
     assert f"{count} of {count} nodes healthy" in done.err
     assert set(states_of(driver.records()).values()) == {"healthy"}
+
+
+def last_node(driver: Driver) -> str:
+    """Take the last host out of the manifest; what stood there."""
+    head, mark, tail = driver.manifest.read_text().rpartition("  - address:")
+    driver.manifest.write_text(head)
+    return mark + tail
 
 
 def killed_and_resumed(driver: Driver, moments: random.Random, kills: int, longest: float) -> Finished:

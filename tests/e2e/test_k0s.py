@@ -11,7 +11,14 @@ import pytest
 from mk8s.lab.manifest_writer import DEFAULT_VERSIONS, machine_arch
 from mk8s.lab.places import cache_folder
 from mk8s.lab.standin_release import default_build, standin_release
-from tests.e2e.distro_runs import join_order_holds, killed_and_resumed, nothing_changes, spans_apart, whole
+from tests.e2e.distro_runs import (
+    join_order_holds,
+    killed_and_resumed,
+    last_node,
+    nothing_changes,
+    spans_apart,
+    whole,
+)
 from tests.e2e.driving import Driver, drive
 from tests.e2e.labs import LabMaker
 
@@ -28,13 +35,6 @@ def k0s() -> Path:
     """The release files: a stand-in for k0s."""
     cache = cache_folder(os.environ, Path.home())
     return standin_release(cache, DEFAULT_VERSIONS["k0s"], machine_arch(), lambda _: None, default_build)
-
-
-def last_node(driver: Driver) -> str:
-    """Take the last host out of the manifest; what stood there."""
-    head, mark, tail = driver.manifest.read_text().rpartition("  - address:")
-    driver.manifest.write_text(head)
-    return mark + tail
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,14 @@ import pytest
 from mk8s.lab.manifest_writer import DEFAULT_VERSIONS, machine_arch
 from mk8s.lab.places import cache_folder
 from mk8s.lab.standin_release import default_build, standin_release
-from tests.e2e.distro_runs import join_order_holds, killed_and_resumed, nothing_changes, spans_apart, whole
+from tests.e2e.distro_runs import (
+    join_order_holds,
+    killed_and_resumed,
+    last_node,
+    nothing_changes,
+    spans_apart,
+    whole,
+)
 from tests.e2e.driving import Driver, drive, intervals
 from tests.e2e.labs import LabMaker
 from tests.e2e.postgres import postgres
@@ -36,13 +43,6 @@ def five(lab: LabMaker, k3s: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     last_node(driver)
     whole_of_five(driver, killed_and_resumed(driver, random.Random("k3s"), kills=2, longest=7.0).code)
     return driver
-
-
-def last_node(driver: Driver) -> str:
-    """Take the sixth host out of the manifest; what stood there."""
-    head, mark, tail = driver.manifest.read_text().rpartition("  - address:")
-    driver.manifest.write_text(head)
-    return mark + tail
 
 
 def whole_of_five(driver: Driver, code: int) -> None:
