@@ -82,8 +82,8 @@ class Logbook:
         return True
 
     def now(self) -> float:
-        """Seconds of the run."""
-        return trio.current_time() - self._began
+        """Seconds of the run; 0 before it has begun."""
+        return trio.current_time() - self._began if self._history is not None else 0.0
 
     def record(self, kind: Kind, **fields: Any) -> Record:
         """Append a record, apply it, show it. Raises `JournalError`."""

@@ -5,7 +5,7 @@ Laws:
 1. What is already true is left alone: every step is checked first, if it has a check.
 2. A `TransportError` becomes an `ActionError` here and nowhere else.
 3. Everything runs as root, and with one fixed language, so that words on stderr can be recognised.
-4. Every command goes to the transcript; stdin, output and file contents never do.
+4. Every command and step goes to the transcript; stdin, output and file contents never do.
 
 It retries nothing: that is the table's business. It knows no Kubernetes, no SSH and no terminal; time
 is the event loop's. Begin reading at `Executor.run_steps`.
@@ -13,7 +13,8 @@ is the event loop's. Begin reading at `Executor.run_steps`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias, TypeVar
@@ -25,7 +26,8 @@ from mk8s.delivery import Delivered, Delivery, OnBytes
 from mk8s.direct import DirectDelivery
 from mk8s.steps import Step, Upload, WriteFile
 from mk8s.traffic import Traffic
-from mk8s.working import ROOT, Classify, Hands, Work
+from mk8s.transcript import STEP, StepKind
+from mk8s.working import ROOT, Classify, Done, Hands, Work
 from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, Transport, TransportError
 
 __all__ = ["Classify", "Executor", "MakeDelivery", "StepsReport"]
@@ -74,17 +76,19 @@ class Executor:
         redact: Callable[[str], str] | None = None,
         delivery: MakeDelivery = DirectDelivery,
         traffic: Traffic | None = None,
+        clock: Callable[[], float] = anyio.current_time,
     ) -> None:
-        """`transcript` gets an entry per command, `note` (node, text) for people; `redact` hides secrets.
+        """`transcript` gets an entry per command and step, `note` (node, text) for people.
 
-        `delivery` makes what brings files to nodes; without it, this machine sends them. `traffic` is
-        told how far they are.
+        `redact` hides secrets. `delivery` makes what brings files to nodes; without it, this machine
+        sends them. `traffic` is told how far they are. `clock`: seconds of the run, for the transcript.
         """
         self._transports = transports
         self._transcript = transcript or _ignore
         self._note = note or _ignore_note
         self.redact = redact or _as_it_is
         self._traffic = Traffic() if traffic is None else traffic
+        self._clock = clock
         self._delivery = delivery(self)
 
     async def run_steps(
@@ -182,6 +186,23 @@ class Executor:
 
         await self._recorded(entry, send_all())
 
+    @contextmanager
+    def doing(self, node: str, kind: StepKind, title: str) -> Iterator[Done]:
+        """A step of a list, from its beginning to its end, however it ends: for the transcript."""
+        done = Done()
+        entry = self._entry(node, STEP, title, changed=False) | {"kind": kind}
+        began = anyio.current_time()
+        try:
+            yield done
+            entry["status"] = 0
+        except ActionError as error:
+            entry["status"] = error.failure.kind
+            raise
+        finally:
+            entry |= {"changed": done.changed, "bytes": done.size}
+            entry["seconds"] = round(anyio.current_time() - began, 6)
+            self._transcript(entry)
+
     async def deliver(
         self, node: str, step: Upload, on_bytes: OnBytes, note: Callable[[str], None]
     ) -> Delivered:
@@ -233,6 +254,7 @@ class Executor:
             "node": node,
             "operation": operation,
             "description": self.redact(description),
+            "at": round(self._clock(), 6),
             "status": "cancelled",
             "seconds": 0.0,
             "bytes": 0,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from machines import Context, MemoryJournal, Observer, Record, Registry, Result, Table
 from machines.registry import Action, Evidence
@@ -15,11 +16,13 @@ from machines.simulation import CheckedJournal, IntentFirst, run_simulated, stan
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.fanout.model import fan_out_handlers
+from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.modelled import model_os
 from mk8s.needs import pretend
 from mk8s.parts_model import modelled_cuts
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.tables import node_machine
+from mk8s.transcript import Transcript, transcript_of
 from transports.base import File, Transport
 from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
@@ -42,6 +45,7 @@ class Rehearsal:
     journal: bytes
     digest: str  # sha256 over the journal's bytes
     network: SimulatedNetwork
+    transcript: Transcript  # empty unless it was asked for
 
 
 def rehearse(
@@ -53,15 +57,19 @@ def rehearse(
     release: Mapping[str, File] | None = None,
     images: tuple[str, ...] = (),
     observer: Observer | None = None,
+    profile: Profile = DEFAULTS,
     uplink: float | None = None,
+    keep_transcript: bool = False,
 ) -> Rehearsal:
-    """Run the whole manifest in virtual time. `uplink`: the operator's, in bytes per second; the
-    manifest's `limits.bandwidth` holds as well.
+    """Run the whole manifest in virtual time, as long as the `profile` says that things take.
+
+    `uplink`: the operator's, in bytes per second; the manifest's `limits.bandwidth` holds as well.
 
     Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
     """
-    limits = [float(limit) for limit in (uplink, cluster.bandwidth) if limit]
-    network = SimulatedNetwork(uplink=min(limits)) if limits else SimulatedNetwork()
+    paced = profile.with_uplink(uplink).with_uplink(cluster.bandwidth)
+    network = SimulatedNetwork(paced.pace(seed))
+    entries: list[Mapping[str, Any]] = []
     journal = MemoryJournal()
     spec = node_machine(cluster, pacing=distro.pacing(cluster))
     guards = {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard}
@@ -79,6 +87,7 @@ def rehearse(
             images=images,
             cut=modelled_cuts,
             keep_kubeconfig=_forget,
+            transcript=entries.append if keep_transcript else None,
             seed=seed,
         )
         rollout = Rollout(cluster, distro, around)
@@ -88,7 +97,8 @@ def rehearse(
     result = run_simulated(main, seed=seed)
     for checker in checkers:
         checker.end()
-    return Rehearsal(seed, result, journal.records(), journal.data, journal.digest(), network)
+    transcript = transcript_of(entries)
+    return Rehearsal(seed, result, journal.records(), journal.data, journal.digest(), network, transcript)
 
 
 def _watch(registry: Registry, intents: IntentFirst) -> None:

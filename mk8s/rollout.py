@@ -25,6 +25,7 @@ from mk8s.needs import Kept
 from mk8s.steps import Verdict
 from mk8s.tables import node_machine
 from mk8s.traffic import Traffic
+from mk8s.transcript import RUN
 from transports.base import File, Transport
 
 __all__ = ["Rollout", "Surroundings", "edge_titles", "titles_of"]
@@ -77,7 +78,9 @@ class Rollout:
             redact=around.redact,
             delivery=self._fan_out.make,
             traffic=self.traffic,
+            clock=self._seconds,
         )
+        self._supervisor: Supervisor | None = None
         self.binding = Binding(
             cluster,
             distro,
@@ -113,7 +116,9 @@ class Rollout:
 
     def supervisor(self, observer: Observer | None = None) -> Supervisor:
         """The engine, ready to run this cluster."""
-        return Supervisor(
+        if self.around.transcript and self.around.started:
+            self.around.transcript({"operation": RUN, "started": self.around.started})
+        self._supervisor = Supervisor(
             self.table,
             self.registry,
             self.cluster.nodes,
@@ -125,6 +130,11 @@ class Rollout:
             grace=self.around.grace,
             observer=observer,
         )
+        return self._supervisor
+
+    def _seconds(self) -> float:
+        """Seconds of the run; those before it, and of questions outside of one, are its second 0."""
+        return self._supervisor.logbook.now() if self._supervisor else 0.0
 
     async def audit(self, patience: float) -> dict[str, Verdict]:
         """Ask every node at once whether it is healthy now. Read-only.

@@ -11,7 +11,8 @@ It knows no transport and no transcript. Begin reading at `Work.do`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol, TypeAlias, TypeVar
@@ -26,9 +27,10 @@ from mk8s.delivery import Delivered, OnBytes, part_of
 from mk8s.parts import Room, read_room, room_for
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
 from mk8s.traffic import Moving, Rate
+from mk8s.transcript import StepKind
 from transports.base import Bytes, Command, OnOutput, OnProgress, Outcome, Piece, Source
 
-__all__ = ["ROOT", "Classify", "Hands", "Work", "answered"]
+__all__ = ["KINDS", "ROOT", "Classify", "Done", "Hands", "Work", "answered"]
 
 T = TypeVar("T")
 Classify: TypeAlias = Callable[[Outcome, Command], ActionError | None]
@@ -36,6 +38,12 @@ Classify: TypeAlias = Callable[[Outcome, Command], ActionError | None]
 
 NEWS = 2.0  # seconds between two words about one upload
 ROOT = "root"  # whose every file is
+KINDS: Mapping[type[Step], StepKind] = {
+    Upload: "upload",
+    WriteFile: "write-file",
+    Run: "run",
+    WaitFor: "wait-for",
+}
 
 
 class Hands(Protocol):
@@ -65,6 +73,16 @@ class Hands(Protocol):
 
     def failure(self, outcome: Outcome, command: Command, classify: Classify) -> ActionError: ...
 
+    def doing(self, node: str, kind: StepKind, title: str) -> AbstractContextManager[Done]: ...
+
+
+@dataclass(slots=True)
+class Done:
+    """What a step came to."""
+
+    changed: bool = False
+    size: int = 0  # bytes that came to the node
+
 
 @dataclass(slots=True)
 class Work:
@@ -85,21 +103,27 @@ class Work:
 
     async def do(self, step: Step) -> None:
         """Make the step true. Raises ActionError, as `Executor.run_steps` says."""
-        if isinstance(step, WaitFor):
-            return await self._wait(step)
-        self.note(step.title)
-        if isinstance(step, Upload):
-            done = await self._upload(step)
-        elif isinstance(step, WriteFile):
-            done = await self._write(step)
-        else:
-            done = await self._run(step)
-        if not done:
+        with self.executor.doing(self.node, KINDS[type(step)], step.title) as done:
+            if isinstance(step, WaitFor):
+                return await self._wait(step)
+            self.note(step.title)
+            before = self.uploaded + self.handed_on
+            done.changed = await self._make_true(step)
+            done.size = self.uploaded + self.handed_on - before
+        if not done.changed:
             self.skipped += 1
             return None
         self.changed += 1
         self.titles.append(step.title)
         return None
+
+    async def _make_true(self, step: Upload | WriteFile | Run) -> bool:
+        """Whether something had to be changed for it."""
+        if isinstance(step, Upload):
+            return await self._upload(step)
+        if isinstance(step, WriteFile):
+            return await self._write(step)
+        return await self._run(step)
 
     async def _upload(self, step: Upload) -> bool:
         there = await self._state(step)

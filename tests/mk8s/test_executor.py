@@ -20,8 +20,9 @@ from mk8s.executor import Executor, StepsReport
 from mk8s.modelled import model_os
 from mk8s.parts_model import modelled_delivery
 from mk8s.steps import Run, Step, Upload, Verdict, WaitFor, WriteFile
+from mk8s.transcript import STEP, transcript_of
 from transports.base import Command, File, Outcome, argv
-from transports.simulated import FAULT_KINDS, SimulatedHost, SimulatedNetwork, SimulatedTransport
+from transports.simulated import FAULT_KINDS, Links, Pace, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +65,8 @@ class Scene:
 
     hosts: dict[str, SimulatedHost]
     executor: Executor
-    transcript: list[dict[str, Any]] = field(default_factory=list)
+    transcript: list[dict[str, Any]] = field(default_factory=list)  # the commands
+    steps: list[dict[str, Any]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
 
@@ -79,6 +81,9 @@ class Scene:
         with pytest.raises(ActionError) as caught:
             await self.run(*steps, **options)
         return caught.value.failure
+
+    def write(self, entry: dict[str, Any]) -> None:
+        (self.steps if entry["operation"] == STEP else self.transcript).append(entry)
 
     def operations(self) -> list[tuple[str, bool]]:
         return [(entry["operation"], entry["changed"]) for entry in self.transcript]
@@ -98,7 +103,7 @@ def scene(
     redact: Callable[[str], str] | None = None,
     uplink: float = 125e6,
 ) -> Scene:
-    network = SimulatedNetwork(uplink=uplink)
+    network = SimulatedNetwork(Pace(links=Links(uplink=uplink)))
     hosts = {
         name: network.add(SimulatedHost(name, f"10.0.0.{number}", disk_free=disk_free))
         for number, name in enumerate(("a", "b"), 1)
@@ -112,7 +117,7 @@ def scene(
     made = Scene(hosts, Executor({}))
     made.executor = Executor(
         roads,
-        transcript=made.transcript.append,
+        transcript=made.write,
         note=lambda node, text: made.notes.append((node, text)),
         redact=redact,
         delivery=modelled_delivery,
@@ -538,10 +543,32 @@ async def test_the_transcript_tells_each_command_and_nothing_of_its_content() ->
 
     assert on.transcript[0] == {
         "node": "a", "operation": "install", "description": "install the app", "status": 0,
-        "seconds": pytest.approx(0.045), "bytes": 7, "changed": True,
+        "seconds": pytest.approx(0.06, abs=0.03), "bytes": 7, "changed": True, "at": pytest.approx(0, abs=1),
     }  # fmt: skip
-    assert "S3cret" not in repr(on.transcript)
+    assert "S3cret" not in repr((on.transcript, on.steps))
     assert [entry["status"] for entry in on.transcript] == [0, 0, 0]
+
+
+async def test_the_transcript_tells_each_step_too() -> None:
+    """Kind, title, time, what it brought to the node, and whether anything had to be changed for it."""
+    on = scene()
+    await on.run(UPLOAD, WRITE)
+    await on.run(WRITE)
+
+    told = transcript_of(on.steps).steps
+    assert [(step.kind, step.title, step.changed) for step in told] == [
+        ("upload", UPLOAD.title, True), ("write-file", WRITE.title, True), ("write-file", WRITE.title, False)
+    ]  # fmt: skip
+    assert [step.size for step in told] == [50 * MIB, len(WRITE.content), 0]
+    assert all(before.ended <= after.at + 1e-5 for before, after in pairwise(told))
+
+
+async def test_a_step_that_fails_says_so_in_the_transcript() -> None:
+    """By its class."""
+    on = scene({"install": ("drop", 1)})
+    await on.fail(Run("install", INSTALL))
+
+    assert [(entry["status"], entry["changed"]) for entry in on.steps] == [("connection.lost", False)]
 
 
 async def test_the_transcript_names_a_failure_by_its_class() -> None:
@@ -573,7 +600,7 @@ async def test_secrets_are_hidden_in_all_that_is_said() -> None:
 
     assert report.titles == ("*** step",)
     assert failure.message == "install the app: bad token ***"
-    assert "S3cret" not in repr((on.transcript, on.notes))
+    assert "S3cret" not in repr((on.transcript, on.steps, on.notes))
 
 
 async def test_secrets_are_hidden_in_a_known_problem_too() -> None:

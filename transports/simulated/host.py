@@ -20,10 +20,12 @@ from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 from uuid import UUID
 
+import anyio
 from anyio import CancelScope
 
 from transports.base import Command, Outcome
 from transports.simulated.disk import SimulatedDisk, SimulatedFile
+from transports.simulated.pace import Pace
 from transports.simulated.services import ServiceModel, SimulatedService
 from transports.simulated.timeline import Timeline
 
@@ -88,12 +90,14 @@ class SimulatedHost:
         self.archives: dict[str, Unpack] = {}
         self.cut = False  # the network cable is out; the host itself goes on
         self.timeline = Timeline()
+        self.pace = Pace(seed=seed)  # a network's host has the network's
         self.running: dict[CancelScope, None] = {}  # commands in flight, in order; a power loss cancels them
         self.lifetime = 1
         self._power: Literal["on", "off", "booting"] = "on"
         self._own: dict[str, Handler] = {}
         self._shared: tuple[Mapping[str, Handler], ...] = ()
         self._pid = 600
+        self._counts: dict[str, int] = {}  # how often each duration was drawn
 
     # What it holds
 
@@ -123,6 +127,15 @@ class SimulatedHost:
     def random(self, key: str) -> random.Random:
         """The only source of chance: the same seed, host and key give the same numbers."""
         return random.Random(f"{self.seed}/{self.name}/{key}")  # noqa: S311 - chance, not secrets
+
+    def seconds(self, name: str, size: int = 0) -> float:
+        """How long something takes here this time: an operation or a phase, by the pace; `size` in bytes."""
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        return self.pace.seconds(self.name, name, count, size)
+
+    async def spend(self, name: str, size: int = 0) -> None:
+        """Let that time pass: for handlers, beside what `perform` lets pass for every command."""
+        await anyio.sleep(self.seconds(name, size))
 
     def next_pid(self) -> int:
         self._pid += 1

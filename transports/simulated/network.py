@@ -9,17 +9,27 @@ traffic of the hosts among themselves.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
 
 from transports.simulated.host import SimulatedHost
+from transports.simulated.pace import Pace
 from transports.simulated.timeline import Timeline
 
-__all__ = ["SimulatedNetwork"]
+__all__ = ["Breach", "SimulatedNetwork"]
 
-GIGABIT = 125_000_000.0  # bytes per second
 SLICES = 4  # at most; few, because each one is a wake-up
 SMALLEST_SLICE = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """Something that must never happen, and did: a model saw it. `invariant` is its short name."""
+
+    invariant: str
+    evidence: str
+    at: float  # seconds
 
 
 class _Link:
@@ -35,12 +45,14 @@ class _Link:
 class SimulatedNetwork:
     """All hosts by address, one time for them all, and the links that uploads travel on."""
 
-    def __init__(self, *, uplink: float = GIGABIT, link: float = GIGABIT) -> None:
-        """`uplink` is the operator's, `link` that of each host; both in bytes per second."""
+    def __init__(self, pace: Pace | None = None) -> None:
+        """`pace`: how long everything takes here; by default as the models declare."""
+        self.pace = Pace() if pace is None else pace
         self.hosts: dict[str, SimulatedHost] = {}
         self.timeline = Timeline()
-        self._uplink = _Link(uplink)
-        self._rate = link
+        self.breaches: list[Breach] = []
+        self._uplink = _Link(self.pace.links.uplink)
+        self._rate = self.pace.links.link
         self._links: dict[str, _Link] = {}
 
     def add(self, host: SimulatedHost) -> SimulatedHost:
@@ -52,9 +64,14 @@ class SimulatedNetwork:
                 f"{host.name} is alive already; connect it to the network before anything starts"
             )
         host.timeline = self.timeline
+        host.pace = self.pace
         self.hosts[host.address] = host
         self._links[host.address] = _Link(self._rate)
         return host
+
+    def breach(self, invariant: str, evidence: str) -> None:
+        """Write down what must never happen. Checkers look at `breaches` after every record."""
+        self.breaches.append(Breach(invariant, evidence, self.timeline.now))
 
     def reach(self, source: SimulatedHost, address: str) -> SimulatedHost | None:
         """The host that answers at `address` when `source` calls; None when nobody does."""

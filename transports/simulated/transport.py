@@ -61,16 +61,16 @@ class SimulatedTransport:
         network: SimulatedNetwork,
         *,
         faults: FaultSource | None = None,
-        latency: float = 0.005,
+        latency: float | None = None,
     ) -> None:
-        """`latency` is one round trip in seconds. `host` must be on the network."""
+        """`latency` is one round trip in seconds; by default the network's. `host` must be on it."""
         if network.hosts.get(host.address) is not host:
             raise ValueError(f"{host.name} is not on this network; add it first")
         self._name = name
         self._host = host
         self._network = network
         self._faults = faults
-        self._latency = latency
+        self._latency = network.pace.links.latency if latency is None else latency
         self._attempts: dict[str, int] = {}
         self._connected: int | None = None  # the host's lifetime that the connection belongs to
         self._closed = False
@@ -205,7 +205,7 @@ class SimulatedTransport:
     # The three operations
 
     async def _run(self, command: Command, fault: FaultLike | None) -> Outcome:
-        await anyio.sleep(self._latency)
+        await anyio.sleep(self._latency + self._host.seconds(command.operation))
         kind = fault.kind if fault else ""
         if kind == "exit":
             return Outcome(status=1, stderr=f"{SIMULATED}\n".encode())

@@ -27,7 +27,7 @@ from mk8s.parts_model import modelled_cuts
 from mk8s.steps import Upload
 from tests.mk8s.examples import cluster, node
 from transports.base import Command, File, Outcome
-from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
+from transports.simulated import Links, Pace, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +92,7 @@ def site(
 ) -> Site:
     nodes = [node(name, "primary" if name == "a" else "agent", f"10.0.0.{ord(name)}") for name in names]
     made = change(replace(cluster(*nodes), fan_out=fan_out))
-    network = SimulatedNetwork(uplink=UPLINK)
+    network = SimulatedNetwork(Pace(links=Links(uplink=UPLINK)))
     hosts = {one.name: network.add(SimulatedHost(one.name, one.address)) for one in made.nodes}
     handing_on = fan_out_handlers(network)
     for host in hosts.values():

@@ -12,6 +12,8 @@ import pytest
 from transports.base import ArgumentError, Bytes, Command, File, Outcome, Piece, TransportError, argv
 from transports.simulated import (
     FAULT_KINDS,
+    Links,
+    Pace,
     SimulatedHost,
     SimulatedNetwork,
     SimulatedTransport,
@@ -54,7 +56,7 @@ async def touch(host: SimulatedHost, _command: Command) -> Outcome:
 def road(
     *faults: tuple[str, Fault], disk_free: int = 1 << 30, rate: float = 1e8
 ) -> tuple[SimulatedHost, SimulatedTransport]:
-    network = SimulatedNetwork(uplink=rate, link=rate)
+    network = SimulatedNetwork(Pace(links=Links(uplink=rate, link=rate)))
     host = network.add(SimulatedHost("a", "10.0.0.1", disk_free=disk_free))
     host.handles("touch")(touch)
     plan = Plan({(operation, 1): fault for operation, fault in faults})
@@ -356,7 +358,7 @@ async def test_an_upload_takes_the_time_of_the_slowest_link() -> None:
 
 async def test_uploads_share_the_operators_link() -> None:
     """Two hosts at once take twice as long as one, and neither waits for the other to end."""
-    network = SimulatedNetwork(uplink=1e7, link=1e9)
+    network = SimulatedNetwork(Pace(links=Links(uplink=1e7, link=1e9)))
     roads = []
     for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2")):
         roads.append(SimulatedTransport(name, network.add(SimulatedHost(name, address)), network))

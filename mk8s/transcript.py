@@ -1,0 +1,134 @@
+"""What was done on the nodes, command by command and step by step: the transcript, as values. Pure.
+
+The executor writes it; the timeline, the report and whoever learns durations read it. An entry is a JSON
+object; three kinds are told apart by `operation`:
+
+- ``run``: a run begins or goes on: `started` is the text that its journal's header has.
+- ``step``: a step of a list ended: `kind` (upload, write-file, run, wait-for), `description` its title.
+- anything else: a command, a file sent or a file read.
+
+Seconds of the run are those of the journal. An entry is written when it ends; `at` is when it began.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, cast
+
+__all__ = [
+    "RUN",
+    "STEP",
+    "CommandDone",
+    "StepDone",
+    "StepKind",
+    "Transcript",
+    "read_transcript",
+    "transcript_of",
+]
+
+StepKind: TypeAlias = Literal["upload", "write-file", "run", "wait-for"]
+RUN, STEP = "run", "step"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDone:
+    """One command, or one file on its way."""
+
+    node: str  # where it ran
+    operation: str
+    description: str
+    at: float  # seconds of the run
+    seconds: float
+    status: int | str  # exit status; or the class of the failure, such as connection.lost; or "cancelled"
+    size: int  # bytes: of the output, or of the file
+    changed: bool  # False: a question
+
+    @property
+    def ended(self) -> float:
+        return self.at + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """One step of an edge's list on a node."""
+
+    node: str  # the node that is worked on
+    kind: StepKind
+    title: str
+    at: float  # seconds of the run
+    seconds: float
+    status: int | str  # 0, or the class of the failure, or "cancelled"
+    size: int  # bytes that it brought to the node
+    changed: bool  # False: it was true already, or a wait
+
+    @property
+    def ended(self) -> float:
+        return self.at + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All of one run, its resumes included, in the order in which things ended."""
+
+    commands: Sequence[CommandDone] = ()
+    steps: Sequence[StepDone] = ()
+
+
+NOTHING_DONE = Transcript()
+
+
+def read_transcript(lines: Iterable[str], started: Sequence[str]) -> Transcript:
+    """The entries of one run out of a file's lines. `started`: the headers' texts in its journal.
+
+    Lines that cannot be read, and those of other runs, are left out.
+    """
+    return transcript_of(_of_run(_entries(lines), set(started)))
+
+
+def transcript_of(entries: Iterable[Mapping[str, Any]]) -> Transcript:
+    """Entries as they were handed to a writer. Those of older versions, without `at`, are left out."""
+    commands: list[CommandDone] = []
+    steps: list[StepDone] = []
+    for entry in entries:
+        if entry["operation"] == RUN or "at" not in entry:
+            continue
+        if entry["operation"] == STEP:
+            steps.append(_step(entry))
+        else:
+            commands.append(_command(entry))
+    return Transcript(commands, steps)
+
+
+def _of_run(entries: Iterable[Mapping[str, Any]], started: set[str]) -> Iterator[Mapping[str, Any]]:
+    ours = False
+    for entry in entries:
+        if entry["operation"] == RUN:
+            ours = entry.get("started") in started
+        elif ours:
+            yield entry
+
+
+def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:  # torn by a crash
+            continue
+        if isinstance(entry, dict) and "operation" in entry:
+            yield entry
+
+
+def _command(entry: Mapping[str, Any]) -> CommandDone:
+    return CommandDone(
+        entry["node"], entry["operation"], entry["description"], entry["at"], entry["seconds"],
+        entry["status"], entry["bytes"], entry["changed"],
+    )  # fmt: skip
+
+
+def _step(entry: Mapping[str, Any]) -> StepDone:
+    return StepDone(
+        entry["node"], cast(StepKind, entry["kind"]), entry["description"], entry["at"], entry["seconds"],
+        entry["status"], entry["bytes"], entry["changed"],
+    )  # fmt: skip
