@@ -8,9 +8,10 @@ Begin reading at `timeline_of`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from machines import EdgeSpec, MachineSpec, Record
 from machines.critical import Leg, critical_path
@@ -20,10 +21,12 @@ __all__ = ["Lane", "Moment", "Stretch", "StretchKind", "Timeline", "timeline_of"
 
 StretchKind: TypeAlias = Literal[
     "attempt",  # an edge's action at work
-    "back-off",  # between two attempts, its place in a limiter included
+    "back-off",  # the time that its retry clause wants between two attempts
     "signal",  # held back until a signal comes
-    "queue",  # waiting for a place in a limiter
+    "queue",  # waiting for a place in a limiter: before an edge, or before its next attempt
+    "undo",  # taking back what was done
 ]
+Outcome: TypeAlias = Literal["done", "error", "stopped", "open"]
 SUCCESS, FAILURE = "success", "failure"
 
 
@@ -37,8 +40,9 @@ class Stretch:
     began: float
     ended: float
     attempt: int = 0
-    outcome: Literal["done", "error", "stopped", "open"] = "done"  # open: not over at the last record
+    outcome: Outcome = "done"  # open: not over at the last record
     waits_for: str = ""  # the signal or limiter
+    lineage: tuple[str, ...] = ()  # of an error, most specific first
     words: str = ""  # an error's message
     remedy: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)  # of an attempt that is done
@@ -71,7 +75,7 @@ class Moment:
     kind: Literal["signal", "lost", "budget", "stopped", "resumed"]
     name: str  # of the signal; empty for others
     at: float
-    words: str = ""
+    words: str = ""  # why lost, which budget, or the wall clock of a resume
     members: tuple[str, ...] = ()  # nodes that brought the signal
 
 
@@ -103,7 +107,8 @@ class Timeline:
     def steps_in(self, leg: Leg) -> list[StepDone]:
         """The steps of a leg of the critical path, in order of time."""
         lane = next(lane for lane in self.lanes if lane.node == leg.node)
-        return [step for stretch in lane.stretches if stretch.edge == leg.edge for step in stretch.steps]
+        own = [s for s in lane.stretches if s.edge == leg.edge and leg.began <= s.began < leg.ended]
+        return [step for stretch in own for step in stretch.steps]
 
     def _last_of(self, lanes: Sequence[Lane]) -> float | None:
         ends = [lane.ended for lane in lanes if lane.outcome == SUCCESS and lane.ended is not None]
@@ -140,7 +145,7 @@ def _moments(records: Sequence[Record]) -> Iterator[Moment]:
         elif record.kind == "budget":
             yield Moment("budget", "", record.at, record.reason)
         elif record.kind in ("stopped", "resumed") and not record.node:
-            yield Moment(record.kind, "", record.at)
+            yield Moment(record.kind, "", record.at, record.header.started if record.header else "")
 
 
 def _by_node(steps: Sequence[StepDone]) -> dict[str, list[StepDone]]:
@@ -163,9 +168,11 @@ class _LaneMaker:
         self._state, self._since = spec.initial, 0.0
         self._reached = {spec.initial: 0.0}
         self._attempt: Record | None = None  # the intent of an attempt that goes on
-        self._waiting: tuple[str, float, int] | None = None  # edge, since, attempt: between attempts
+        self._waiting: Record | None = None  # `retry`, or `resumed` in flight: no attempt goes on
+        self._undoing: Record | None = None
         self._failure: Record | None = None
         self._blocked = ""
+        self._blocked_at = 0.0
 
     def made(self, records: Sequence[Record], end: float) -> Lane:
         for record in records:
@@ -176,42 +183,63 @@ class _LaneMaker:
         return Lane(
             self._name,
             self._role,
-            tuple(self._stretches),
+            tuple(self._with_steps()),
             self._state,
             outcome,
-            None if outcome == "open" else (records[-1].at if outcome == "blocked" else self._since),
+            {"open": None, "blocked": self._blocked_at}.get(outcome, self._since),
             reason,
             failure.remedy if failure and outcome == FAILURE else "",
             self._reached,
         )
 
     def _take(self, record: Record) -> None:
-        if record.kind == "state":
-            self._moved(record)
-        elif record.kind == "intent":
-            self._end_wait(record.at)
-            self._attempt = record
-        elif record.kind in ("done", "error", "stopped"):
-            self._end_attempt(record)
-        elif record.kind == "resumed":
-            self._resumed(record)
-        elif record.kind == "blocked":
-            self._blocked = record.reason
-            self._wait_before(self._next_edge(), record.at)
+        take = self._takers.get(record.kind)
+        if take is not None:
+            take(self, record)
 
     def _moved(self, record: Record) -> None:
+        self._end_wait(record.at)
         edge = self._edges.get(record.edge)
         if edge is not None and record.source in edge.sources:
             self._wait_before(edge, record.at)
-        self._end_wait(record.at)
         self._state, self._since = record.to, record.at
         self._reached.setdefault(record.to, record.at)
 
-    def _resumed(self, record: Record) -> None:
-        self._blocked = ""
+    def _began(self, record: Record) -> None:
         self._end_wait(record.at)
-        if record.to:
-            self._state, self._since = record.to, record.at
+        self._attempt = record
+
+    def _will_retry(self, record: Record) -> None:
+        self._waiting = record
+
+    def _stopped(self, record: Record) -> None:
+        self._end_wait(record.at)
+        if self._attempt is not None:
+            self._end_attempt(record)
+
+    def _resumed(self, record: Record) -> None:
+        """An attempt that goes on now was cut off without a word: its end is not known."""
+        self._end_wait(record.at)
+        if self._attempt is not None:
+            self._add_attempt(self._attempt, record.at, "stopped", None)
+            self._attempt = None
+        self._blocked = ""
+        self._waiting = record if "~" in record.to else None
+        if record.to != self._state or not record.edge:
+            self._state, self._since = record.to or self._state, record.at
+
+    def _is_blocked(self, record: Record) -> None:
+        self._blocked, self._blocked_at = record.reason, record.at
+        self._wait_before(self._next_edge(), record.at)
+
+    def _undoes(self, record: Record) -> None:
+        self._undoing = record
+
+    def _undone(self, record: Record) -> None:
+        began = self._undoing.at if self._undoing else record.at
+        self._undoing = None
+        self._add("undo", record.edge, began, record.at, outcome="error" if record.lineage else "done",
+                  lineage=record.lineage, words=record.message, remedy=record.remedy)  # fmt: skip
 
     def _wait_before(self, edge: EdgeSpec | None, until: float) -> None:
         """What held the node back before an edge that begins now: first its signal, then a place."""
@@ -225,52 +253,68 @@ class _LaneMaker:
         if until > came and edge.limit:
             self._add("queue", edge.name, came, until, waits_for=edge.limit)
 
-    def _end_wait(self, at: float) -> None:
-        if self._waiting is not None:
-            edge, since, attempt = self._waiting
-            self._waiting = None
-            if at > since:
-                self._add("back-off", edge, since, at, attempt=attempt)
+    def _end_wait(self, at: float, outcome: Outcome = "done") -> None:
+        """Between two attempts: first what the retry clause wants, then a place in the limiter."""
+        if self._waiting is None:
+            return
+        since, edge, self._waiting = self._waiting, self._edges.get(self._waiting.edge), None
+        limit = edge.limit if edge and edge.limit_scope == "attempt" else None
+        free = min(at, round(since.at + since.delay, 6)) if limit else at
+        attempt, over = since.attempt + 1, free < at
+        if free > since.at:
+            self._add("back-off", since.edge, since.at, free, attempt=attempt,
+                      outcome="done" if over else outcome)  # fmt: skip
+        if over and limit:
+            self._add("queue", since.edge, free, at, attempt=attempt, outcome=outcome, waits_for=limit)
 
     def _end_attempt(self, record: Record) -> None:
+        self._end_wait(record.at)
         intent, self._attempt = self._attempt, None
-        outcome: Any = record.kind
         if record.kind == "error":
             self._failure = record
-            self._waiting = (record.edge, record.at, record.attempt)
-        if intent is not None:
-            self._add_attempt(intent, record.at, outcome, record)
+        self._add_attempt(intent or record, record.at, cast(Outcome, record.kind), record)
 
-    def _add_attempt(self, intent: Record, ended: float, outcome: Any, record: Record | None) -> None:
-        """The steps are those that began in it."""
-        steps = tuple(s for s in self._steps if intent.at <= s.at <= ended)
-        self._stretches.append(
-            Stretch(
-                self._name,
-                "attempt",
-                intent.edge,
-                intent.at,
-                ended,
-                intent.attempt,
-                outcome,
-                words=record.message if record else "",
-                remedy=record.remedy if record else "",
-                evidence=record.evidence if record else {},
-                steps=steps,
-            )
+    def _add_attempt(self, intent: Record, ended: float, outcome: Outcome, record: Record | None) -> None:
+        self._add(
+            "attempt",
+            intent.edge,
+            intent.at,
+            ended,
+            attempt=intent.attempt,
+            outcome=outcome,
+            lineage=record.lineage if record else (),
+            words=record.message if record else "",
+            remedy=record.remedy if record else "",
+            evidence=record.evidence if record else {},
         )
+
+    def _with_steps(self) -> Iterator[Stretch]:
+        """Each attempt with the steps that began in it; one that began as it ended is the next one's."""
+        attempts = [stretch for stretch in self._stretches if stretch.kind == "attempt"]
+        begins = [attempt.began for attempt in attempts]
+        own: dict[int, list[StepDone]] = {}
+        for step in self._steps:
+            at = bisect_right(begins, step.at) - 1
+            if at >= 0 and step.at <= attempts[at].ended:
+                own.setdefault(id(attempts[at]), []).append(step)
+        for stretch in self._stretches:
+            steps = own.get(id(stretch))
+            yield replace(stretch, steps=tuple(steps)) if steps else stretch
 
     def _leave_open(self, end: float) -> None:
         """What is not over at the last record."""
+        if self._outcome() != "open":
+            return
         if self._attempt is not None:
             self._add_attempt(self._attempt, end, "open", None)
-        elif self._waiting is not None and self._outcome() == "open":
-            edge, since, attempt = self._waiting
-            self._add("back-off", edge, since, end, attempt=attempt, outcome="open")
-        elif self._outcome() == "open":
+        elif self._undoing is not None:
+            self._add("undo", self._undoing.edge, self._undoing.at, end, outcome="open")
+        elif self._waiting is not None:
+            self._end_wait(end, "open")
+        else:
             before = len(self._stretches)
             self._wait_before(self._next_edge(), end)
-            self._stretches[before:] = [_open(stretch) for stretch in self._stretches[before:]]
+            self._stretches[before:] = [replace(each, outcome="open") for each in self._stretches[before:]]
 
     def _next_edge(self) -> EdgeSpec | None:
         """The edge that this role takes from here."""
@@ -283,21 +327,18 @@ class _LaneMaker:
         state = self._spec.states.get(self._state)
         return state.outcome if state is not None and state.outcome else "open"
 
-    def _add(
-        self,
-        kind: StretchKind,
-        edge: str,
-        began: float,
-        ended: float,
-        *,
-        attempt: int = 0,
-        waits_for: str = "",
-        outcome: Literal["done", "open"] = "done",
-    ) -> None:
-        self._stretches.append(
-            Stretch(self._name, kind, edge, began, ended, attempt, outcome, waits_for=waits_for)
-        )
+    def _add(self, kind: StretchKind, edge: str, began: float, ended: float, **more: Any) -> None:
+        self._stretches.append(Stretch(self._name, kind, edge, began, ended, **more))
 
-
-def _open(stretch: Stretch) -> Stretch:
-    return replace(stretch, outcome="open")
+    _takers: ClassVar[Mapping[str, Callable[[_LaneMaker, Record], None]]] = {
+        "state": _moved,
+        "intent": _began,
+        "done": _end_attempt,
+        "error": _end_attempt,
+        "retry": _will_retry,
+        "stopped": _stopped,
+        "resumed": _resumed,
+        "blocked": _is_blocked,
+        "undo": _undoes,
+        "undone": _undone,
+    }
