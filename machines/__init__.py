@@ -10,8 +10,8 @@ Begin reading at `spec`, then `table`, then `supervisor`.
 
 from machines.checks import Problem as Problem
 from machines.checks import check as check
-from machines.diagram import dot as dot
-from machines.diagram import mermaid as mermaid
+from machines.diagrams.dot import dot as dot
+from machines.diagrams.mermaid import mermaid as mermaid
 from machines.documents import Document as Document
 from machines.documents import parse_document as parse_document
 from machines.documents import show_path as show_path

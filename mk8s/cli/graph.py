@@ -22,7 +22,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     from machines import Table
-    from machines.diagram import dot, mermaid
+    from machines.diagrams.dot import dot
+    from machines.diagrams.mermaid import mermaid
     from machines.loading import load_machine
     from mk8s.project import load_project
     from mk8s.resources import spec_path

@@ -9,7 +9,8 @@ import subprocess
 import msgspec
 import pytest
 
-from machines.diagram import dot, mermaid
+from machines.diagrams.dot import dot
+from machines.diagrams.mermaid import mermaid
 from machines.spec import MachineSpec
 from machines.table import Table
 from tests.machines.test_table import GUARDS, SPEC

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machines.diagram import dot, mermaid
+from machines.diagrams.dot import dot
+from machines.diagrams.mermaid import mermaid
 from machines.errors import Failure, MachineError
 from machines.loading import parse_machine
 from machines.spec import Catch
