@@ -1,17 +1,41 @@
 """How long things take where this cluster is made: durations and links, above the models' own defaults.
 
-A profile is data: learnt from an earlier run, given in the manifest or in a file. Layers are merged name by
-name. Pure; it knows no file.
+A profile is data: learnt from an earlier run, given in the manifest or in a file. Each of those is a `Layer`;
+layers are laid over each other name by name, the last one wins. Pure; it knows no file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean, median
 
 from transports.simulated import Links, Pace, Span
 
-__all__ = ["DEFAULTS", "Profile"]
+__all__ = ["DEFAULTS", "Layer", "Profile", "pooled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source says of durations and links; None and what is not named: nothing."""
+
+    source: str  # for people: where these numbers come from
+    durations: Mapping[str, Span] = field(default_factory=dict)
+    uplink: float | None = None  # bytes per second
+    link: float | None = None  # bytes per second
+    latency: float | None = None  # seconds
+    operator: float | None = None  # seconds
+
+    @property
+    def links(self) -> Mapping[str, float]:
+        """Those that it names."""
+        found = {
+            "uplink": self.uplink,
+            "link": self.link,
+            "latency": self.latency,
+            "operator": self.operator,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +50,21 @@ class Profile:
         """For one simulation."""
         return Pace(self.durations, self.links, seed)
 
+    def under(self, layer: Layer) -> Profile:
+        """The same with a layer laid over it."""
+        if not layer.durations and not layer.links:
+            return self
+        return Profile(
+            {**self.durations, **layer.durations},
+            replace(self.links, **layer.links),
+            layer.source if self == DEFAULTS else f"{self.source}; over that {layer.source}",
+        )
+
+    def as_layer(self) -> Layer:
+        """All of it, to be kept in a file."""
+        links = self.links
+        return Layer(self.source, self.durations, links.uplink, links.link, links.latency, links.operator)
+
     def with_uplink(self, limit: float | None) -> Profile:
         """The same where the operator's link carries at most `limit` bytes per second; None: as it is."""
         if limit is None:
@@ -35,3 +74,23 @@ class Profile:
 
 DEFAULTS = Profile()
 """Nothing measured, nothing given."""
+
+
+def pooled(layers: Sequence[Layer]) -> Layer:
+    """Several runs as one: of each name the middle of what they say. Raises ValueError for none."""
+    if not layers:
+        raise ValueError("nothing to pool")
+    names = dict.fromkeys(name for layer in layers for name in layer.durations)
+    durations = {
+        name: _span([layer.durations[name] for layer in layers if name in layer.durations]) for name in names
+    }
+    links = {
+        name: median(layer.links[name] for layer in layers if name in layer.links)
+        for name in ("uplink", "link", "latency", "operator")
+        if any(name in layer.links for layer in layers)
+    }
+    return Layer(" and ".join(layer.source for layer in layers), durations, **links)
+
+
+def _span(spans: Sequence[Span]) -> Span:
+    return Span(fmean(s.low for s in spans), fmean(s.high for s in spans), min(s.rate for s in spans))

@@ -1,0 +1,59 @@
+"""What verbs that predict share: where durations come from, on the command line and in the manifest.
+
+Layers, each over the one before: what models declare, what `--learn` measured in earlier runs, the file of
+`--profile`, the manifest's `simulation:`. Begin reading at `profile_of`.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mk8s.forecast.profile import Profile
+    from mk8s.project import Project
+
+__all__ = ["add_forecasting", "profile_of"]
+
+OWN = Path()  # of --learn without a folder: this cluster's own runs
+
+
+def add_forecasting(parser: ArgumentParser) -> None:
+    """--learn, --profile and --save-profile; `profile_of` reads them. --uplink is each verb's own."""
+    parser.add_argument(
+        "--learn",
+        nargs="?",
+        const=OWN,
+        action="append",
+        type=Path,
+        metavar="DIR",
+        help="take durations from the earlier run in this state folder (default: this cluster's own); "
+        "may be repeated",
+    )
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="take durations from this file")
+    parser.add_argument(
+        "--save-profile", type=Path, metavar="FILE", help="write the durations that are used to this file"
+    )
+
+
+def profile_of(args: Namespace, project: Project) -> Profile:
+    """How long things take, by all that the command line and the manifest say.
+
+    Raises UsageError for a profile that cannot be read or written, Mk8sError for a run that cannot be learnt
+    from.
+    """
+    from mk8s.forecast.files import read_profile, write_profile
+    from mk8s.forecast.learning import learn
+    from mk8s.forecast.profile import DEFAULTS, pooled
+
+    profile = DEFAULTS
+    own = project.past_state(getattr(args, "state", None)).folder if args.learn else OWN
+    learnt = [learn(own if folder == OWN else folder) for folder in args.learn or ()]
+    if learnt:
+        profile = profile.under(pooled(learnt))
+    if args.profile:
+        profile = profile.under(read_profile(args.profile))
+    if args.save_profile:
+        write_profile(args.save_profile, profile.as_layer())
+    return profile

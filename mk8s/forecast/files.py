@@ -1,0 +1,145 @@
+"""Profiles as files: JSON that people may read and change. Unknown keys are refused, with their line.
+
+A duration is ``{"low": 0.8, "high": 1.3}`` in seconds, with ``"rate"`` in bytes per second where it grows
+with a size; links are bytes per second and seconds. Whatever is left out is as the models declare.
+
+Begin reading at `read_profile`.
+"""
+
+from __future__ import annotations
+
+import json
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from machines.documents import parse_document
+from machines.errors import DocumentError
+from machines.forms import read_form
+from mk8s.errors import UsageError
+from mk8s.forecast.profile import Layer
+from transports.simulated import Span
+
+__all__ = ["MAX_BYTES", "profile_text", "read_profile", "read_profile_text", "write_profile"]
+
+MAX_BYTES = 4 << 20
+DIGITS = 6  # a microsecond; and no exponents, which documents do not know
+LONGEST = 366 * 86400.0  # seconds
+
+
+class SpanForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Between `low` and `high` seconds, and the size by `rate` beside that."""
+
+    low: float
+    high: float
+    rate: float | None = None
+
+
+class LinksForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The operator's side, and the roads to the hosts. See `transports.simulated.Links`."""
+
+    uplink: float | None = None
+    link: float | None = None
+    latency: float | None = None
+    operator: float | None = None
+
+
+class ProfileForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole file."""
+
+    durations: dict[str, SpanForm] = {}
+    links: LinksForm = LinksForm()
+    source: str = ""  # for people: from what it was made
+
+
+def read_profile(path: Path) -> Layer:
+    """The layer that stands in a file. Raises UsageError with every fault of it."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        remedy = "name a profile: mk8s simulate cluster.yaml --learn --save-profile FILE writes one"
+        raise UsageError(f"{path} cannot be read: {error.strerror}", remedy=remedy) from error
+    return read_profile_text(data, str(path))
+
+
+def read_profile_text(data: bytes, name: str) -> Layer:
+    """The same for what stood in a file of that name."""
+    try:
+        document = parse_document(data, name, max_bytes=MAX_BYTES)
+        form, faults = read_form(document, ProfileForm)
+    except DocumentError as error:
+        raise _refused(name, [str(fault) for fault in error.faults]) from error
+    told = [str(fault) for fault in faults]
+    if form is not None and not told:
+        told = [*_span_faults(form), *_link_faults(form.links)]
+    if form is None or told:
+        raise _refused(name, told)
+    return _layer(form, name)
+
+
+def _refused(name: str, told: list[str]) -> UsageError:
+    return UsageError(
+        "\n  ".join([f"{name} is no profile of durations:", *told]),
+        remedy="docs/prediction.md shows what may stand in one; --save-profile writes one",
+    )
+
+
+def _span_faults(form: ProfileForm) -> list[str]:
+    return [
+        f"durations.{name}: 0 <= low <= high seconds, at most a year, and a rate above 0"
+        for name, span in form.durations.items()
+        if not (0 <= span.low <= span.high <= LONGEST and (span.rate is None or span.rate > 0))
+    ]
+
+
+def _link_faults(links: LinksForm) -> list[str]:
+    rates = [
+        f"links.{name}: bytes per second, above 0"
+        for name, rate in (("uplink", links.uplink), ("link", links.link))
+        if rate is not None and not rate > 0
+    ]
+    times = [
+        f"links.{name}: seconds, not negative"
+        for name, seconds in (("latency", links.latency), ("operator", links.operator))
+        if seconds is not None and not 0 <= seconds <= LONGEST
+    ]
+    return rates + times
+
+
+def _layer(form: ProfileForm, name: str) -> Layer:
+    durations = {
+        operation: Span(span.low, span.high, inf if span.rate is None else span.rate)
+        for operation, span in form.durations.items()
+    }
+    links = form.links
+    return Layer(name, durations, links.uplink, links.link, links.latency, links.operator)
+
+
+def profile_text(layer: Layer) -> str:
+    """The same as text, names in order."""
+    durations = {name: _as_data(span) for name, span in sorted(layer.durations.items())}
+    links = {name: round(value, DIGITS) for name, value in layer.links.items()}
+    data = {"source": layer.source, "links": links, "durations": durations}
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def _as_data(span: Span) -> dict[str, Any]:
+    seconds = {"low": _plain(span.low), "high": _plain(span.high)}
+    return {**seconds, "rate": round(span.rate)} if isfinite(span.rate) else seconds
+
+
+def _plain(seconds: float) -> float:
+    """Without an exponent, however short."""
+    return round(seconds, 4)
+
+
+def write_profile(path: Path, layer: Layer) -> None:
+    """Raises UsageError where the file cannot be written."""
+    try:
+        path.write_text(profile_text(layer), encoding="utf-8")
+    except OSError as error:
+        remedy = "name another file with --save-profile"
+        raise UsageError(f"{path} cannot be written: {error.strerror}", remedy=remedy) from error
