@@ -6,7 +6,7 @@ One seed gives one journal, byte for byte. It touches no node, no file and no cl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,10 +60,12 @@ def rehearse(
     profile: Profile = DEFAULTS,
     uplink: float | None = None,
     keep_transcript: bool = False,
+    prepare: Callable[[Mapping[str, SimulatedHost]], Awaitable[None]] | None = None,
 ) -> Rehearsal:
     """Run the whole manifest in virtual time, as long as the `profile` says that things take.
 
     `uplink`: the operator's, in bytes per second; the manifest's `limits.bandwidth` holds as well.
+    `prepare` brings the hosts, by their nodes' names, to where they are when the run begins, in no time of it.
 
     Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
     """
@@ -78,8 +80,11 @@ def rehearse(
     checkers = [intents, *standard]
 
     async def main() -> Result:
+        roads = modelled_roads(cluster, distro, network, seed, faults)
+        if prepare is not None:
+            await prepare({node.name: network.hosts[node.address] for node in cluster.nodes})
         around = Surroundings(
-            transports=modelled_roads(cluster, distro, network, seed, faults),
+            transports=roads,
             journal=CheckedJournal(journal, checkers),
             release=release or nominal_release(cluster, distro),
             token=TOKEN,

@@ -1,0 +1,212 @@
+"""What a run will be like, before it begins: the manifest rehearsed with several seeds, read as a timeline.
+
+A seed draws every duration anew within what the profile says, so many seeds give a range. The *middle seed*
+is the one whose length is the median: what is told in detail (path, steps, bytes) is told of that one.
+
+Pure but for the virtual time of the rehearsals. It knows no file, no node and no screen.
+Begin reading at `forecast`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from machines import MachineSpec, Record
+from mk8s.cluster import Cluster
+from mk8s.distros.base import Distro
+from mk8s.forecast.bounds import Bound, PathLeg, bounds_of
+from mk8s.forecast.profile import DEFAULTS, Profile
+from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.tables import node_machine
+from mk8s.timeline import SUCCESS, Timeline, timeline_of
+from transports.base import File
+from transports.simulated import SimulatedHost
+
+__all__ = ["SEEDS", "Bound", "Forecast", "Moved", "PathLeg", "Prepare", "Range", "forecast", "seeds_for"]
+
+SEEDS = 20
+FEWEST_SEEDS = 3
+NODE_RUNS = 2000  # nodes times seeds that are rehearsed unless told otherwise: some ten seconds
+LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9  # quantiles, by the nearest rank: of few seeds the lowest and the highest
+
+Prepare = Callable[[Mapping[str, SimulatedHost]], Awaitable[None]]
+"""Brings modelled hosts to where the real ones are; see `rehearse`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Seconds over the seeds: a tenth of them is below `low`, a tenth above `high`."""
+
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Bytes that come to a node."""
+
+    from_here: int = 0
+    from_nodes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is to be expected. Seconds are those of the run."""
+
+    seeds: int  # how many were rehearsed
+    middle_seed: int
+    ends: Range  # when the run is over, whatever came of it
+    to_ha: Range | None  # until all servers are healthy; None: that is not to be expected
+    to_all: Range | None  # until all nodes are healthy; None: that is not to be expected
+    path: tuple[PathLeg, ...]  # what the length of the middle seed consists of
+    bounds: tuple[Bound, ...]  # the same by cause, the longest first
+    moved: Mapping[str, Moved]  # by node
+    troubles: Mapping[str, str]  # nodes that do not become healthy, and why
+    timeline: Timeline  # of the middle seed
+    source: str  # what the durations rest on, for people
+
+    @property
+    def from_here(self) -> int:
+        """Bytes that this machine sends."""
+        return sum(moved.from_here for moved in self.moved.values())
+
+    @property
+    def from_nodes(self) -> int:
+        """Bytes that nodes hand on to each other."""
+        return sum(moved.from_nodes for moved in self.moved.values())
+
+
+def seeds_for(nodes: int) -> int:
+    """How many seeds are rehearsed unless told otherwise: fewer for large clusters."""
+    return max(FEWEST_SEEDS, min(SEEDS, NODE_RUNS // max(nodes, 1)))
+
+
+def forecast(
+    cluster: Cluster,
+    distro: Distro,
+    *,
+    seeds: int | None = None,
+    profile: Profile = DEFAULTS,
+    uplink: float | None = None,
+    release: Mapping[str, File] | None = None,
+    images: tuple[str, ...] = (),
+    prepare: Prepare | None = None,
+) -> Forecast:
+    """Rehearse the manifest, one seed after the other. `seeds`: how many; None: by the cluster's size.
+
+    `uplink`: the operator's, in bytes per second. `prepare`: see `rehearse`.
+    Raises SimulationStuck and Broken as `rehearse` does.
+    """
+
+    def rehearsed(seed: int, *, detail: bool = False) -> Rehearsal:
+        return rehearse(
+            cluster,
+            distro,
+            seed=seed,
+            release=release,
+            images=images,
+            profile=profile,
+            uplink=uplink,
+            prepare=prepare,
+            keep_transcript=detail,
+        )
+
+    count = seeds_for(len(cluster.nodes)) if seeds is None else seeds
+    servers = frozenset(node.name for node in cluster.nodes if node.is_server)
+    ends = [_ends(rehearsed(seed), servers) for seed in range(count)]
+    middle = sorted(range(count), key=lambda seed: (ends[seed].run, seed))[_rank(MIDDLE, count)]
+    spec = node_machine(cluster, pacing=distro.pacing(cluster))
+    return _forecast(rehearsed(middle, detail=True), ends, spec, profile)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """How long one seed took."""
+
+    run: float
+    ha: float | None
+    all: float | None
+
+
+def _ends(run: Rehearsal, servers: frozenset[str]) -> _Ends:
+    healthy = {
+        record.node: record.at for record in run.records if record.kind == "state" and record.to == "healthy"
+    }
+    everyone = frozenset(run.result.states)
+    return _Ends(run.result.at, _last(healthy, servers), _last(healthy, everyone))
+
+
+def _last(reached: Mapping[str, float], nodes: frozenset[str]) -> float | None:
+    """When the last of them arrived; None: not all do, or there are none."""
+    if not nodes or not nodes <= reached.keys():
+        return None
+    return max(reached[name] for name in nodes)
+
+
+def _forecast(run: Rehearsal, ends: Sequence[_Ends], spec: MachineSpec, profile: Profile) -> Forecast:
+    timeline = timeline_of(run.records, spec, run.transcript)
+    titles = {edge.name: edge.title or edge.name for edge in spec.edges}
+    path = tuple(
+        PathLeg(
+            leg.node,
+            leg.edge,
+            titles[leg.edge],
+            leg.began,
+            leg.ended,
+            leg.after,
+            tuple(timeline.steps_in(leg)),
+        )
+        for leg in timeline.critical_path()
+    )
+    return Forecast(
+        seeds=len(ends),
+        middle_seed=run.seed,
+        ends=_range([end.run for end in ends]),
+        to_ha=_whole_range([end.ha for end in ends]),
+        to_all=_whole_range([end.all for end in ends]),
+        path=path,
+        bounds=bounds_of(path, spec),
+        moved=_moved(run),
+        troubles={
+            lane.node: lane.reason or f"stays {lane.state}"
+            for lane in timeline.lanes
+            if lane.outcome != SUCCESS
+        },
+        timeline=timeline,
+        source=profile.source,
+    )
+
+
+def _moved(run: Rehearsal) -> dict[str, Moved]:
+    found = {name: Moved() for name in run.result.states}
+    for record in run.records:
+        if record.kind == "done":
+            found[record.node] = _more(found[record.node], record)
+    return found
+
+
+def _more(before: Moved, record: Record) -> Moved:
+    evidence = record.evidence
+    return Moved(
+        before.from_here + int(evidence.get("uploaded", 0)),
+        before.from_nodes + int(evidence.get("handed_on", 0)),
+    )
+
+
+def _whole_range(values: Sequence[float | None]) -> Range | None:
+    known = [value for value in values if value is not None]
+    return _range(known) if len(known) == len(values) else None
+
+
+def _range(values: Sequence[float]) -> Range:
+    ordered = sorted(values)
+    low, middle, high = (ordered[_rank(share, len(ordered))] for share in (LOW, MIDDLE, HIGH))
+    return Range(low, middle, high)
+
+
+def _rank(share: float, count: int) -> int:
+    """The place of a quantile among so many values in order."""
+    return max(0, math.ceil(share * count) - 1)
