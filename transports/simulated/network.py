@@ -51,6 +51,7 @@ class SimulatedNetwork:
         self.hosts: dict[str, SimulatedHost] = {}
         self.timeline = Timeline()
         self.breaches: list[Breach] = []
+        self.uplink_down = False  # the operator reaches nobody; hosts reach each other
         self._uplink = _Link(self.pace.links.uplink)
         self._rate = self.pace.links.link
         self._links: dict[str, _Link] = {}
@@ -64,6 +65,7 @@ class SimulatedNetwork:
                 f"{host.name} is alive already; connect it to the network before anything starts"
             )
         host.timeline = self.timeline
+        self.pace.declare(host.pace.declared)  # what it was taught before
         host.pace = self.pace
         self.hosts[host.address] = host
         self._links[host.address] = _Link(self._rate)
@@ -72,6 +74,17 @@ class SimulatedNetwork:
     def breach(self, invariant: str, evidence: str) -> None:
         """Write down what must never happen. Checkers look at `breaches` after every record."""
         self.breaches.append(Breach(invariant, evidence, self.timeline.now))
+
+    def set_uplink(self, rate: float) -> float:
+        """Let the operator's link carry `rate` bytes per second from now on. Returns the rate of before."""
+        before, self._uplink.rate = self._uplink.rate, rate
+        return before
+
+    def set_link(self, host: SimulatedHost, rate: float) -> float:
+        """The same of a host's own link."""
+        link = self._links[host.address]
+        before, link.rate = link.rate, rate
+        return before
 
     def reach(self, source: SimulatedHost, address: str) -> SimulatedHost | None:
         """The host that answers at `address` when `source` calls; None when nobody does."""
@@ -99,7 +112,7 @@ class SimulatedNetwork:
         while True:
             part = min(slice_size, size - done)
             await anyio.sleep(before + self._reserve(host, part))
-            if host.cut:
+            if host.cut or self.uplink_down:
                 return False
             done, before = done + part, 0.0
             if on_progress is not None:

@@ -151,7 +151,7 @@ class SimulatedTransport:
             raise self._error(
                 "connection.closed", "connection", message="this transport was closed", final=True
             )
-        if not self._host.powered or self._host.cut:
+        if not self._host.powered or self._is_cut:
             self._connected = None
             await anyio.sleep(CONNECT_TIMEOUT)
             raise self._error(
@@ -173,6 +173,11 @@ class SimulatedTransport:
             await anyio.sleep(HANDSHAKES * self._latency)
             self._connected = self._host.lifetime
 
+    @property
+    def _is_cut(self) -> bool:
+        """Whether no packet gets through between the operator and this host, whatever its power."""
+        return self._host.cut or self._network.uplink_down
+
     async def _guarded(self, doing: str, timeout: float | None, work: Callable[[], Awaitable[T]]) -> T:
         """Do the work on the host; turn its end, the cable's or the timeout's into an error."""
         host = self._host
@@ -185,14 +190,14 @@ class SimulatedTransport:
                 result = await work()
             finally:
                 del host.running[scope]
-        if host.reachable and host.lifetime == lifetime and not scope.cancelled_caught:
+        if host.up and not self._is_cut and host.lifetime == lifetime and not scope.cancelled_caught:
             return result
-        raise await self._broken(doing, timeout, lost=host.lifetime != lifetime or host.cut)
+        raise await self._broken(doing, timeout, lost=host.lifetime != lifetime or self._is_cut)
 
     async def _broken(self, doing: str, timeout: float | None, *, lost: bool) -> TransportError:
         """Why no answer came; after the silence that it takes to notice."""
         if lost:
-            if self._host.cut or not self._host.powered:
+            if self._is_cut or not self._host.powered:
                 await anyio.sleep(SILENCE)
             return self._lost(doing)
         return self._error(
