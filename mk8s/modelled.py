@@ -3,28 +3,24 @@
 A model and its script say the same: same status, same output, same last words on stderr. A test runs
 both through the same stories.
 
-This module is used by simulation alone; no real node ever meets it.
+This module is used by simulation alone; no real node ever meets it. How long everything takes stands in
+`DURATIONS`; the transport lets an operation's own time pass, a handler only that of the bytes it works on.
 """
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
-import anyio
-
-from mk8s.parts_model import PART_HANDLERS
+from mk8s.paces import CHANGE, GLANCE, HASHING, LOOK, RATES, UNPACKING, work
+from mk8s.parts_model import PART_DURATIONS, PART_HANDLERS
+from mk8s.unpack_model import FATAL, unpack
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService
+from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService, Span
 
-__all__ = ["OS_HANDLERS", "hash_is", "model_os", "not_what_was_sent"]
+__all__ = ["DURATIONS", "OS_HANDLERS", "SIZED", "hash_is", "model_os", "not_what_was_sent"]
 
-HASH_RATE = 400e6  # bytes per second: openssl on one core of a current server
-UNPACK_RATE = 50e6  # bytes of a compressed archive per second
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-FATAL = "tar: Error is not recoverable: exiting now"
 NOT_FOUND = 5  # systemctl's exit status for a unit that is not there
 
 OS_HANDLERS: dict[str, Handler] = {}
@@ -34,13 +30,15 @@ Plain = Callable[[SimulatedHost, Command], Outcome]
 
 
 def model_os(host: SimulatedHost) -> None:
-    """Teach a simulated host the commands of `mk8s.commands` and `mk8s.parts`."""
+    """Teach a simulated host the commands of `mk8s.commands` and `mk8s.parts`, and how long they take."""
     host.use(OS_HANDLERS)
     host.use(PART_HANDLERS)
+    host.use(GREETED)
+    host.pace.declare(DURATIONS)
 
 
 def _models(operation: str) -> Callable[[Plain], Plain]:
-    """Decorator: this function models an operation that takes no time worth speaking of."""
+    """Decorator: this function models an operation that takes no time but its own."""
 
     def register(plain: Plain) -> Plain:
         async def handler(host: SimulatedHost, command: Command) -> Outcome:
@@ -55,8 +53,8 @@ def _models(operation: str) -> Callable[[Plain], Plain]:
     return register
 
 
-def _slow(operation: str, rate: float) -> Callable[[Plain], Plain]:
-    """Decorator: the same, for one that reads the file `$1` at `rate` bytes per second."""
+def _slow(operation: str, rate: str) -> Callable[[Plain], Plain]:
+    """Decorator: the same, for one that works on all bytes of the file `$1` at that rate."""
 
     def register(plain: Plain) -> Plain:
         _models(operation)(plain)
@@ -65,7 +63,7 @@ def _slow(operation: str, rate: float) -> Callable[[Plain], Plain]:
         async def handler(host: SimulatedHost, command: Command) -> Outcome:
             file = host.files.get(_path(command))
             if file is not None:
-                await anyio.sleep(file.size / rate)
+                await work(host, rate, file.size)
             return await at_once(host, command)
 
         OS_HANDLERS[operation] = handler
@@ -77,12 +75,12 @@ def _slow(operation: str, rate: float) -> Callable[[Plain], Plain]:
 # What `mk8s.verifying` does in scripts of drivers
 
 
-async def hash_is(host: SimulatedHost, path: PurePosixPath, digest: str, rate: float = HASH_RATE) -> bool:
-    """Whether the file is there and is that one, after the time that hashing it takes at bytes per second."""
+async def hash_is(host: SimulatedHost, path: PurePosixPath, digest: str) -> bool:
+    """Whether the file is there and is that one, after the time that hashing it takes."""
     file = host.files.get(path)
     if file is None:
         return False
-    await anyio.sleep(file.size / rate)
+    await work(host, HASHING, file.size)
     return file.sha256 == digest
 
 
@@ -94,13 +92,13 @@ def not_what_was_sent(path: PurePosixPath) -> Outcome:
 # Files
 
 
-@_slow("file.digest", HASH_RATE)
+@_slow("file.digest", HASHING)
 def _digest(host: SimulatedHost, command: Command) -> Outcome:
     file = _file(host, _path(command))
     return _says(file.sha256 if file else "absent")
 
 
-@_slow("file.state", HASH_RATE)
+@_slow("file.state", HASHING)
 def _state(host: SimulatedHost, command: Command) -> Outcome:
     file = _file(host, _path(command))
     return _says(f"{file.sha256} {file.mode:o} {file.owner}" if file else "absent")
@@ -150,7 +148,7 @@ def _free(host: SimulatedHost, _command: Command) -> Outcome:
     return _says(str(host.free // 1024))
 
 
-@_slow("archive.unpack", UNPACK_RATE)
+@_slow("archive.unpack", UNPACKING)
 def _unpack(host: SimulatedHost, command: Command) -> Outcome:
     archive, prefix = _path(command), PurePosixPath(command.args[1])
     if archive not in host.files:
@@ -159,44 +157,7 @@ def _unpack(host: SimulatedHost, command: Command) -> Outcome:
         host.disk.make_folder(prefix)
         host.archives[archive.name](host, prefix)
         return Outcome(status=0)
-    return _unpack_content(host, archive, prefix)
-
-
-def _unpack_content(host: SimulatedHost, archive: PurePosixPath, prefix: PurePosixPath) -> Outcome:
-    content = host.files[archive].content
-    if content is None:
-        raise AssertionError(
-            f"{host.name}: nobody said what is in {archive.name}; see SimulatedHost.archives"
-        )
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-            members = [(member, _member_content(tar, member)) for member in tar.getmembers()]
-    except tarfile.TarError:
-        return _refusal(2, f"tar: This does not look like a tar archive\n{FATAL}")
-    for member, _ in members:
-        if member.name.startswith("/") or ".." in member.name.split("/"):
-            return _refusal(3, f"refused: the archive holds the name {member.name}")
-    host.disk.make_folder(prefix)
-    for member, data in members:
-        _place_member(host, prefix / member.name, member, data)
-    return Outcome(status=0)
-
-
-def _member_content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
-    stream = tar.extractfile(member) if member.isfile() else None
-    return stream.read() if stream else None
-
-
-def _place_member(
-    host: SimulatedHost, path: PurePosixPath, member: tarfile.TarInfo, data: bytes | None
-) -> None:
-    host.disk.make_folder(path.parent)
-    if data is not None:
-        host.disk.write(path, data, mode=member.mode & ~0o022)
-    elif member.isdir():
-        host.disk.make_folder(path, member.mode & ~0o022)
-    else:
-        raise AssertionError(f"{member.name}: only files and folders in archives are modelled")
+    return unpack(host, archive, prefix)
 
 
 # Units
@@ -282,6 +243,14 @@ def _journal(host: SimulatedHost, command: Command) -> Outcome:
 # The host itself
 
 
+async def _hello(_host: SimulatedHost, _command: Command) -> Outcome:
+    return Outcome(status=0)
+
+
+GREETED: Mapping[str, Handler] = {"kube.hello": _hello}
+"""What `mk8s health` asks of every node first, whatever its distro."""
+
+
 @_models("facts.gather")
 def _facts(host: SimulatedHost, _command: Command) -> Outcome:
     profile = host.profile
@@ -331,3 +300,34 @@ def _says(text: str) -> Outcome:
 
 def _refusal(status: int, words: str) -> Outcome:
     return Outcome(status=status, stderr=f"{words}\n".encode())
+
+
+DURATIONS: Mapping[str, Span] = {
+    **RATES,
+    **PART_DURATIONS,
+    **dict.fromkeys(OS_HANDLERS, GLANCE),
+    "file.chmod": CHANGE,
+    "folder.make": CHANGE,
+    "path.remove": CHANGE,
+    "archive.unpack": CHANGE,
+    "unit.show": LOOK,
+    "unit.is-enabled": LOOK,
+    "unit.journal": Span(0.03, 0.2),  # journalctl reads its files; order of magnitude
+    "unit.enable": Span(0.1, 0.5),  # systemd reads all units anew; order of magnitude
+    "unit.disable": Span(0.1, 0.5),
+    "unit.reload": Span(0.1, 0.5),
+    "unit.start": Span(0.03, 0.1),  # --no-block
+    "unit.stop": Span(0.5, 5.0),  # until the processes have ended; order of magnitude
+    "facts.gather": Span(0.03, 0.1),  # a dozen small programs; order of magnitude
+    "kube.hello": GLANCE,
+}
+"""How long each operation here takes; the first are rates, for the bytes that an operation works on."""
+
+SIZED: Mapping[str, tuple[str, ...]] = {
+    "file.digest": (HASHING,),
+    "file.state": (HASHING,),
+    "part.state": (HASHING,),
+    "part.finish": (HASHING,),
+    "archive.unpack": (UNPACKING,),
+}
+"""The operations here that work on bytes beside their own time."""

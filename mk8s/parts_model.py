@@ -6,21 +6,20 @@ hash of a range of it, and `modelled_cuts` says the same of the file on this sid
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import PurePosixPath
-
-import anyio
 
 from mk8s.cutting import Cuts
 from mk8s.delivery import PIECE
 from mk8s.direct import DirectDelivery
+from mk8s.paces import CHANGE, GLANCE, HASHING, work
 from mk8s.parts import NOT_WHOLE
 from transports.base import Command, File, Outcome, Piece
-from transports.simulated import Handler, SimulatedFile, SimulatedHost, modelled_digest
+from transports.simulated import Handler, SimulatedFile, SimulatedHost, Span, modelled_digest
 
-__all__ = ["PART_HANDLERS", "modelled_cuts", "modelled_delivery"]
+__all__ = ["PART_DURATIONS", "PART_HANDLERS", "modelled_cuts", "modelled_delivery"]
 
-HASH_RATE = 400e6  # bytes per second: openssl on one core of a current server
 STRIDE = 1 << 40  # bytes; a simulation has nothing to lose by a longer one, and each costs it events
 
 
@@ -49,7 +48,7 @@ async def _state(host: SimulatedHost, command: Command) -> Outcome:
     file, piece = host.files.get(PurePosixPath(command.args[0])), int(command.args[1])
     if file is None:
         return _says("absent")
-    await anyio.sleep(file.size / HASH_RATE)
+    await work(host, HASHING, file.size)
     hashes = [
         modelled_digest(file.whole or file.sha256, start, min(piece, file.size - start))
         for start in range(0, file.size, piece)
@@ -65,7 +64,7 @@ async def _finish(host: SimulatedHost, command: Command) -> Outcome:
     file = host.files.get(at)
     if file is None:
         return _refusal(NOT_WHOLE, f"{part} is not there")
-    await anyio.sleep(file.size / HASH_RATE)
+    await work(host, HASHING, file.size)
     if file.size != int(size) or digest not in (file.sha256, file.whole):
         return _refusal(NOT_WHOLE, f"{part} is not what was sent")
     del host.files[at]
@@ -116,3 +115,11 @@ PART_HANDLERS: dict[str, Handler] = {
     "part.remove": _remove,
     "part.room": _room,
 }
+
+PART_DURATIONS: Mapping[str, Span] = {
+    "part.state": GLANCE,
+    "part.finish": CHANGE,
+    "part.remove": CHANGE,
+    "part.room": GLANCE,
+}
+"""How long each takes beside hashing."""

@@ -18,20 +18,11 @@ from mk8s.parts_model import modelled_cuts
 from mk8s.rehearsal import modelled_roads, nominal_release
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.steps import Step, Verdict
-from transports.base import Command, Outcome
 from transports.simulated import SimulatedHost, SimulatedNetwork
 
 __all__ = ["Life", "live", "shortcomings"]
 
 Files = dict[str, tuple[str, int]]
-
-
-async def _hello(_host: SimulatedHost, _command: Command) -> Outcome:
-    return Outcome(status=0)
-
-
-GREETED = {"kube.hello": _hello}
-"""What `mk8s health` asks of every node first, whatever its distro."""
 
 
 @dataclass
@@ -86,8 +77,6 @@ def _begin(subject: Subject, cluster: Cluster) -> Life:
     network = SimulatedNetwork()
     kubeconfigs: list[str] = []
     roads = modelled_roads(cluster, subject.distro, network, seed=0)
-    for host in network.hosts.values():
-        host.use(GREETED)
     around = Surroundings(
         transports=roads,
         journal=MemoryJournal(),

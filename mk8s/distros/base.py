@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from machines.errors import ActionError
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.finding import catalogue_names, distro_names, load_catalogue, load_distro
+from mk8s.distros.phases import Phases
 from mk8s.needs import Kept, Need
 from mk8s.steps import Step, Verdict
 from transports.base import Command, File, Outcome
@@ -348,5 +349,9 @@ class Distro(Protocol):
         ...
 
     def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
-        """Teach a simulated host to behave as this distro does."""
+        """Teach a simulated host to behave as this distro does, and its network how long that takes."""
+        ...
+
+    def phases(self) -> Phases:
+        """Where a real run shows the durations that `model` only assumes."""
         ...

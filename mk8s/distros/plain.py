@@ -17,6 +17,7 @@ from mk8s.artifacts.checksums import read_checksums
 from mk8s.cluster import Cluster, Node
 from mk8s.commands import unit_disable, unit_stop
 from mk8s.distros.base import Condition, Lookup, Question, Requirements, Situation
+from mk8s.distros.phases import Phases
 from mk8s.distros.upstream import kubeconfig
 from mk8s.kube.conditions import nodes_answer
 from mk8s.needs import Need
@@ -117,3 +118,7 @@ class PlainDriver:
     def secrets_in(self, config: Mapping[str, Any]) -> list[str]:
         del config
         return []
+
+    def phases(self) -> Phases:
+        """A run shows no more than its operations."""
+        return Phases()

@@ -133,6 +133,11 @@ class SimulatedHost:
         count = self._counts[name] = self._counts.get(name, 0) + 1
         return self.pace.seconds(self.name, name, count, size)
 
+    @property
+    def drawn(self) -> Mapping[str, int]:
+        """Every duration that was drawn here, operations and phases, and how often."""
+        return self._counts
+
     async def spend(self, name: str, size: int = 0) -> None:
         """Let that time pass: for handlers, beside what `perform` lets pass for every command."""
         await anyio.sleep(self.seconds(name, size))

@@ -12,6 +12,7 @@ from mk8s.distros.k3s.artifacts import archives, artifact_items
 from mk8s.distros.k3s.engine import K3S
 from mk8s.distros.k3s.faults import find_faults
 from mk8s.distros.k3s.requirements import requirements
+from mk8s.distros.phases import Phases
 from mk8s.distros.rancher.driver import Rancher
 from mk8s.distros.rancher.images import Archive
 from mk8s.steps import Step
@@ -55,6 +56,11 @@ class K3s(Rancher):
         from mk8s.distros.k3s.model import teach
 
         teach(host, network, cluster)
+
+    def phases(self) -> Phases:
+        from mk8s.distros.k3s.model import PHASES
+
+        return PHASES
 
 
 DISTRO: Distro = K3s()

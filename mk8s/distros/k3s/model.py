@@ -1,27 +1,29 @@
-"""K3s for simulated hosts: its own commands beside the common engine's. Begin reading at `teach`."""
+"""K3s for simulated hosts: its own commands beside the common engine's, and how long everything takes.
+
+Begin reading at `teach`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-import anyio
-
 from mk8s import unit_models
 from mk8s.cluster import Cluster
 from mk8s.distros.k3s.engine import BIN_DIRS, K3S
 from mk8s.distros.rancher import model
-from mk8s.distros.rancher.model import NO, UNPACKING, YES, Answer, World, hash_matches, record
+from mk8s.distros.rancher.model import NO, YES, Answer, World, hash_matches, record
 from mk8s.modelled import not_what_was_sent
+from mk8s.paces import CHANGE, GLANCE, HASHING, LOOK
 from transports.base import Command, Outcome
-from transports.simulated import SimulatedFile, SimulatedHost, SimulatedNetwork
+from transports.simulated import SimulatedFile, SimulatedHost, SimulatedNetwork, Span
 
-__all__ = ["OWN", "teach"]
+__all__ = ["DURATIONS", "OWN", "PHASES", "teach"]
 
 
 def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
     """Let this host understand the driver's commands and run its services as K3s does."""
-    model.teach(K3S, OWN, host, network, cluster)
+    model.teach(K3S, OWN, DURATIONS, host, network, cluster)
     if cluster.artifacts_mode == "preinstalled":
         host.disk.make_folder(BIN_DIRS[0])
         host.disk.write(BIN_DIRS[0] / "k3s", f"k3s {cluster.version}".encode(), mode=0o755)
@@ -31,7 +33,6 @@ async def _install(_world: World, host: SimulatedHost, command: Command) -> Outc
     staged, program = map(PurePosixPath, command.args[:2])
     if not await hash_matches(host, staged, command.args[2]):
         return not_what_was_sent(staged)
-    await anyio.sleep(UNPACKING)
     file = host.files[staged]
     host.disk.make_folder(program.parent)
     host.files[program] = SimulatedFile(file.sha256, file.size, 0o755, "root", file.content)
@@ -71,7 +72,6 @@ async def _install_script(_world: World, host: SimulatedHost, command: Command) 
     for word, digest in zip(verified[::2], verified[1::2], strict=True):
         if not await hash_matches(host, PurePosixPath(word), digest):
             return not_what_was_sent(PurePosixPath(word))
-    await anyio.sleep(UNPACKING)
     for path in installed[1:]:
         host.disk.make_folder(path.parent)
         host.disk.write(path, f"{path.name} by install.sh".encode(), mode=0o755)
@@ -109,3 +109,29 @@ OWN: Mapping[str, Answer] = {
     "convert": _convert,
 }
 """Every operation of `commands`, by its name without ``k3s.``"""
+
+DURATIONS: Mapping[str, Span] = model.durations(
+    K3S,
+    {
+        "install": Span(0.1, 0.5),  # a copy of 60 to 75 MB
+        "has-program": GLANCE,
+        "link": CHANGE,
+        "has-links": GLANCE,
+        "reload": Span(0.1, 0.5),  # systemd reads all units anew
+        "is-loaded": LOOK,
+        "install-script": Span(1, 4),  # a shell script of many steps; order of magnitude
+        "is-converted": GLANCE,
+        "convert": Span(0.5, 5),  # a restart: until the processes have ended
+    },
+    {
+        # "First start typically 20 to 90 s", says practice; there is no number of the project's.
+        "primary-first-start": Span(20, 90),
+        "server-first-start": Span(20, 90),
+        "server-restart": Span(5, 20),  # order of magnitude
+        "agent-first-start": Span(10, 40),  # the same images, and no control plane: order of magnitude
+        "agent-restart": Span(3, 10),
+    },
+)
+"""How long everything takes beside the bytes that it works on."""
+
+PHASES = model.phases(K3S, {"install": (HASHING,), "has-program": (HASHING,), "install-script": (HASHING,)})

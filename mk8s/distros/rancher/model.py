@@ -1,7 +1,8 @@
 """The engine for simulated hosts: a model of each common command, and of its two services.
 
 The commands' effects are on the host's disk and services; what the hosts are together is in `world`.
-Each driver adds models of its own commands; a test compares them with what the driver can send.
+Each driver adds models of its own commands, and says how long everything takes with this engine; a test
+compares them with what the driver can send.
 
 Begin reading at `teach`.
 """
@@ -18,10 +19,12 @@ from weakref import WeakKeyDictionary
 from mk8s import unit_models
 from mk8s.cluster import Cluster
 from mk8s.distros.common import model as common
+from mk8s.distros.phases import Phases, Shown
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.world import World
 from mk8s.endpoints import model as endpoints
 from mk8s.modelled import hash_is, not_what_was_sent
+from mk8s.paces import ASKING, CHANGE, GLANCE, HASHING, LOOK
 from transports.base import Command, Outcome
 from transports.simulated import (
     Handler,
@@ -29,17 +32,19 @@ from transports.simulated import (
     SimulatedFile,
     SimulatedHost,
     SimulatedNetwork,
+    Span,
 )
 
 __all__ = [
     "HANDLED",
     "NO",
-    "UNPACKING",
     "YES",
     "Answer",
     "World",
+    "durations",
     "hash_matches",
     "is_recorded",
+    "phases",
     "record",
     "teach",
     "world_of",
@@ -47,8 +52,6 @@ __all__ = [
 
 Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Awaitable[Outcome]]
 
-HASHING = 500_000_000.0  # bytes per second
-UNPACKING = 4.0  # seconds for the bundle
 RESTART_AFTER = 5.0  # seconds, RestartSec in the units
 YES, NO = Outcome(status=0), Outcome(status=1)
 NO_API = b"The connection to the server 127.0.0.1:6443 was refused - did you specify the right host?\n"
@@ -74,6 +77,7 @@ class _Taught:
 def teach(
     engine: Engine,
     own: Mapping[str, Answer],
+    lasts: Mapping[str, Span],
     host: SimulatedHost,
     network: SimulatedNetwork,
     cluster: Cluster,
@@ -81,7 +85,9 @@ def teach(
     """Let this host understand the driver's commands and run its services as the engine does.
 
     `own`: models of the driver's own commands, by the operation without the engine's name.
+    `lasts`: how long all of them take, and the phases of the services; see `durations`.
     """
+    network.pace.declare(lasts)
     taught = _worlds.get(network)
     if taught is None:
         taught = _worlds[network] = _Taught(engine, network, cluster, own)
@@ -110,7 +116,7 @@ def _handler(world: World, answer: Answer) -> Handler:
 
 
 async def hash_matches(host: SimulatedHost, path: PurePosixPath, digest: str) -> bool:
-    return await hash_is(host, path, digest, HASHING)
+    return await hash_is(host, path, digest)
 
 
 async def _has_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
@@ -264,3 +270,56 @@ HANDLED: Mapping[str, Answer] = {
     "get-nodes": _get_nodes,
 }
 """Every operation of `commands`, by its name without the engine's."""
+
+OPERATIONS: Mapping[str, Span] = {
+    "has-archive": GLANCE,
+    "place-archive": CHANGE,
+    "begin-cache": CHANGE,
+    "has-cache": GLANCE,
+    "has-install": Span(0.1, 0.5),  # it hashes programs of 100 MB and more
+    "version": Span(0.1, 1.0),  # a large program begins; k3s unpacks itself
+    "start": Span(0.1, 0.4),  # systemd reads units anew, and does not wait
+    "unit": LOOK,
+    "readyz": ASKING,
+    "ping": ASKING,
+    "etcd": ASKING,
+    "authority": GLANCE,
+    "get-node": ASKING,
+    "get-nodes": ASKING,
+}
+"""How long each takes beside hashing; orders of magnitude."""
+
+LIVES: Mapping[str, Span] = {
+    "server-begin": Span(1, 3),  # reads its configuration, asks the server it joins; order of magnitude
+    "agent-begin": Span(1, 3),
+    "server-promotion": Span(1, 16),  # the leader looks every 15 s [k3s pkg/etcd/etcd.go], the data are few
+    "server-looks-again": Span(2, 2),  # the model's own, while etcd has no majority
+    "agent-asks-again": Span(2, 2),  # [k3s pkg/agent: "Failed to validate connection to cluster"]
+    "node-network": Span(10, 40),  # pods of the network from their images; order of magnitude
+}
+"""The parts of both engines' lives that take as long with either."""
+
+
+def durations(engine: Engine, own: Mapping[str, Span], lives: Mapping[str, Span]) -> dict[str, Span]:
+    """All by their full names: the operations here and the driver's `own`, and the parts of lives."""
+    operations = {f"{engine.name}.{name}": span for name, span in {**OPERATIONS, **own}.items()}
+    return operations | {f"{engine.name}:{name}": span for name, span in {**LIVES, **lives}.items()}
+
+
+def phases(engine: Engine, sized: Mapping[str, tuple[str, ...]]) -> Phases:
+    """What a run with this engine shows. `sized`: the driver's own operations that work on bytes."""
+    active, ready = ("* is active",), ("the node is Ready",)
+    parts = [
+        ("primary-first-start", "start-primary", "primary", active, ("server-begin",)),
+        ("server-first-start", "join-server", "server", active, ("server-begin", "server-promotion")),
+        ("agent-first-start", "join-agent", "agent", active, ("agent-begin",)),
+        ("node-network", "verify", "primary", ready, ()),
+        ("node-network", "join-server", "server", ready, ()),
+        ("node-network", "join-agent", "agent", ready, ()),
+    ]
+    named = (
+        Shown(f"{engine.name}:{part}", edge, role, waits, tuple(f"{engine.name}:{other}" for other in minus))
+        for part, edge, role, waits, minus in parts
+    )
+    all_sized = {"has-archive": (HASHING,), "place-archive": (HASHING,), **sized}
+    return Phases(tuple(named), {f"{engine.name}.{name}": rates for name, rates in all_sized.items()})

@@ -2,7 +2,8 @@
 
 One `World` for each simulated network. It behaves as the engine is documented to (learner rule and its
 words, promotion every 15 s, restarts after 5 s, agents that ask for ever, etcd data that outweigh
-`server:`), and it writes down what must never happen: see `World.violations`.
+`server:`), and what must never happen it tells the network (`breach`): a second cluster, two learners at once.
+How long the parts of a life take stands beside the model of each engine.
 
 Not modelled: pods, network policy, certificates, upgrades, lost quorum beyond "the API does not answer".
 Begin reading at `server_life`.
@@ -46,9 +47,7 @@ __all__ = ["Member", "NodeObject", "World"]
 
 KUBECONFIG = b"apiVersion: v1\nclusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: default\n"
 
-PROMOTION = 15.0  # seconds between the leader's looks at a learner
 LEARNER_PATIENCE = 300.0  # seconds without progress after which a learner is removed
-AGENT_PAUSE = 2.0  # seconds between an agent's questions
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ class NodeObject:
 
 @dataclass
 class World:
-    """What all hosts of one network share. `violations` must stay empty; tests read it."""
+    """What all hosts of one network share."""
 
     network: SimulatedNetwork
     cluster: Cluster
@@ -83,7 +82,6 @@ class World:
     initialised: list[str] = field(default_factory=list)  # hosts that made a new cluster, each time
     members: dict[str, Member] = field(default_factory=dict)  # by host name
     nodes: dict[str, NodeObject] = field(default_factory=dict)  # by node name
-    violations: list[str] = field(default_factory=list)
     collisions: int = 0  # how often a server came while another one was a learner
     settings: Mapping[str, Any] = field(default_factory=dict)  # the first server's config
     on_sqlite: str = ""  # the host whose SQLite holds the cluster's state
@@ -91,6 +89,15 @@ class World:
     @property
     def now(self) -> float:
         return self.network.timeline.now
+
+    @property
+    def violations(self) -> list[str]:
+        """What must never happen and did on this network, in words."""
+        return [breach.evidence for breach in self.network.breaches]
+
+    def _takes(self, host: SimulatedHost, part: str) -> float:
+        """Seconds of a part of a life of this engine, such as ``agent-first-start``."""
+        return host.seconds(f"{self.engine.name}:{part}")
 
     def find_learner(self) -> Member | None:
         """The one member that is not promoted yet; one without progress is dropped after five minutes."""
@@ -156,7 +163,7 @@ class World:
     def register(self, host: SimulatedHost, unit: str, roles: tuple[str, ...]) -> None:
         """The kubelet registers; the network of a node takes a while the first time."""
         name = self.node_name_of(host)
-        delay = 0.0 if name in self.nodes else host.random(f"cni/{name}").uniform(10, 40)
+        delay = 0.0 if name in self.nodes else self._takes(host, "node-network")
         never = self.config_of(host).get("cni") == "none" or self.settings.get("cni") == "none"
         ready_at = float("inf") if never else self.now + delay
         self.nodes[name] = NodeObject(name, host, unit, roles, self.cluster.version, ready_at)
@@ -170,8 +177,8 @@ class World:
             status, message = "False", NO_NETWORK
         conditions = [{"type": "Ready", "status": status, "message": message}]
         if ETCD in node.roles:
-            member = self.members.get(node.host.name)
-            conditions.append({"type": IS_VOTER, "status": str(bool(member and member.voter)), "message": ""})
+            votes = node.host.name in self.members and self.members[node.host.name].voter
+            conditions.append({"type": IS_VOTER, "status": str(votes), "message": ""})
         return {
             "kind": "Node",
             "metadata": {"name": node.name, "labels": dict.fromkeys(node.roles, "true")},
@@ -184,8 +191,7 @@ class World:
         """From the first line of the log to READY=1."""
         if not self.engine.has(self.cluster, self.engine.unit_notifies):
             service.ready()  # Type=simple: active as soon as the process runs
-        chance = host.random(f"server/{service.starts}")
-        yield chance.uniform(1, 3)
+        yield self._takes(host, "server-begin")
         config = self.config_of(host)
         self._need_images(host, config)
         first = not host.disk.exists(self._etcd_data(config)) or host.name not in self.members
@@ -197,10 +203,11 @@ class World:
             host.disk.make_folder(self._etcd_data(config))
         self._begin_member(host)
         self._install_tools(host, config)
-        yield chance.uniform(60, 180) if first else chance.uniform(15, 40)
+        joins = "server" if config.get("server") else "primary"
+        yield self._takes(host, f"{joins}-first-start" if first else "server-restart")
         yield from self._wait_for_promotion(host)
         while not self.has_quorum:
-            yield AGENT_PAUSE
+            yield self._takes(host, "server-looks-again")
         self._open(host, config)
         service.log(UP.format(name=self.engine.name))
 
@@ -217,7 +224,7 @@ class World:
         if "datastore-endpoint" in config or config.get("server"):
             return
         if self.on_sqlite not in ("", host.name) or self.members:
-            self.violations.append(f"{host.name} began a second state, in SQLite")
+            self.network.breach("one-cluster", f"{host.name} began a second state, in SQLite")
         self.on_sqlite = host.name
         host.disk.make_folder(self._etcd_data(config).parent)
         host.disk.write(self._etcd_data(config).with_name("state.db"), b"state")
@@ -244,9 +251,8 @@ class World:
         self.on_sqlite = ""
         self.initialised += [] if moved else [host.name]
         if not moved and len(self.initialised) > 1:
-            self.violations.append(
-                f"{host.name} made a second cluster; {self.initialised[0]} had made the first one"
-            )
+            told = f"{host.name} made a second cluster; {self.initialised[0]} had made the first one"
+            self.network.breach("one-cluster", told)
         self.settings = config
         self.members[host.name] = Member(host.name, self.now, voter=True)
 
@@ -264,12 +270,12 @@ class World:
             member.running = True
             learners = [known.host for known in self.members.values() if not known.voter]
             if len(learners) > 1:
-                self.violations.append(f"two learners at once: {', '.join(learners)}")
+                self.network.breach("one-learner", f"two learners at once: {', '.join(learners)}")
 
     def _wait_for_promotion(self, host: SimulatedHost) -> Iterator[float]:
         member = self.members.get(host.name)
         if member and not member.voter:
-            yield PROMOTION
+            yield self._takes(host, "server-promotion")
             member.voter = True
 
     def _open(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
@@ -294,16 +300,16 @@ class World:
         """It asks until a server takes it, and never exits for that."""
         if not self.engine.has(self.cluster, self.engine.unit_notifies):
             service.ready()
-        chance = host.random(f"agent/{service.starts}")
-        yield chance.uniform(1, 3)
+        yield self._takes(host, "agent-begin")
         config = self.config_of(host)
         self._need_images(host, config)
         url = str(config.get("server") or "")
         while (complaint := self._refusal(host, config, url)) is not None:
             if service.journal[-1:] != [complaint]:
                 service.log(complaint)
-            yield AGENT_PAUSE
-        yield chance.uniform(20, 60)
+            yield self._takes(host, "agent-asks-again")
+        first = self.node_name_of(host) not in self.nodes
+        yield self._takes(host, "agent-first-start" if first else "agent-restart")
         self._install_tools(host, config)
         self.register(host, self.engine.agent_unit, ())
         service.log(UP.format(name=f"{self.engine.name} agent"))
@@ -320,9 +326,9 @@ class World:
 
     def _install_tools(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
         """What the engine unpacks brings kubectl."""
-        folder = PurePosixPath(self.engine.data_dir_in(config)) / "bin"
-        host.disk.make_folder(folder)
-        host.disk.write(folder / "kubectl", b"", mode=0o755)
+        kubectl = PurePosixPath(self.engine.data_dir_in(config)) / "bin" / "kubectl"
+        host.disk.make_folder(kubectl.parent)
+        host.disk.write(kubectl, b"", mode=0o755)
 
     def _is_anothers(self, host: SimulatedHost) -> bool:
         known = self.nodes.get(self.node_name_of(host))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro, Requirements, Situation, Tools
+from mk8s.distros.phases import Phases
 from mk8s.distros.rancher.driver import Rancher
 from mk8s.distros.rancher.images import Archive
 from mk8s.distros.rke2 import installing, requirements
@@ -56,6 +57,11 @@ class Rke2(Rancher):
         from mk8s.distros.rke2.model import teach
 
         teach(host, network, cluster)
+
+    def phases(self) -> Phases:
+        from mk8s.distros.rke2.model import PHASES
+
+        return PHASES
 
 
 DISTRO: Distro = Rke2()

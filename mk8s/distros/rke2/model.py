@@ -1,24 +1,26 @@
-"""RKE2 for simulated hosts: its own commands beside the common engine's. Begin reading at `teach`."""
+"""RKE2 for simulated hosts: its own commands beside the common engine's, and how long everything takes.
+
+Begin reading at `teach`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-import anyio
-
 from mk8s.cluster import Cluster
 from mk8s.distros.rancher import model
 from mk8s.distros.rancher.commands import USUAL_PREFIX
-from mk8s.distros.rancher.model import NO, UNPACKING, YES, Answer, World, hash_matches
+from mk8s.distros.rancher.model import NO, YES, Answer, World, hash_matches
 from mk8s.distros.rancher.model import record as note
 from mk8s.distros.rke2.commands import CIS_SETTINGS
 from mk8s.distros.rke2.engine import RKE2
 from mk8s.modelled import not_what_was_sent
+from mk8s.paces import GLANCE, HASHING, LOOK, UNPACKING, work
 from transports.base import Command, Outcome
-from transports.simulated import SimulatedHost, SimulatedNetwork
+from transports.simulated import SimulatedHost, SimulatedNetwork, Span
 
-__all__ = ["OWN", "teach"]
+__all__ = ["DURATIONS", "OWN", "PHASES", "teach"]
 
 PROGRAMS = ("rke2", "rke2-killall.sh", "rke2-uninstall.sh")
 UNITS = (RKE2.server_unit, RKE2.agent_unit)
@@ -26,7 +28,7 @@ UNITS = (RKE2.server_unit, RKE2.agent_unit)
 
 def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
     """Let this host understand the driver's commands and run its services as RKE2 does."""
-    model.teach(RKE2, OWN, host, network, cluster)
+    model.teach(RKE2, OWN, DURATIONS, host, network, cluster)
     if cluster.artifacts_mode == "preinstalled":
         prefix, units = USUAL_PREFIX, PurePosixPath("/etc/systemd/system")
         _install(host, cluster.version, prefix, units, PurePosixPath("/run/preinstalled"))
@@ -39,7 +41,7 @@ async def _unpack(_world: World, host: SimulatedHost, command: Command) -> Outco
     bundle, digest, prefix, units, record = command.args
     if not await hash_matches(host, PurePosixPath(bundle), digest):
         return not_what_was_sent(PurePosixPath(bundle))
-    await anyio.sleep(UNPACKING)
+    await work(host, UNPACKING, host.files[PurePosixPath(bundle)].size)
     _install(host, digest, *map(PurePosixPath, (prefix, units, record)))
     return YES
 
@@ -50,7 +52,7 @@ async def _install_script(_world: World, host: SimulatedHost, command: Command) 
     for name, digest in digests.items():
         if not await hash_matches(host, PurePosixPath(folder) / name, digest):
             return not_what_was_sent(PurePosixPath(folder) / name)
-    await anyio.sleep(UNPACKING)
+    await work(host, UNPACKING, sum(host.files[PurePosixPath(folder) / name].size for name in digests))
     _install(host, " ".join(digests.values()), *map(PurePosixPath, (prefix, units, record)))
     return YES
 
@@ -88,3 +90,26 @@ OWN: Mapping[str, Answer] = {
     "nm-cloud-setup": _nm_cloud_setup,
 }
 """Every operation of `commands`, by its name without ``rke2.``"""
+
+DURATIONS: Mapping[str, Span] = model.durations(
+    RKE2,
+    {
+        "unpack": Span(0.2, 0.8),
+        "install-script": Span(1, 4),  # a shell script of many steps; order of magnitude
+        "prepare-cis": Span(0.1, 0.4),  # a file, a user, `systemctl restart systemd-sysctl`
+        "is-cis-prepared": GLANCE,
+        "nm-cloud-setup": LOOK,
+    },
+    {
+        # Import of 0.75 to 0.9 GB of images, then static pods: "typically 2 to 6 min on SSD", says practice;
+        # there is no number of Rancher's.
+        "primary-first-start": Span(120, 360),
+        "server-first-start": Span(120, 360),
+        "server-restart": Span(15, 40),  # nothing to import: order of magnitude
+        "agent-first-start": Span(40, 120),  # the same images, and no control plane: order of magnitude
+        "agent-restart": Span(5, 15),
+    },
+)
+"""How long everything takes beside the bytes that it works on."""
+
+PHASES = model.phases(RKE2, {"unpack": (HASHING, UNPACKING), "install-script": (HASHING, UNPACKING)})
