@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from machines import Context, MemoryJournal, Observer, Record, Registry, Result, Table
+from machines.beside import run_beside
 from machines.registry import Action, Evidence
-from machines.simulation import CheckedJournal, IntentFirst, run_simulated, standard_checkers
+from machines.simulation import CheckedJournal, Checker, IntentFirst, run_simulated, standard_checkers
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.fanout.model import fan_out_handlers
@@ -21,6 +22,9 @@ from mk8s.modelled import model_os
 from mk8s.needs import pretend
 from mk8s.parts_model import modelled_cuts
 from mk8s.rollout import Rollout, Surroundings
+from mk8s.simulating.beginning import Brought, bring_to
+from mk8s.simulating.happenings import Happened, Happening, Play
+from mk8s.simulating.striking import Recorded, Struck
 from mk8s.tables import node_machine
 from mk8s.transcript import Transcript, transcript_of
 from transports.base import File, Transport
@@ -46,6 +50,9 @@ class Rehearsal:
     digest: str  # sha256 over the journal's bytes
     network: SimulatedNetwork
     transcript: Transcript  # empty unless it was asked for
+    struck: Sequence[Struck] = ()  # the faults that met an operation, in order
+    happened: Sequence[Happened] = ()  # what happened at a moment, in order
+    resumed_after: int = 0  # records of the run before, where it began from a journal
 
 
 def rehearse(
@@ -61,32 +68,47 @@ def rehearse(
     uplink: float | None = None,
     keep_transcript: bool = False,
     prepare: Callable[[Mapping[str, SimulatedHost]], Awaitable[None]] | None = None,
+    journal: MemoryJournal | None = None,
+    happenings: Sequence[Happening] = (),
+    checkers: Sequence[Checker] = (),
 ) -> Rehearsal:
     """Run the whole manifest in virtual time, as long as the `profile` says that things take.
 
     `uplink`: the operator's, in bytes per second; the manifest's `limits.bandwidth` holds as well.
-    `prepare` brings the hosts, by their nodes' names, to where they are when the run begins, in no time of it.
+    `prepare` brings the hosts, by their nodes' names, to where they are when the run begins, in no time of
+    it. `journal`: what the run writes to; one with records is resumed, on hosts brought to where it says.
+    `happenings` meet hosts and links at a moment. `checkers` see every record beside the standard ones.
 
     Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
     """
     paced = profile.with_uplink(uplink).with_uplink(cluster.bandwidth)
     network = SimulatedNetwork(paced.pace(seed))
     entries: list[Mapping[str, Any]] = []
-    journal = MemoryJournal()
-    spec = node_machine(cluster, pacing=distro.pacing(cluster))
-    guards = {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard}
-    intents = IntentFirst(lambda: journal.durable_seq)
-    standard = standard_checkers(Table(spec, guards), limits={}, budgets={}, secrets=[TOKEN])
-    checkers = [intents, *standard]
+    memory = MemoryJournal() if journal is None else journal
+    before = memory.records()
+    table = _table(cluster, distro)
+    intents = IntentFirst(lambda: memory.durable_seq)
+    standard = standard_checkers(table, limits={}, budgets={}, secrets=[TOKEN])
+    strikes = Recorded(faults) if faults is not None else None
+    roads = modelled_roads(cluster, distro, network, seed, strikes)
+    hosts = {node.name: network.hosts[node.address] for node in cluster.nodes}
+    files = release or nominal_release(cluster, distro)
+    play = Play(happenings, network, hosts)
+    watching: list[Checker] = [play, intents, *standard, *checkers]
 
     async def main() -> Result:
-        roads = modelled_roads(cluster, distro, network, seed, faults)
         if prepare is not None:
-            await prepare({node.name: network.hosts[node.address] for node in cluster.nodes})
+            await prepare(hosts)
+        if before:
+            await bring_to(
+                Brought(cluster, distro, network, hosts, files, images, TOKEN, seed), before, table
+            )
+        if strikes is not None:
+            strikes.begin()
         around = Surroundings(
             transports=roads,
-            journal=CheckedJournal(journal, checkers),
-            release=release or nominal_release(cluster, distro),
+            journal=CheckedJournal(memory, watching),
+            release=files,
             token=TOKEN,
             kept=pretend(distro.needs(cluster)),
             images=images,
@@ -97,13 +119,29 @@ def rehearse(
         )
         rollout = Rollout(cluster, distro, around)
         _watch(rollout.registry, intents)
-        return await rollout.supervisor(observer).run()
+        supervisor = rollout.supervisor(observer)
+        return await (run_beside(play.run, supervisor.run) if happenings else supervisor.run())
 
     result = run_simulated(main, seed=seed)
-    for checker in checkers:
+    for checker in watching:
         checker.end()
-    transcript = transcript_of(entries)
-    return Rehearsal(seed, result, journal.records(), journal.data, journal.digest(), network, transcript)
+    return Rehearsal(
+        seed,
+        result,
+        memory.records(),
+        memory.data,
+        memory.digest(),
+        network,
+        transcript_of(entries),
+        struck=strikes.struck if strikes is not None else (),
+        happened=play.happened,
+        resumed_after=len(before),
+    )
+
+
+def _table(cluster: Cluster, distro: Distro) -> Table:
+    spec = node_machine(cluster, pacing=distro.pacing(cluster))
+    return Table(spec, {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard})
 
 
 def _watch(registry: Registry, intents: IntentFirst) -> None:
