@@ -14,6 +14,8 @@ from mk8s.steps import Verdict
 
 __all__ = ["Row", "status_rows", "status_text"]
 
+GONE = "not in the manifest any more: a run refuses that, put it back"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -40,7 +42,10 @@ class Row:
 
 
 def status_rows(cluster: Cluster, history: History, records: Sequence[Record]) -> list[Row]:
-    """In the manifest's order of work: primary, servers, agents. Nodes new to the journal are pending."""
+    """In the manifest's order of work: primary, servers, agents; then those that it has no more.
+
+    Nodes new to the journal are pending.
+    """
     since = {record.node: record.at for record in records if record.kind == "state"}
     rows = []
     for node in cluster.nodes:
@@ -60,7 +65,11 @@ def status_rows(cluster: Cluster, history: History, records: Sequence[Record]) -
                 state == "healthy",
             )
         )
-    return rows
+    return rows + [
+        Row(life.name, life.role, "-", life.state, since.get(life.name, 0.0), GONE, healthy=False)
+        for life in history.lives.values()
+        if life.name not in {node.name for node in cluster.nodes}
+    ]
 
 
 def status_text(rows: Sequence[Row]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from machines import History, Table, fold
@@ -103,6 +105,14 @@ def test_status_has_a_row_for_every_node_in_working_order(run: Rehearsal) -> Non
     lines = status_text(rows).splitlines()
     assert lines[0].split() == ["NODE", "ROLE", "ADDRESS", "STATE", "SINCE"]
     assert " is full: " in lines[3]
+
+
+def test_status_has_a_node_that_the_manifest_has_lost(run: Rehearsal) -> None:
+    """A run would refuse it; nobody should have to start one to hear of it."""
+    less = replace(CLUSTER, nodes=CLUSTER.nodes[:-1])
+    row = status_rows(less, history_of(run), run.records)[-1]
+    assert (row.node, row.state, row.healthy) == ("agent-2", "waiting", False)
+    assert "not in the manifest any more" in row.reason
 
 
 def test_a_node_that_answers_otherwise_than_the_journal_is_not_healthy(run: Rehearsal) -> None:
