@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from machines import MachineSpec, Record
+from machines import MachineSpec, MemoryJournal, Record
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro
 from mk8s.forecast.bounds import Bound, PathLeg, bounds_of
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.rehearsal import Rehearsal, rehearse
 from mk8s.tables import node_machine
-from mk8s.timeline import SUCCESS, Timeline, timeline_of
+from mk8s.timeline import Timeline, timeline_of
 from transports.base import File
 from transports.simulated import SimulatedHost
 
@@ -29,6 +29,7 @@ __all__ = ["SEEDS", "Bound", "Forecast", "Moved", "PathLeg", "Prepare", "Range",
 SEEDS = 20
 FEWEST_SEEDS = 3
 NODE_RUNS = 2000  # nodes times seeds that are rehearsed unless told otherwise: some ten seconds
+HEALTHY = "healthy"
 LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9  # quantiles, by the nearest rank: of few seeds the lowest and the highest
 
 Prepare = Callable[[Mapping[str, SimulatedHost]], Awaitable[None]]
@@ -54,7 +55,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is to be expected. Seconds are those of the run."""
+    """What is to be expected. Seconds are counted from the beginning of this run, or of its going on."""
 
     seeds: int  # how many were rehearsed
     middle_seed: int
@@ -65,7 +66,8 @@ class Forecast:
     bounds: tuple[Bound, ...]  # the same by cause, the longest first
     moved: Mapping[str, Moved]  # by node
     troubles: Mapping[str, str]  # nodes that do not become healthy, and why
-    timeline: Timeline  # of the middle seed
+    timeline: Timeline  # of the middle seed; it tells of the run before, too, where one goes on
+    began: float  # second of the timeline where what is told here begins: 0 unless a run goes on
     source: str  # what the durations rest on, for people
 
     @property
@@ -94,11 +96,12 @@ def forecast(
     release: Mapping[str, File] | None = None,
     images: tuple[str, ...] = (),
     prepare: Prepare | None = None,
+    journal: bytes = b"",
 ) -> Forecast:
     """Rehearse the manifest, one seed after the other. `seeds`: how many; None: by the cluster's size.
 
-    `uplink`: the operator's, in bytes per second. `prepare`: see `rehearse`.
-    Raises SimulationStuck and Broken as `rehearse` does.
+    `uplink`: the operator's, in bytes per second. `prepare`: see `rehearse`. `journal`: of a run to go on.
+    Raises SimulationStuck and Broken as `rehearse` does, and Mk8sError where the journal's run cannot go on.
     """
 
     def rehearsed(seed: int, *, detail: bool = False) -> Rehearsal:
@@ -111,6 +114,7 @@ def forecast(
             profile=profile,
             uplink=uplink,
             prepare=prepare,
+            journal=MemoryJournal(journal),
             keep_transcript=detail,
         )
 
@@ -132,11 +136,16 @@ class _Ends:
 
 
 def _ends(run: Rehearsal, servers: frozenset[str]) -> _Ends:
-    healthy = {
-        record.node: record.at for record in run.records if record.kind == "state" and record.to == "healthy"
-    }
+    began = _began(run)
+    arrivals = (record for record in run.records if record.kind == "state" and record.to == HEALTHY)
+    healthy = {record.node: max(0.0, record.at - began) for record in arrivals}
     everyone = frozenset(run.result.states)
-    return _Ends(run.result.at, _last(healthy, servers), _last(healthy, everyone))
+    return _Ends(run.result.at - began, _last(healthy, servers), _last(healthy, everyone))
+
+
+def _began(run: Rehearsal) -> float:
+    """The second at which the part begins that is predicted."""
+    return run.records[run.resumed_after - 1].at if run.resumed_after else 0.0
 
 
 def _last(reached: Mapping[str, float], nodes: frozenset[str]) -> float | None:
@@ -147,20 +156,8 @@ def _last(reached: Mapping[str, float], nodes: frozenset[str]) -> float | None:
 
 
 def _forecast(run: Rehearsal, ends: Sequence[_Ends], spec: MachineSpec, profile: Profile) -> Forecast:
-    timeline = timeline_of(run.records, spec, run.transcript)
-    titles = {edge.name: edge.title or edge.name for edge in spec.edges}
-    path = tuple(
-        PathLeg(
-            leg.node,
-            leg.edge,
-            titles[leg.edge],
-            leg.began,
-            leg.ended,
-            leg.after,
-            tuple(timeline.steps_in(leg)),
-        )
-        for leg in timeline.critical_path()
-    )
+    timeline, began = timeline_of(run.records, spec, run.transcript), _began(run)
+    path = _path(timeline, spec, began)
     return Forecast(
         seeds=len(ends),
         middle_seed=run.seed,
@@ -173,16 +170,35 @@ def _forecast(run: Rehearsal, ends: Sequence[_Ends], spec: MachineSpec, profile:
         troubles={
             lane.node: lane.reason or f"stays {lane.state}"
             for lane in timeline.lanes
-            if lane.outcome != SUCCESS
+            if lane.outcome != "success"
         },
         timeline=timeline,
+        began=began,
         source=profile.source,
+    )
+
+
+def _path(timeline: Timeline, spec: MachineSpec, began: float) -> tuple[PathLeg, ...]:
+    """The critical path from there on, in seconds from there on."""
+    titles = {edge.name: edge.title or edge.name for edge in spec.edges}
+    return tuple(
+        PathLeg(
+            leg.node,
+            leg.edge,
+            titles[leg.edge],
+            max(0.0, leg.began - began),
+            leg.ended - began,
+            leg.after,
+            tuple(replace(step, at=step.at - began) for step in timeline.steps_in(leg) if step.at >= began),
+        )
+        for leg in timeline.critical_path()
+        if leg.ended > began
     )
 
 
 def _moved(run: Rehearsal) -> dict[str, Moved]:
     found = {name: Moved() for name in run.result.states}
-    for record in run.records:
+    for record in run.records[run.resumed_after :]:
         if record.kind == "done":
             found[record.node] = _more(found[record.node], record)
     return found
