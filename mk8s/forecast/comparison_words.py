@@ -1,0 +1,40 @@
+"""A comparison of predicted and measured as text for people and as data for programs. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from mk8s.forecast.comparing import CLOSE, Comparison
+
+__all__ = ["comparison_as_data", "comparison_as_text"]
+
+
+def comparison_as_data(found: Comparison) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    return {**asdict(found), "ratio": found.ratio, "close": found.close}
+
+
+def comparison_as_text(found: Comparison) -> str:
+    """A line for the whole, a table of edges, and the reasons."""
+    lines = [_whole(found), "", f"{'role':9}{'edge':15}{'nodes':>6}{'predicted':>11}{'measured':>10}"]
+    for row in found.edges:
+        lines.append(
+            f"{row.role:9}{row.edge:15}{row.nodes:6}{_seconds(row.predicted):>11}{_seconds(row.measured):>10}"
+        )
+    if found.reasons:
+        lines += ["", *(f"- {reason.words}" for reason in found.reasons)]
+    return "\n".join(lines)
+
+
+def _whole(found: Comparison) -> str:
+    apart = abs(found.predicted - found.measured) / found.measured if found.measured else 0.0
+    verdict = "within" if found.close else "not within"
+    return (
+        f"predicted {found.predicted:.1f} s, measured {found.measured:.1f} s: "
+        f"{apart:.0%} off, {verdict} {CLOSE:.0%}"
+    )
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"

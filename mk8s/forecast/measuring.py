@@ -1,0 +1,136 @@
+"""What the commands of a run say of durations and links. Pure; beside models, so it says nothing of services.
+
+Laws: what failed, was cancelled or hung counts for nothing; one slow command among many moves nothing; a
+link that the manifest itself limited is not taken for slow.
+
+Begin reading at `measured`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, median
+
+from mk8s.forecast.profile import Layer
+from mk8s.transcript import CommandDone
+from transports.simulated import Span
+
+__all__ = ["FILES", "by_operation", "latency_of", "measured", "span_of"]
+
+FILES = frozenset({"file.put", "file.append", "file.get"})
+"""What links carry: their time is the links'."""
+
+SHELL = 0.004  # seconds: what the quickest shell takes to start and end; what is over that is the road
+LARGE = 1 << 20  # bytes; less says nothing of a link
+STRAY = 5.0  # times the median: a command that took longer met something else
+SLACK = 0.25  # seconds; short commands may be late by that and still count
+LOWEST, HIGHEST = 0.1, 0.9  # of the times of one operation, those between are usual
+THROTTLED = 0.7  # of the manifest's own limit: what comes near it was held back by it
+ENOUGH = 20  # commands that met others, before anything is said of this machine's own work
+
+
+def measured(commands: Sequence[CommandDone], source: str, bandwidth: int | None = None) -> Layer:
+    """Operations and links by what these commands took. `bandwidth`: the manifest's limit then, bytes/s."""
+    latency = latency_of(commands)
+    times = by_operation(commands)
+    operator = _operator(times)
+    durations = {
+        operation: span_of([max(0.0, command.seconds - latency) for command in found])
+        for operation, found in times.items()
+        if operation not in FILES
+    }
+    uplink, link = _rates(commands, bandwidth)
+    return Layer(source, durations, uplink, link, latency, operator)
+
+
+def by_operation(commands: Sequence[CommandDone]) -> dict[str, list[CommandDone]]:
+    """Those that were answered, whatever the answer was, without strays."""
+    found: dict[str, list[CommandDone]] = {}
+    for command in commands:
+        if isinstance(command.status, int):
+            found.setdefault(command.operation, []).append(command)
+    return {operation: _without_strays(done) for operation, done in found.items()}
+
+
+def _without_strays(done: list[CommandDone]) -> list[CommandDone]:
+    usual = median(command.seconds for command in done)
+    return [command for command in done if command.seconds <= STRAY * usual + SLACK]
+
+
+def span_of(times: Sequence[float]) -> Span:
+    """Around their mean, as wide as most of them lie. Raises ValueError for none."""
+    ordered = sorted(times)
+    low, high = (ordered[round(share * (len(ordered) - 1))] for share in (LOWEST, HIGHEST))
+    mean = fmean(ordered)
+    half = min((high - low) / 2, mean)
+    return Span(mean - half, mean + half)
+
+
+def latency_of(commands: Sequence[CommandDone]) -> float:
+    """One round trip in seconds: what the quickest command took beyond a shell."""
+    done = [command.seconds for command in commands if isinstance(command.status, int)]
+    return max(0.0, min(done, default=0.0) - SHELL)
+
+
+def _operator(times: Mapping[str, Sequence[CommandDone]]) -> float | None:
+    """Seconds of this machine's own work for a command: how much longer one takes for each beside it.
+
+    The slope of seconds over how many were under way, within each operation. None: it cannot be told.
+    """
+    short = {name: found for name, found in times.items() if name not in FILES and len(found) > 1}
+    company = _company([command for found in times.values() for command in found])
+    products, squares, met = 0.0, 0.0, 0
+    for found in short.values():
+        beside = [company[id(command)] for command in found]
+        mean_beside, mean_seconds = fmean(beside), fmean(command.seconds for command in found)
+        met += sum(count > 0.5 for count in beside)
+        products += sum(
+            (count - mean_beside) * (command.seconds - mean_seconds)
+            for count, command in zip(beside, found, strict=True)
+        )
+        squares += sum((count - mean_beside) ** 2 for count in beside)
+    return max(0.0, products / squares) if squares and met >= ENOUGH else None
+
+
+def _company(commands: Sequence[CommandDone]) -> dict[int, float]:
+    """How many others were under way beside each, on average over its time. By `id`."""
+    ordered = sorted(commands, key=lambda command: command.at)
+    found = dict.fromkeys(map(id, ordered), 0.0)
+    open_ones: list[CommandDone] = []
+    for command in ordered:
+        open_ones = [other for other in open_ones if other.ended > command.at]
+        for other in open_ones:
+            both = min(other.ended, command.ended) - command.at
+            found[id(command)] += both / max(command.seconds, 1e-6)
+            found[id(other)] += both / max(other.seconds, 1e-6)
+        open_ones.append(command)
+    return found
+
+
+def _rates(commands: Sequence[CommandDone], bandwidth: int | None) -> tuple[float | None, float | None]:
+    """Of this machine's link, all transfers together, and of one node's, the best one. None: not seen."""
+    sent = [
+        command
+        for command in commands
+        if command.operation in ("file.put", "file.append") and command.size >= LARGE and command.seconds > 0
+    ]
+    if not sent:
+        return None, None
+    uplink = sum(command.size for command in sent) / sum(
+        end - begin for begin, end in _united([(command.at, command.ended) for command in sent])
+    )
+    link = max(uplink, *(command.size / command.seconds for command in sent))
+    throttled = bandwidth is not None and uplink > THROTTLED * bandwidth
+    return (None, None) if throttled else (uplink, link)
+
+
+def _united(stretches: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """Stretches that overlap as one, in order."""
+    ordered = sorted(stretches)
+    begin, end = ordered[0]
+    for other, its_end in ordered[1:]:
+        if other > end:
+            yield begin, end
+            begin, end = other, its_end
+        end = max(end, its_end)
+    yield begin, end
