@@ -245,7 +245,7 @@ class _Layout:
         below = {arrow.source: arrow for arrow in self._straight}
         for state in self._column:
             width, height = _width(words[state]), _height(words[state])
-            slots = max(len(self._slots.get((state, side), ())) for side in ("left", "right"))  # type: ignore[arg-type]
+            slots = max(len(self._slots.get((state, side), ())) for side in ("left", "right"))
             height = max(height, slots * SLOT)
             box = self._picture.boxes[state]
             self._placed[state] = Placed(box, words[state], center - width / 2, y, width, height)

@@ -145,7 +145,7 @@ def _loops(table: Table, taken: Taken | None) -> Iterator[Arrow]:
             assert isinstance(row.clause, Retry)
             way = Way(state, row.edge.name, "retry", _place(row.edge.retry, row.clause))
             again = taken.ways.get(way, 0) if taken else 0
-            lines.append(_retry(row.clause) + (f" ({again} times)" if again else ""))
+            lines.append(_retry(row.clause) + (f" ({again}x)" if again else ""))
             times += again
         yield Arrow(state, state, tuple(lines), "retry", times if taken else None)
 

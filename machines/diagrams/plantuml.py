@@ -10,7 +10,7 @@ from machines.table import Table
 
 __all__ = ["plantuml", "plantuml_text"]
 
-_SPECIAL = re.compile(r"[^\w\s.,()-]|--|__|\.\.")  # besides creole's pairs: they would strike out, underline
+_SPECIAL = re.compile(r"[^\w\s.,()'/+=-]|--|__|\.\.|//|''|==")  # creole's pairs would strike out, underline
 _COLOURS = {
     "plain": "",
     "flight": " #eef3fb;line:7a8ba8;line.dashed",
