@@ -66,7 +66,7 @@ def framework(size: int) -> list[float]:
     world = World()
     members = [Plain(f"node-{number}", _role(number)) for number in range(size)]
     with Stopwatch() as watch:
-        done = simulate(Machine(spec, guards), world.registry(spec, guards), members, watch=world.watched_by)
+        done = simulate(Machine(spec, guards), world.registry(spec, guards), members)
     _refuse_failure(done.result.ok)
     return [watch.wall, watch.cpu, done.journal.durable_seq, peak_memory()]
 

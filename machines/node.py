@@ -5,6 +5,8 @@ Begin reading at `NodeTask.run`.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from machines.attempts import EdgeRun
 from machines.calls import bug_in_words
 from machines.crew import Crew, Node, StopRequested, Walker
@@ -16,6 +18,9 @@ __all__ = ["NodeTask"]
 
 class NodeTask:
     """The one task of one node."""
+
+    attempts: ClassVar[type[EdgeRun]] = EdgeRun
+    """What works on an edge. Tests put broken ones here, to show that an invariant notices."""
 
     def __init__(self, node: Node, crew: Crew) -> None:
         self._node = node
@@ -47,7 +52,7 @@ class NodeTask:
 
     async def _travel(self, edge: EdgeSpec) -> None:
         if edge.do is not None:
-            await EdgeRun(self._node, edge, self._crew).run()
+            await self.attempts(self._node, edge, self._crew).run()
             return
         source = self._life.state
         self._crew.record(self._node, "state", edge=edge.name, source=source, to=edge.to)

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import trio
 
@@ -64,6 +64,9 @@ class Supervisor:
 
     Raises ValueError for members, limits, budgets or names that make no sense, before anything begins.
     """
+
+    task: ClassVar[type[NodeTask]] = NodeTask
+    """What walks a node. Tests put broken ones here, to show that an invariant notices."""
 
     def __init__(
         self,
@@ -188,7 +191,7 @@ class Supervisor:
     async def _run_task(self, node: Node) -> None:
         """One node's task. What it cannot handle ends the run, as one exception and not as a group."""
         try:
-            await NodeTask(node, self).run()
+            await self.task(node, self).run()
         except Exception as crash:
             self._crash = self._crash or crash
             if self._tasks is not None:

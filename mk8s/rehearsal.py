@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from machines import Context, MemoryJournal, Observer, Record, Registry, Result, Table
+from machines import MemoryJournal, Observer, Record, Result, Table
 from machines.beside import run_beside
-from machines.registry import Action, Evidence
-from machines.simulation import CheckedJournal, Checker, IntentFirst, run_simulated, standard_checkers
+from machines.registry import Guard
+from machines.simulation import CheckedJournal, Checker, Rules, run_simulated, watch_over, watched
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.fanout.model import fan_out_handlers
@@ -87,14 +87,22 @@ def rehearse(
     memory = MemoryJournal() if journal is None else journal
     before = memory.records()
     table = _table(cluster, distro)
-    intents = IntentFirst(lambda: memory.durable_seq)
-    standard = standard_checkers(table, limits={}, budgets={}, secrets=[TOKEN])
     strikes = Recorded(faults) if faults is not None else None
     roads = modelled_roads(cluster, distro, network, seed, strikes)
     hosts = {node.name: network.hosts[node.address] for node in cluster.nodes}
     files = release or nominal_release(cluster, distro)
     play = Play(happenings, network, hosts)
-    watching: list[Checker] = [play, intents, *standard, *checkers]
+    guards: dict[str, Guard] = {}  # the rollout's own, once there is one
+    rules = Rules(
+        spec=table.spec,
+        members=cluster.nodes,
+        guards=guards,
+        secrets=[TOKEN],
+        durable=lambda: memory.durable_seq,
+        breaches=lambda: network.breaches,
+    )
+    watch = watch_over(rules)
+    watching: list[Checker] = [play, watch, *checkers]
 
     async def main() -> Result:
         if prepare is not None:
@@ -118,7 +126,8 @@ def rehearse(
             seed=seed,
         )
         rollout = Rollout(cluster, distro, around)
-        _watch(rollout.registry, intents)
+        guards.update(rollout.registry.guards)
+        rollout.registry.actions.update(watched(rollout.registry, watch).actions)
         supervisor = rollout.supervisor(observer)
         return await (run_beside(play.run, supervisor.run) if happenings else supervisor.run())
 
@@ -142,19 +151,6 @@ def rehearse(
 def _table(cluster: Cluster, distro: Distro) -> Table:
     spec = node_machine(cluster, pacing=distro.pacing(cluster))
     return Table(spec, {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard})
-
-
-def _watch(registry: Registry, intents: IntentFirst) -> None:
-    """Let the checker see each action before it has any effect."""
-
-    def watched(act: Action) -> Action:
-        async def acting(context: Context) -> Evidence | None:
-            intents.effect(context.member.name, context.edge, context.attempt)
-            return await act(context)
-
-        return acting
-
-    registry.actions.update({name: watched(act) for name, act in registry.actions.items()})
 
 
 def modelled_roads(

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import trio
 
 from machines.beside import run_beside
 from machines.journal import MemoryJournal
 from machines.logbook import Observer
-from machines.records import Kind, Record
+from machines.records import Record
 from machines.registry import Member, Registry
-from machines.simulation.clock import DAY, run_simulated
-from machines.simulation.invariants import Checker, IntentFirst, standard_checkers
+from machines.simulation.clock import DAY, SimulationStuck, run_simulated
+from machines.simulation.invariants import CheckedJournal, Checker, Rules, Watch, watch_over, watched
 from machines.supervisor import Result, Supervisor
 from machines.table import Table
 
-__all__ = ["CheckedJournal", "Simulated", "simulate"]
-
-
-class CheckedJournal:
-    """A journal in memory that shows every record to the checkers. Raises `Broken` from `append`."""
-
-    def __init__(self, journal: MemoryJournal, checkers: Sequence[Checker]) -> None:
-        self.journal = journal
-        self._checkers = checkers
-        for record in journal.records():
-            self._check(record)
-
-    def append(self, at: float, kind: Kind, **fields: Any) -> Record:
-        record = self.journal.append(at, kind, **fields)
-        self._check(record)
-        return record
-
-    async def durable(self, seq: int) -> None:
-        await self.journal.durable(seq)
-
-    def records(self) -> list[Record]:
-        return self.journal.records()
-
-    def close(self) -> None:
-        self.journal.close()
-
-    def _check(self, record: Record) -> None:
-        for checker in self._checkers:
-            checker.see(record)
+__all__ = ["Simulated", "simulate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +46,7 @@ def simulate(
     budgets: Mapping[str, str] | None = None,
     secrets: Sequence[str] = (),
     checkers: Sequence[Checker] = (),
-    watch: Callable[[IntentFirst], None] | None = None,
+    engine: type[Supervisor] = Supervisor,
     observer: Observer | None = None,
     stop_at: float | None = None,
     grace: float = 30.0,
@@ -85,22 +56,27 @@ def simulate(
 ) -> Simulated:
     """Run a table over members in virtual time; with a `journal` that has records, resume it.
 
-    `watch` is handed the checker whose `effect` a simulated world calls before each effect. `stop_at`
-    is the virtual second of a Ctrl-C. Raises `Broken`, `SimulationStuck`, and what a run raises.
+    Every law of `INVARIANTS` looks on, and the `checkers`. `stop_at` is the virtual second of a
+    Ctrl-C. Raises `Broken`, a run without an end included, and what a run raises.
     """
     memory = journal if journal is not None else MemoryJournal()
-    intents = IntentFirst(lambda: memory.durable_seq)
-    standard = standard_checkers(table, limits=limits or {}, budgets=budgets or {}, secrets=secrets)
-    every = [intents, *standard, *checkers]
-    if watch is not None:
-        watch(intents)
+    rules = Rules(
+        spec=table.spec,
+        members=members,
+        guards=registry.guards,
+        limits=limits or {},
+        budgets=budgets or {},
+        secrets=secrets,
+        durable=lambda: memory.durable_seq,
+    )
+    watch = watch_over(rules)
 
     async def main() -> Result:
-        supervisor = Supervisor(
+        supervisor = engine(
             table,
-            registry,
+            watched(registry, watch),
             members,
-            CheckedJournal(memory, every),
+            CheckedJournal(memory, [watch, *checkers]),
             plan_digest=plan_digest,
             program=program,
             seed=seed,
@@ -109,20 +85,24 @@ def simulate(
             grace=grace,
             observer=observer,
         )
-        return await _run(supervisor, stop_at)
+        return await _run(supervisor, watch, stop_at)
 
-    result = run_simulated(main, seed=seed, limit=limit)
-    for checker in every:
+    try:
+        result = run_simulated(main, seed=seed, limit=limit)
+    except SimulationStuck as stuck:
+        raise watch.stuck(str(stuck)) from stuck
+    for checker in (watch, *checkers):
         checker.end()
     return Simulated(result, memory, memory.digest(), seed)
 
 
-async def _run(supervisor: Supervisor, stop_at: float | None) -> Result:
+async def _run(supervisor: Supervisor, watch: Watch, stop_at: float | None) -> Result:
     if stop_at is None:
         return await supervisor.run()
 
     async def stop() -> None:
         await trio.sleep(stop_at)
+        watch.stop()
         supervisor.stop()
 
     return await run_beside(stop, supervisor.run)

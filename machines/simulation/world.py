@@ -10,7 +10,7 @@ Begin reading at `World.registry`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import trio
@@ -18,7 +18,6 @@ import trio
 from machines.errors import ActionError
 from machines.registry import Context, Evidence, Guard, Registry
 from machines.simulation.faults import FaultPlan, PlannedFault
-from machines.simulation.invariants import IntentFirst
 from machines.spec import MachineSpec
 
 __all__ = ["World"]
@@ -27,21 +26,17 @@ SLOWNESS = 20
 REBOOT = 75.0  # virtual seconds that a node is away
 REFUSAL = 0.2  # virtual seconds until a node that is away refuses
 
-OnEffect = Callable[[str, str, int], None]
-
 
 @dataclass(slots=True)
 class World:
     """The nodes' side of a simulation.
 
-    `seconds` gives each edge's usual duration; others take 10 s. `on_effect` is told node, edge and
-    attempt before an action begins: that is where an intent must be durable. `applied` counts how
-    often each effect was brought, by (node, edge).
+    `seconds` gives each edge's usual duration; others take 10 s. `applied` counts how often each effect
+    was brought, by (node, edge).
     """
 
     plan: FaultPlan = field(default_factory=FaultPlan)
     seconds: Mapping[str, float] = field(default_factory=dict)
-    on_effect: OnEffect = field(default=lambda _node, _edge, _attempt: None)
     present: dict[tuple[str, str], int] = field(default_factory=dict)
     applied: dict[tuple[str, str], int] = field(default_factory=dict)
     undone: list[tuple[str, str]] = field(default_factory=list)  # (node, edge), in order
@@ -59,13 +54,8 @@ class World:
             registry.undos.update(dict.fromkeys(edge.undo, self.take_back))
         return registry
 
-    def watched_by(self, checker: IntentFirst) -> None:
-        """Let a checker see every effect before it happens."""
-        self.on_effect = checker.effect
-
     async def act(self, context: Context) -> Evidence:
         """Bring the effect of an edge, unless a fault prevents it."""
-        self.on_effect(context.member.name, context.edge, context.attempt)
         await self._refuse_while_away(context)
         fault = self.plan.decide(context.member.name, context.edge, context.attempt, trio.current_time())
         seconds = self._seconds(context)

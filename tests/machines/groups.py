@@ -154,7 +154,6 @@ class Group:
             self.members,
             seed=self.seed,
             journal=journal,
-            watch=self.world.watched_by,
             **options,
         )
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from machines.journal import MemoryJournal
 from machines.records import Header, Kind, Record
 from machines.simulation.invariants import (
+    INVARIANTS,
     Broken,
     BudgetsKept,
-    Checker,
+    ClockAfterQueue,
+    DeadlineKept,
     EveryoneEnds,
     IntentFirst,
+    Invariant,
     LimitsKept,
+    NoIdlePlace,
     NoSecret,
+    OneCluster,
+    OneLearner,
     OneLife,
+    PlanOrder,
+    Rules,
     SignalFirst,
+    WorldSound,
 )
-from tests.machines.groups import Group, people, run, table
+from machines.spec import MachineSpec
+from tests.machines.groups import GUARDS, SPEC, people, run, with_edge
 
 HEADER = Header(
     schema=1,
@@ -33,19 +43,32 @@ HEADER = Header(
 class Script:
     """Feeds a checker records, numbered by itself."""
 
-    def __init__(self, checker: Checker) -> None:
-        self._checker = checker
+    def __init__(self, law: Invariant) -> None:
+        self._law = law
         self._seq = 0
         self("header", header=HEADER)
 
     def __call__(self, kind: Kind, node: str = "", **fields: Any) -> None:
         self._seq += 1
-        self._checker.see(Record(**{"seq": self._seq, "at": 0.0, "kind": kind, "node": node, **fields}))
+        self._law.see(Record(**{"seq": self._seq, "at": 0.0, "kind": kind, "node": node, **fields}))
+
+
+def rules(spec: MachineSpec = SPEC, **options: Any) -> Rules:
+    """What a run of the group was told."""
+    return Rules(spec=spec, members=people(2), guards=GUARDS, **options)
+
+
+def test_every_invariant_has_a_name_a_claim_and_a_reason() -> None:
+    """Names are short words with hyphens, and no two are the same."""
+    names = [law.name for law in INVARIANTS]
+    assert len(set(names)) == len(names)
+    assert all(name.replace("-", "").isalpha() and name.islower() for name in names)
+    assert all(law.claim and law.reason and "\n" not in law.claim + law.reason for law in INVARIANTS)
 
 
 def test_an_end_without_a_beginning_is_broken() -> None:
     """No `done` without its intent."""
-    see = Script(IntentFirst(lambda: 99))
+    see = Script(IntentFirst(rules()))
     see("intent", "f0", edge="build", attempt=1)
     see("done", "f0", edge="build", attempt=1)
     with pytest.raises(Broken, match="done, and never begun"):
@@ -55,7 +78,7 @@ def test_an_end_without_a_beginning_is_broken() -> None:
 def test_an_effect_before_its_intent_is_durable_is_broken() -> None:
     """Written is not enough."""
     durable = 1
-    checker = IntentFirst(lambda: durable)
+    checker = IntentFirst(rules(durable=lambda: durable))
     Script(checker)("intent", "f0", edge="build", attempt=1)
     with pytest.raises(Broken, match="f0 build attempt 1 has an intent that is not durable"):
         checker.effect("f0", "build", 1)
@@ -66,7 +89,7 @@ def test_an_effect_before_its_intent_is_durable_is_broken() -> None:
 
 def test_an_effect_without_any_intent_is_broken() -> None:
     """And one whose intent is durable is not."""
-    checker = IntentFirst(lambda: 99)
+    checker = IntentFirst(rules())
     Script(checker)("intent", "f0", edge="build", attempt=1)
     checker.effect("f0", "build", 1)
     with pytest.raises(Broken, match="f0 build attempt 2 has no intent"):
@@ -75,7 +98,7 @@ def test_an_effect_without_any_intent_is_broken() -> None:
 
 def test_two_in_a_place_for_one_are_broken() -> None:
     """And one after the other are not."""
-    see = Script(LimitsKept(table(), {"builders": 4, "joins": 1}))
+    see = Script(LimitsKept(rules()))
     see("intent", "f0", edge="follow", attempt=1)
     see("error", "f0", edge="follow", attempt=1)
     see("intent", "f1", edge="follow", attempt=1)
@@ -85,7 +108,7 @@ def test_two_in_a_place_for_one_are_broken() -> None:
 
 def test_a_new_run_begins_with_empty_places() -> None:
     """Who was cut off does not hold his place for ever."""
-    see = Script(LimitsKept(table(), {"builders": 4, "joins": 1}))
+    see = Script(LimitsKept(rules()))
     see("intent", "f0", edge="follow", attempt=1)
     see("resumed", header=HEADER)
     see("intent", "f1", edge="follow", attempt=1)
@@ -93,7 +116,7 @@ def test_a_new_run_begins_with_empty_places() -> None:
 
 def test_an_edge_before_its_signal_is_broken() -> None:
     """The record of the signal must stand before it."""
-    see = Script(SignalFirst(table()))
+    see = Script(SignalFirst(rules()))
     with pytest.raises(Broken, match="follow needs lead-joined"):
         see("state", "f0", edge="follow", source="built", to="built~follow")
     see("signal", signal="lead-joined")
@@ -102,7 +125,7 @@ def test_an_edge_before_its_signal_is_broken() -> None:
 
 def test_an_edge_after_the_budget_is_spent_is_broken() -> None:
     """For the role whose budget it is; and a member that was put back has not failed."""
-    see = Script(BudgetsKept(table(), {"follower": "0"}))
+    see = Script(BudgetsKept(rules(budgets={"follower": "0"})))
     see("state", "f0", edge="build", source="new", to="new~build")
     see("state", "f0", edge="build", source="new~build", to="failed")
     see("state", "lead", edge="build", source="new", to="new~build")
@@ -114,7 +137,7 @@ def test_an_edge_after_the_budget_is_spent_is_broken() -> None:
 
 def test_anything_after_an_end_is_broken() -> None:
     """An outcome is one."""
-    see = Script(OneLife(table()))
+    see = Script(OneLife(rules()))
     see("state", "f0", edge="settle", source="new", to="home")
     with pytest.raises(Broken, match="f0 has ended in home"):
         see("intent", "f0", edge="build", attempt=1)
@@ -122,59 +145,193 @@ def test_anything_after_an_end_is_broken() -> None:
 
 def test_a_blocked_node_has_ended_too() -> None:
     """Until it is resumed."""
-    see = Script(OneLife(table()))
+    see = Script(OneLife(rules()))
     see("blocked", "f0", reason="why")
-    with pytest.raises(Broken, match="nothing follows an end"):
+    with pytest.raises(Broken, match="f0 has ended in new"):
         see("state", "f0", edge="build", source="new", to="new~build")
 
 
 def test_a_state_that_does_not_follow_the_one_before_is_broken() -> None:
     """Nobody jumps."""
     with pytest.raises(Broken, match="f0 was in new"):
-        Script(OneLife(table()))("state", "f0", edge="settle", source="joined", to="home")
+        Script(OneLife(rules()))("state", "f0", edge="settle", source="joined", to="home")
 
 
 @pytest.mark.parametrize("wrong", [{"seq": 4}, {"at": -1.0}])
 def test_records_out_of_order_are_broken(wrong: dict[str, Any]) -> None:
     """Neither numbers nor time go astray."""
-    with pytest.raises(Broken, match="records are in order"):
-        Script(OneLife(table()))("signal", signal="s", **wrong)
+    with pytest.raises(Broken, match="not in order"):
+        Script(OneLife(rules()))("signal", signal="s", **wrong)
 
 
 def test_a_secret_in_any_field_is_broken_and_not_repeated() -> None:
     """The message names the record, not the secret."""
-    with pytest.raises(Broken, match="no secret is written") as caught:
-        Script(NoSecret(["hunter2"]))("done", "f0", evidence={"deep": ["down", "hunter2!"]})
+    with pytest.raises(Broken, match="no-secret: record") as caught:
+        Script(NoSecret(rules(secrets=["hunter2"])))("done", "f0", evidence={"deep": ["down", "hunter2!"]})
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_run_that_leaves_someone_on_the_way_is_broken() -> None:
     """Unless it was stopped."""
-    checker = EveryoneEnds(table())
+    checker = EveryoneEnds(rules())
     see = Script(checker)
     see("state", "lead", edge="settle", source="joined", to="home")
     see("blocked", "f0", reason="why")
     see("finished")
     with pytest.raises(Broken, match="f1 in new"):
         checker.end()
-    see("stopped")
+    checker.stop()
     checker.end()
-
-
-class Liar(MemoryJournal):
-    """A journal that says durable and is not."""
-
-    async def durable(self, seq: int) -> None:
-        return
-
-
-def test_a_journal_that_lies_about_durability_is_caught() -> None:
-    """Although it happens inside an action, it is not taken for a failure of the node."""
-    with pytest.raises(Broken, match="has an intent that is not durable"):
-        Group(people(2)).run(Liar())
 
 
 def test_a_checker_that_breaks_ends_the_run_it_watches() -> None:
     """As one plain exception that says where."""
-    with pytest.raises(Broken, match="no secret is written"):
+    with pytest.raises(Broken, match="no-secret: record"):
         run(people(2), secrets=["lead-joined"])
+
+
+def test_a_signal_before_its_members_is_broken() -> None:
+    """Its evidence names members that have not been in the state."""
+    see = Script(SignalFirst(rules()))
+    with pytest.raises(Broken, match="lead-joined without lead in joined"):
+        see("signal", signal="lead-joined", evidence={"have": 1, "need": 1, "members": ["lead"]})
+
+
+# -- clocks ---------------------------------------------------------------------------------------------
+
+
+def begin(see: Script, node: str, **fields: Any) -> None:
+    see("state", node, edge="build", source="new", to="new~build", **fields)
+
+
+def test_a_clock_that_counts_the_queue_after_a_back_off_is_broken() -> None:
+    """The back-off counts, and what comes after it does not."""
+    for used, fine in ((15.0, True), (25.0, False)):
+        see = Script(ClockAfterQueue(rules()))
+        begin(see, "f0")
+        see("intent", "f0", edge="build", attempt=1)
+        see("error", "f0", edge="build", attempt=1, at=10.0, used=10.0, lineage=("exit",))
+        see("retry", "f0", edge="build", attempt=1, at=10.0, used=10.0, delay=5.0)
+        if fine:
+            see("intent", "f0", edge="build", attempt=2, at=25.0, used=used)
+        else:
+            with pytest.raises(Broken, match="the clock must show 15 s, and shows 25 s"):
+                see("intent", "f0", edge="build", attempt=2, at=25.0, used=used)
+
+
+def test_a_clock_that_stands_still_while_an_attempt_goes_on_is_broken() -> None:
+    """Nobody gets time for nothing either."""
+    see = Script(ClockAfterQueue(rules()))
+    begin(see, "f0")
+    see("intent", "f0", edge="build", attempt=1)
+    with pytest.raises(Broken, match="the clock must show 10 s, and shows 0 s"):
+        see("error", "f0", edge="build", attempt=1, at=10.0, lineage=("exit",))
+
+
+def test_where_a_probe_was_asked_the_clock_lies_between_both_readings() -> None:
+    """How long the queue was and how long the probe took, no record says."""
+    spec = with_edge("build", probe="has_joined")
+    for used, fine in ((15.0, True), (20.0, True), (14.0, False), (26.0, False)):
+        see = Script(ClockAfterQueue(rules(spec)))
+        begin(see, "f0")
+        see("retry", "f0", edge="build", attempt=1, at=10.0, used=10.0, delay=5.0)
+        if fine:
+            see("probed", "f0", edge="build", attempt=2, at=25.0, used=used)
+        else:
+            with pytest.raises(Broken, match="between 15 and 25 s"):
+                see("probed", "f0", edge="build", attempt=2, at=25.0, used=used)
+
+
+def test_a_run_that_goes_on_may_count_no_more_than_has_passed() -> None:
+    """The time between two runs is none."""
+    see = Script(ClockAfterQueue(rules()))
+    begin(see, "f0")
+    see("intent", "f0", edge="build", attempt=1)
+    see("stopped", "f0", edge="build", attempt=1, at=8.0)
+    see("resumed", header=HEADER, at=8.0)
+    with pytest.raises(Broken, match="more than 8 s cannot have passed"):
+        see("resumed", "f0", edge="build", source="new~build", to="new~build", attempt=1, at=8.0, used=60.0)
+
+
+def test_an_attempt_after_its_deadline_is_broken_and_so_is_one_that_lasts_too_long() -> None:
+    """`build` has an hour for all attempts and 100 s for each."""
+    with pytest.raises(Broken, match="its deadline of 3600 s was over"):
+        Script(DeadlineKept(rules()))("intent", "f0", edge="build", attempt=9, used=3601.0)
+    see = Script(DeadlineKept(rules()))
+    see("intent", "f0", edge="build", attempt=1, used=3550.0)
+    with pytest.raises(Broken, match="it lasted 60 s and was allowed 50"):
+        see("done", "f0", edge="build", attempt=1, at=60.0)
+
+
+# -- places ---------------------------------------------------------------------------------------------
+
+
+def test_a_place_that_is_free_while_someone_waits_is_broken() -> None:
+    """Four may build, three are there, one of them has not begun by the time that anything else happens."""
+    see = Script(NoIdlePlace(rules()))
+    begin(see, "lead")
+    begin(see, "f0")
+    with pytest.raises(
+        Broken, match="builders: 2 of 4 places were free until second 3, held by lead, f0, and f1"
+    ):
+        see("done", "lead", edge="build", attempt=1, at=3.0)
+
+
+def test_who_waits_for_a_signal_a_place_or_a_back_off_keeps_no_place_idle() -> None:
+    """And who is over his back-off does."""
+    see = Script(NoIdlePlace(rules()))
+    for name in ("lead", "f0", "f1"):
+        begin(see, name)
+    see("state", "f0", edge="build", source="new~build", to="built", at=1.0)  # its join waits for the lead
+    see("retry", "f1", edge="build", attempt=1, at=2.0, used=2.0, delay=5.0)
+    see("done", "lead", edge="build", attempt=1, at=7.0)
+    with pytest.raises(Broken, match="until second 8, held by lead, and f1 waited"):
+        see("state", "lead", edge="build", source="new~build", to="built", at=8.0)
+
+
+def test_a_run_that_is_told_to_stop_leaves_places_free() -> None:
+    """Nothing new begins."""
+    law = NoIdlePlace(rules())
+    see = Script(law)
+    begin(see, "lead")
+    law.stop()
+    see("done", "lead", edge="build", attempt=1, at=3.0)
+
+
+def test_a_place_for_the_last_of_the_plan_while_the_first_waits_is_broken() -> None:
+    """Both had asked before."""
+    see = Script(PlanOrder(rules(limits={"builders": 1})))
+    begin(see, "lead")
+    see("state", "lead", edge="build", source="new~build", to="built", at=5.0)
+    begin(see, "f1", at=5.0)
+    with pytest.raises(Broken, match="f1 was given a place at second 5, and f0, which stands before it"):
+        see("intent", "f1", edge="build", attempt=1, at=6.0)
+
+
+# -- the world ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model wrote down."""
+
+    invariant: str
+    evidence: str = "srv-2 did"
+    at: float = 7.0
+
+
+@pytest.mark.parametrize(
+    ("law", "name"), [(OneCluster, "one-cluster"), (OneLearner, "one-learner"), (WorldSound, "one-flood")]
+)
+def test_what_the_world_saw_is_a_breach_of_its_law_and_of_no_other(law: type[Invariant], name: str) -> None:
+    """At the next record, or at the end when there is none."""
+    seen: list[Seen] = []
+    see = Script(law(rules(breaches=lambda: seen)))
+    see("signal", signal="lead-joined")
+    seen.append(Seen(name))
+    with pytest.raises(Broken, match=rf"{name}: srv-2 did \(second 7 of the world\) at record 3"):
+        see("signal", signal="lead-joined")
+    with pytest.raises(Broken, match=name):
+        law(rules(breaches=lambda: seen)).end()
+    for other in {OneCluster, OneLearner, WorldSound} - {law}:
+        other(rules(breaches=lambda: seen)).end()

@@ -1,0 +1,115 @@
+"""Laws of the group: what one node must leave to, or wait for from, the others."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from machines.quantities import at_most
+from machines.records import Record
+from machines.simulation.invariants.law import Invariant, Rules, begins
+
+__all__ = ["BudgetsKept", "LimitsKept", "SignalFirst"]
+
+ENDS = frozenset({"done", "error", "stopped"})
+
+
+class LimitsKept(Invariant):
+    """Counted from intent to end of attempt: what holds a place at the very least."""
+
+    name: ClassVar[str] = "limits-kept"
+    claim: ClassVar[str] = "attempts that share a limit never outnumber its capacity"
+    reason: ClassVar[str] = "etcd takes one learner at a time, and an uplink so many uploads"
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        self._limits = {edge.name: edge.limit for edge in rules.spec.edges if edge.limit}
+        self._capacities = rules.capacities
+        self._running: dict[str, dict[str, None]] = {name: {} for name in self._capacities}
+
+    def see(self, record: Record) -> None:
+        kind = record.kind
+        if kind == "intent":
+            limit = self._limits.get(record.edge)
+            if limit is not None:
+                self._enter(limit, record)
+        elif kind in ENDS:
+            limit = self._limits.get(record.edge)
+            if limit is not None:
+                self._running[limit].pop(record.node, None)
+        elif kind == "resumed" and not record.node:  # who was cut off holds no place for ever
+            for running in self._running.values():
+                running.clear()
+
+    def _enter(self, limit: str, record: Record) -> None:
+        running = self._running[limit]
+        running[record.node] = None
+        if len(running) > self._capacities[limit]:
+            raise self.broken(f"{limit}: {', '.join(running)} at the same time", record)
+
+
+class SignalFirst(Invariant):
+    """The record of the signal stands before that of the edge."""
+
+    name: ClassVar[str] = "signal-first"
+    claim: ClassVar[str] = "no edge begins before its signal has come, and no signal comes before its members"
+    reason: ClassVar[str] = "a server that joins before there is a cluster makes a second one"
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        self._edges = rules.edges
+        self._signals = rules.spec.signals
+        self._latched: set[str] = set()
+        self._reached: set[tuple[str, str]] = set()  # (node, state)
+
+    def see(self, record: Record) -> None:
+        if record.kind == "signal":
+            self._see_signal(record)
+        elif record.kind == "state":
+            self._reached.add((record.node, record.to))
+            signal = self._edges[record.edge].signal
+            if signal is not None and signal not in self._latched and begins(record, self._edges):
+                raise self.broken(f"{record.edge} needs {signal}", record)
+
+    def _see_signal(self, record: Record) -> None:
+        self._latched.add(record.signal)
+        spec = self._signals[record.signal]
+        early = [name for name in record.evidence.get("members", ()) if not self._has_been(name, spec.state)]
+        if early:
+            raise self.broken(f"{record.signal} without {', '.join(early)} in {spec.state}", record)
+
+    def _has_been(self, node: str, state: str) -> bool:
+        return state == self.rules.spec.initial or (node, state) in self._reached
+
+
+class BudgetsKept(Invariant):
+    """A member that a person puts back has not failed."""
+
+    name: ClassVar[str] = "budgets-kept"
+    claim: ClassVar[str] = "once a role has spent its failure budget, none of its members begins an edge"
+    reason: ClassVar[str] = "what fails everywhere should not be tried everywhere"
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        self._edges = rules.edges
+        self._budgets = {**rules.spec.budgets, **rules.budgets}
+        self._roles: dict[str, str] = {}
+        self._allowed: dict[str, int] = {}
+        self._failed: dict[str, dict[str, None]] = {role: {} for role in self._budgets}
+
+    def see(self, record: Record) -> None:
+        if record.header is not None:
+            self._roles = dict(record.header.members)
+            counts = list(self._roles.values())
+            self._allowed = {role: at_most(most, counts.count(role)) for role, most in self._budgets.items()}
+        elif self._failed and record.kind in ("state", "resumed"):
+            failed = self._failed.get(self._roles.get(record.node, ""))
+            if failed is not None:
+                self._see_state(record, failed)
+
+    def _see_state(self, record: Record, failed: dict[str, None]) -> None:
+        role = self._roles[record.node]
+        if len(failed) > self._allowed[role] and begins(record, self._edges):
+            raise self.broken(f"of {role!r} {', '.join(failed)} have failed", record)
+        failed.pop(record.node, None)
+        if self.outcome(record.to) == "failure":
+            failed[record.node] = None
