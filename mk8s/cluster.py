@@ -27,6 +27,7 @@ __all__ = [
     "RegistryAccess",
     "RegistryMirror",
     "Role",
+    "Simulation",
 ]
 
 Role: TypeAlias = Literal["primary", "server", "agent"]
@@ -205,6 +206,16 @@ class Registries:
 
 
 @dataclass(frozen=True, slots=True)
+class Simulation:
+    """How long things take here, by the manifest: for rehearsals alone. None and unnamed: not given."""
+
+    uplink: int | None = None  # bytes per second of this machine's link
+    link: int | None = None  # bytes per second of each node's
+    latency: float | None = None  # seconds of one round trip
+    durations: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # name -> between, seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A whole cluster, ready to be planned."""
 
@@ -242,6 +253,7 @@ class Cluster:
     hosts_entries: bool = False  # write all nodes' names into each node's /etc/hosts
     smoke_image: str = ""  # of the pods that `mk8s smoke` starts; empty: what the distro says
     waived: frozenset[str] = frozenset()  # names of checks whose failure does not stop a run
+    simulation: Simulation = field(default_factory=Simulation)
     source: Path = Path("cluster.yaml")
     digest: str = ""  # sha256 of the manifest's text
 

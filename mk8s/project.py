@@ -78,7 +78,21 @@ def load_project(manifest: Path) -> Project:
     faults = waiver_faults(loaded.cluster.waived)
     if faults:
         raise ManifestError(f"{manifest}: not every check can be waived:\n  " + "\n  ".join(faults))
+    if loaded.cluster.simulation.durations:
+        _refuse_unknown_durations(manifest, distro, loaded.cluster)
     return Project(manifest, loaded.cluster, distro, loaded.notices, loaded.text)
+
+
+def _refuse_unknown_durations(manifest: Path, distro: Distro, cluster: Cluster) -> None:
+    from mk8s.forecast.given import name_faults  # models are for those who simulate: not in every start
+
+    faults = name_faults(cluster, distro)
+    if faults:
+        told = "\n  ".join(faults)
+        raise ManifestError(
+            f"{manifest}: not every duration is known:\n  {told}",
+            remedy="mk8s simulate cluster.yaml --save-profile FILE writes them all; see docs/prediction.md",
+        )
 
 
 def load_listing(manifest: Path) -> Listing:

@@ -33,7 +33,7 @@ def add_forecasting(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--profile", type=Path, metavar="FILE", help="take durations from this file")
     parser.add_argument(
-        "--save-profile", type=Path, metavar="FILE", help="write the durations that are used to this file"
+        "--save-profile", type=Path, metavar="FILE", help="write all durations that are used to this file"
     )
 
 
@@ -44,6 +44,7 @@ def profile_of(args: Namespace, project: Project) -> Profile:
     from.
     """
     from mk8s.forecast.files import read_profile, write_profile
+    from mk8s.forecast.given import declared_in, given_in
     from mk8s.forecast.learning import learn
     from mk8s.forecast.profile import DEFAULTS, pooled
 
@@ -54,6 +55,8 @@ def profile_of(args: Namespace, project: Project) -> Profile:
         profile = profile.under(pooled(learnt))
     if args.profile:
         profile = profile.under(read_profile(args.profile))
+    profile = profile.under(given_in(project.cluster))
     if args.save_profile:
-        write_profile(args.save_profile, profile.as_layer())
+        ground = declared_in(project.cluster, project.distro)
+        write_profile(args.save_profile, DEFAULTS.under(ground).under(profile.as_layer()).as_layer())
     return profile

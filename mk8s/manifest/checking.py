@@ -3,7 +3,7 @@
 `machines.forms` tells unknown keys and values of a wrong kind; here stands what a value must look
 like (`VALUES`, one line a key) and how the parts must fit together (`RULES`, one function each; those
 of addresses and networks stand in `fitting`, those of where things come from in `supply`, those of modes in
-`modes`).
+`modes`, those of rehearsals in `simulation`).
 Both look at the document itself, so that no mistake hides another.
 
 Nothing here looks at a file or at a node: key files are `reading`'s, the release is looked for later.
@@ -20,7 +20,7 @@ from machines.documents import Path, Value, show_path
 from machines.errors import DocumentError, Fault
 from machines.forms import duration, read_form
 from machines.words import did_you_mean, shown
-from mk8s.manifest import fitting, modes, networks, supply, values, versions
+from mk8s.manifest import fitting, modes, networks, simulation, supply, values, versions
 from mk8s.manifest.blanks import no_blanks
 from mk8s.manifest.configs import parse_config
 from mk8s.manifest.schema import EDGE_NAMES, ManifestForm
@@ -69,6 +69,7 @@ VALUES: tuple[tuple[tuple[str, ...], Rule], ...] = (
     (("policy", "edges", EACH, "deadline"), values.duration),
     *supply.VALUES,
     *modes.VALUES,
+    *simulation.VALUES,
 )
 
 
@@ -276,4 +277,5 @@ RULES: tuple[CrossRule, ...] = (
     *fitting.RULES,
     *supply.RULES,
     *modes.RULES,
+    *simulation.RULES,
 )

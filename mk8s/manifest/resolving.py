@@ -44,6 +44,7 @@ from mk8s.manifest.schema import (
     RegistryAccessForm,
     SshForm,
 )
+from mk8s.manifest.simulation import simulation_of
 from mk8s.manifest.values import ip_of, make_label, rate
 from mk8s.manifest.versions import UPSTREAM
 
@@ -110,6 +111,7 @@ def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tup
         hosts_entries=form.hosts_entries,
         smoke_image=form.smoke_image or "",
         waived=frozenset((form.checks or ChecksForm()).waive or ()),
+        simulation=simulation_of(form.simulation),
         source=place.source,
         digest=digest,
     )

@@ -1,9 +1,9 @@
 """The structs of a manifest: what the YAML becomes once its form is sound. Pure data.
 
-Every key that exists stands here, or in `access_forms` (nodes, SSH) and `mode_forms` (endpoint, datastore,
-joining), with the words that explain it; `specs/manifest.schema.json` is made from these structs, and
-docs/manifest.md is compared with them. What a value must look like is said in `values`, how the parts must
-fit together in `checking`, what is left out in `resolving`.
+Every key that exists stands here, or in `access_forms` (nodes, SSH), `mode_forms` (endpoint, datastore,
+joining) and `simulation`, with the words that explain it; `specs/manifest.schema.json` is made from these
+structs, and docs/manifest.md is compared with them. What a value must look like is said in `values`, how the
+parts must fit together in `checking`, what is left out in `resolving`.
 
 After a change here: ``python -c 'from mk8s.manifest.schema import write_schema; write_schema()'``.
 Begin reading at `ManifestForm`.
@@ -21,6 +21,7 @@ import msgspec
 from mk8s.manifest.access_forms import NodeForm, ProxyForm, SshForm
 from mk8s.manifest.form import Arch, Config, Count, Form, says
 from mk8s.manifest.mode_forms import DatastoreForm, DropInsForm, EndpointForm, JoinForm
+from mk8s.manifest.simulation import SimulationForm
 
 __all__ = [
     "ArtifactForm",
@@ -44,6 +45,7 @@ __all__ = [
     "RegistriesForm",
     "RegistryAccessForm",
     "RegistryMirrorForm",
+    "SimulationForm",
     "SshForm",
     "json_schema",
     "key_paths",
@@ -263,6 +265,7 @@ class ManifestForm(Form, frozen=True, kw_only=True):
     budgets: BudgetsForm | None = None
     gates: GatesForm | None = None
     policy: PolicyForm | None = None
+    simulation: SimulationForm | None = None
 
 
 def json_schema() -> dict[str, Any]:
