@@ -40,6 +40,10 @@ class Rates:
     nodes: frozenset[str] | None = None
     operation: str = "*"
 
+    @property
+    def is_everywhere(self) -> bool:
+        return self.nodes is None and self.operation == "*"
+
     def meets(self, node: str, operation: str) -> bool:
         return (self.nodes is None or node in self.nodes) and fnmatchcase(operation, self.operation)
 
