@@ -1,18 +1,30 @@
-"""What stands in a cluster's journal, read without taking its lock: for status, explain and journal."""
+"""What stands in a journal, read without its lock: for status, explain, journal, replay, graph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from machines import History, HistoryError, Journal, JournalDamaged, Record, Table, fold, read_journal
+from machines.files import JOURNAL
+from machines.framing import parse
 from mk8s.cluster import Cluster
-from mk8s.errors import Mk8sError
+from mk8s.errors import Mk8sError, UsageError
 from mk8s.project import Project
 from mk8s.tables import node_machine
+from mk8s.transcript import NOTHING_DONE, Transcript, read_transcript
 
-__all__ = ["Past", "as_mk8s_error", "read_past", "states_by_journal"]
+__all__ = [
+    "Past",
+    "as_mk8s_error",
+    "find_past",
+    "past_of",
+    "read_past",
+    "read_recorded",
+    "states_by_journal",
+    "transcript_beside",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +41,7 @@ class Past:
 
 def read_past(project: Project, state: Path | None) -> Past:
     """Raises Mk8sError when there is no journal, or one that cannot be trusted."""
-    past = _read(project, state)
+    past = find_past(project, state)
     if past is None:
         raise Mk8sError(
             f"{project.cluster.name} has not been run from here yet",
@@ -41,18 +53,53 @@ def read_past(project: Project, state: Path | None) -> Past:
 
 def states_by_journal(project: Project, state: Path | None) -> dict[str, str]:
     """Where each node is; those that no run has begun with are not in it. Raises Mk8sError."""
-    past = _read(project, state)
+    past = find_past(project, state)
     return {name: life.state for name, life in past.history.lives.items()} if past else {}
 
 
-def _read(project: Project, state: Path | None) -> Past | None:
-    """None: nothing has been run yet. Raises Mk8sError for a journal that cannot be trusted."""
+def find_past(project: Project, state: Path | None) -> Past | None:
+    """The same; None: nothing has been run yet. Raises Mk8sError for a journal that cannot be trusted."""
     try:
-        records = read_journal(project.past_state(state).journal)
-        spec = node_machine(project.cluster)
-        guards = {name.lstrip("!"): _never for edge in spec.edges for name in edge.guard}
-        history = fold(records, Table(spec, guards))
-    except (JournalDamaged, HistoryError) as error:
+        return past_of(project, read_journal(project.past_state(state).journal))
+    except JournalDamaged as error:
+        raise as_mk8s_error(error) from error
+
+
+def read_recorded(project: Project, state: Path | None, file: Path | None) -> Past:
+    """A run of this cluster: in the state folder, or in a file that `simulate --journal` wrote.
+
+    Raises Mk8sError when there is no journal, or one that cannot be trusted.
+    """
+    if file is None:
+        return read_past(project, state)
+    path = file / JOURNAL if file.is_dir() else file
+    remedy = "name a file that `mk8s simulate --journal FILE` wrote, or journal.jsonl of a state folder"
+    try:
+        past = past_of(project, parse(path.read_bytes(), str(path)).records)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", remedy=remedy) from error
+    except JournalDamaged as error:
+        raise as_mk8s_error(error) from error
+    if past is None:
+        raise UsageError(f"{path} holds no record of a run", remedy=remedy)
+    return past
+
+
+def transcript_beside(project: Project, state: Path | None, records: Sequence[Record]) -> Transcript:
+    """What was done on the nodes in the run that these records tell; nothing where nothing was kept."""
+    started = [record.header.started for record in records if record.header]
+    try:
+        with project.past_state(state).transcript.open(encoding="utf-8", errors="replace") as lines:
+            return read_transcript(lines, started)
+    except OSError:
+        return NOTHING_DONE
+
+
+def past_of(project: Project, records: Sequence[Record]) -> Past | None:
+    """None: there are no records. Raises Mk8sError for those that do not fit the manifest's machine."""
+    try:
+        history = fold(records, _table(project.cluster, project.distro.pacing(project.cluster)))
+    except HistoryError as error:
         raise as_mk8s_error(error) from error
     return None if history is None else Past(history, records)
 
@@ -68,8 +115,8 @@ def states_in(journal: Journal, cluster: Cluster) -> dict[str, str]:
     }
 
 
-def _table(cluster: Cluster) -> Table:
-    spec = node_machine(cluster)
+def _table(cluster: Cluster, pacing: Mapping[str, int] | None = None) -> Table:
+    spec = node_machine(cluster, pacing=pacing)
     return Table(spec, {name.lstrip("!"): _never for edge in spec.edges for name in edge.guard})
 
 

@@ -20,7 +20,7 @@ from mk8s.secrets import Secrets
 from mk8s.state import StateFolder
 from transports.base import Transport
 
-__all__ = ["preflight_now"]
+__all__ = ["close_all", "preflight_now", "users_secrets"]
 
 CLOSE_GRACE = 5.0  # seconds for saying goodbye to all nodes
 Transcript = Callable[[dict[str, Any]], None]
@@ -37,7 +37,7 @@ def preflight_now(
     """Look at all nodes and at the release; change nothing. `states`: where nodes are by the journal."""
     cluster = project.cluster
     release = view_release(cluster, project.distro, inspection)
-    secrets = _secrets(project, state)
+    secrets = users_secrets(project, state)
     roads = make_transports(cluster, state.known_hosts)
     transcript = state.transcript_writer(secrets.redact) if keep_transcript else None
     executor = Executor(roads, transcript=transcript, redact=secrets.redact)
@@ -46,19 +46,20 @@ def preflight_now(
         try:
             return await preflight(executor, cluster, project.distro, states, release)
         finally:
-            await _close(roads)
+            await close_all(roads)
 
     return trio.run(main)
 
 
-async def _close(roads: Mapping[str, Transport]) -> None:
+async def close_all(roads: Mapping[str, Transport]) -> None:
+    """Let go of every node, within a few seconds."""
     with anyio.move_on_after(CLOSE_GRACE, shield=True):
         async with anyio.create_task_group() as tasks:
             for transport in roads.values():
                 tasks.start_soon(transport.close)
 
 
-def _secrets(project: Project, state: StateFolder) -> Secrets:
+def users_secrets(project: Project, state: StateFolder) -> Secrets:
     """What no word of a node may show: those that the user brings. None is made or read here."""
     secrets = Secrets(state.folder)
     for node in project.cluster.nodes:
