@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
 __all__ = [
+    "NOTHING_DONE",
     "RUN",
     "STEP",
     "CommandDone",

@@ -13,6 +13,7 @@ __all__ = [
     "add_asking",
     "add_manifest",
     "add_output",
+    "add_recorded",
     "add_state",
     "add_verbs",
     "length_of_time",
@@ -36,6 +37,17 @@ def add_state(parser: ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="the cluster's state folder (default: .mk8s/NAME beside the manifest)",
+    )
+
+
+def add_recorded(parser: ArgumentParser) -> None:
+    """Which recorded run: the cluster's own, or one in a file."""
+    add_state(parser)
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="a journal in a file, as `mk8s simulate --journal FILE` writes it (default: the cluster's own)",
     )
 
 
