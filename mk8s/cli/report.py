@@ -1,0 +1,208 @@
+"""Write one HTML page about a run: timeline of all nodes, critical path, predicted against measured, errors.
+
+The page needs nothing else: no network, no other file. It reads the journal and the transcript of the
+run; no node is asked, and it works while a run goes on. With --simulate it is the page of a rehearsal.
+
+Examples:
+  mk8s report cluster.yaml                     (writes report-NAME.html here)
+  mk8s report cluster.yaml --learn             (predicts with the durations of this cluster's own runs)
+  mk8s report cluster.yaml --simulate --seed 7 --faults 0.02 --out rehearsal.html
+  mk8s report cluster.yaml --out - | gzip > report.html.gz
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mk8s.cli.common import add_manifest, add_state, number, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from machines import Record
+    from mk8s.forecast.comparing import Comparison
+    from mk8s.forecast.profile import Profile
+    from mk8s.project import Project
+    from mk8s.report.run import View
+    from mk8s.timeline import Timeline
+    from mk8s.transcript import Transcript
+
+__all__ = ["add_arguments", "main"]
+
+STDOUT = Path("-")
+MEGABYTE = 1_000_000
+HIGHEST_RATE = 0.5
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    from mk8s.cli.forecasting import add_forecasting
+
+    add_manifest(parser)
+    add_state(parser)
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="the run in this file, as `mk8s simulate --journal` writes it",
+    )
+    parser.add_argument("--simulate", action="store_true", help="rehearse the manifest, and report that")
+    parser.add_argument("--seed", type=int, default=0, help="of the rehearsal (default: 0)")
+    parser.add_argument(
+        "--faults",
+        type=number("a rate from 0 to 0.5", least=0),
+        default=0.0,
+        metavar="RATE",
+        help="of the rehearsal: 0 to 0.5, per operation (default: 0)",
+    )
+    parser.add_argument(
+        "--uplink",
+        type=number("a rate above 0", above=0),
+        metavar="MB/S",
+        help="the operator's link, for the rehearsal and the prediction (default: 125)",
+    )
+    add_forecasting(parser)
+    parser.add_argument("--no-prediction", action="store_true", help="do not predict the run beside it")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where to (default: report-NAME.html here; - is stdout)"
+    )
+
+
+def main(args: Namespace) -> int:
+    from mk8s.project import load_project
+    from mk8s.report.files import write_page
+    from mk8s.report.run import run_page
+
+    _refuse_nonsense(args)
+    project = load_project(args.manifest)
+    view = _simulated(args, project) if args.simulate else _recorded(args, project)
+    text = run_page(view)
+    if args.out == STDOUT:
+        sys.stdout.write(text)
+        return 0
+    out = args.out or Path(f"report-{project.cluster.name}.html")
+    write_page(out, text)
+    print(out)
+    return 0
+
+
+def _refuse_nonsense(args: Namespace) -> None:
+    from mk8s.errors import UsageError
+
+    sources = [name for name in ("state", "journal", "simulate") if getattr(args, name)]
+    if len(sources) > 1:
+        raise UsageError(
+            f"--{sources[0]} and --{sources[1]} name two runs", remedy="a page is about one: leave one out"
+        )
+    if (args.seed or args.faults) and not args.simulate:
+        raise UsageError("--seed and --faults are of a rehearsal", remedy="add --simulate, or leave them out")
+    if args.faults > HIGHEST_RATE:
+        raise UsageError(f"--faults {args.faults} is too many", remedy=f"give a rate up to {HIGHEST_RATE}")
+
+
+def _simulated(args: Namespace, project: Project) -> View:
+    from machines.simulation import FAULT_KINDS, FaultPlan
+    from mk8s.cli.forecasting import profile_of
+    from mk8s.rehearsal import rehearse
+
+    profile = profile_of(args, project)
+    rates = dict.fromkeys(FAULT_KINDS, args.faults / len(FAULT_KINDS))
+    say("simulated hosts, virtual time: no node is touched")
+    run = rehearse(
+        project.cluster,
+        project.distro,
+        seed=args.seed,
+        faults=FaultPlan(args.seed, rates) if args.faults else None,
+        images=_images(project),
+        profile=profile,
+        uplink=_uplink(args),
+        keep_transcript=True,
+    )
+    said = f"seed {args.seed}" + (f", faults {args.faults:g}" if args.faults else "")
+    return _view(args, project, profile, run.records, run.transcript, simulated=said)
+
+
+def _recorded(args: Namespace, project: Project) -> View:
+    """What a state folder or a file holds. Raises Mk8sError where there is no run to tell of."""
+    from mk8s.cli.forecasting import profile_of
+    from mk8s.past import read_past
+    from mk8s.report.sources import records_in, transcript_beside
+
+    profile = profile_of(args, project)
+    if args.journal:
+        records = records_in(args.journal, project)
+        simulated = not any(record.header and record.header.started for record in records)
+        transcript = transcript_beside(args.journal.with_suffix(".transcript.jsonl"), records)
+        how = f"from {args.journal.name}" if simulated else ""
+        return _view(args, project, profile, records, transcript, simulated=how, kept_in=str(args.journal))
+    state = project.past_state(args.state)
+    records = read_past(project, args.state).records
+    transcript = transcript_beside(state.transcript, records)
+    return _view(args, project, profile, records, transcript, kept_in=str(state.folder))
+
+
+def _view(
+    args: Namespace,
+    project: Project,
+    profile: Profile,
+    records: Sequence[Record],
+    transcript: Transcript,
+    *,
+    simulated: str = "",
+    kept_in: str = "",
+) -> View:
+    from mk8s.report.run import View
+    from mk8s.rollout import titles_of
+    from mk8s.tables import node_machine
+    from mk8s.timeline import timeline_of
+
+    cluster = project.cluster
+    spec = node_machine(cluster, pacing=project.distro.pacing(cluster))
+    timeline = timeline_of(records, spec, transcript)
+    wanted = not args.no_prediction and not (args.simulate and not args.faults)
+    compared = _compared(args, project, profile, timeline) if wanted else None
+    titles: Mapping[str, str] = titles_of(spec)
+    return View(
+        cluster=cluster,
+        timeline=timeline,
+        titles=titles,
+        transcript=transcript,
+        simulated=simulated,
+        comparison=compared,
+        source=profile.source,
+        kept_in=kept_in,
+    )
+
+
+def _compared(args: Namespace, project: Project, profile: Profile, timeline: Timeline) -> Comparison:
+    from mk8s.forecast.comparing import compare
+    from mk8s.forecast.predicting import forecast, seeds_for
+
+    seeds = min(SEEDS, seeds_for(len(project.cluster.nodes)))
+    say(f"predicting the run with {seeds} seeds (--no-prediction leaves that out)")
+    foreseen = forecast(
+        project.cluster,
+        project.distro,
+        seeds=seeds,
+        profile=profile,
+        uplink=_uplink(args),
+        images=_images(project),
+    )
+    return compare(foreseen.timeline, timeline)
+
+
+SEEDS = 5  # the middle one is what is compared: more would not move it far
+
+
+def _images(project: Project) -> tuple[str, ...]:
+    from mk8s.images import images_of
+
+    cluster = project.cluster
+    files = {item.id: cluster.artifacts_dir / item.file for item in project.distro.artifacts(cluster)}
+    return images_of(files)
+
+
+def _uplink(args: Namespace) -> float | None:
+    return args.uplink * MEGABYTE if args.uplink else None

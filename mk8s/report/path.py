@@ -1,0 +1,113 @@
+"""The critical path: what the run's length consists of, leg by leg, with the steps of each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mk8s.amounts import bytes_in_words
+from mk8s.forecast.bounds import PathLeg
+from mk8s.report.markup import Html, el, fragment, percent
+from mk8s.report.scale import Scale, length
+from mk8s.report.tables import Column, bar, folded, table
+from mk8s.timeline import Timeline
+from mk8s.transcript import StepDone
+
+__all__ = ["legs_of", "path_table"]
+
+HIGH = 26  # pixels
+FOR_A_NUMBER = 0.03  # share of the width
+WORTH_A_LINE = 0.005  # of a step: share of its leg
+MANY = 12  # legs: more, and their steps are folded
+
+
+def legs_of(timeline: Timeline, titles: Mapping[str, str]) -> list[PathLeg]:
+    """The legs of a run with their steps."""
+    return [
+        PathLeg(
+            leg.node,
+            leg.edge,
+            titles.get(leg.edge, leg.edge),
+            leg.began,
+            leg.ended,
+            leg.after,
+            tuple(timeline.steps_in(leg)),
+        )
+        for leg in timeline.critical_path()
+    ]
+
+
+def path_table(legs: Sequence[PathLeg], classes: Mapping[str, str]) -> Html:
+    """A strip of the legs, then a row each. `classes`: the colour of each edge, see `edge_classes`."""
+    if not legs:
+        return el("p", "No node has become healthy, so there is no path to show.")
+    whole = max(legs[-1].ended, 1e-9)
+    rows = [_row(number, leg, whole) for number, leg in enumerate(legs, 1)]
+    columns = [
+        Column("#", numeric=True),
+        Column("Node"),
+        Column("What it did"),
+        Column("From", numeric=True),
+        Column("Took", numeric=True),
+        Column("Share", numeric=True),
+        Column("Steps", wide=True),
+    ]
+    told = f"{len(legs)} legs, {length(whole)} in all. {_of_nodes(legs)}"
+    return fragment(_strip(legs, classes, whole), el("p", told), table(columns, rows))
+
+
+def _strip(legs: Sequence[PathLeg], classes: Mapping[str, str], whole: float) -> Html:
+    scale = Scale(whole)
+    parts: list[Html | None] = []
+    for number, leg in enumerate(legs, 1):
+        began, width = scale.share(leg.began), scale.share(leg.ended) - scale.share(leg.began)
+        hover = el("title", f"{number}. {leg.node}: {leg.edge}, {length(leg.seconds)}")
+        kind = f"fill {classes.get(leg.edge, 'e0')}"
+        parts.append(el("rect", hover, x=percent(began), width=percent(width), height=HIGH, class_=kind))
+        if width >= FOR_A_NUMBER:
+            at = percent(began + width / 2)
+            parts.append(el("text", str(number), x=at, y=HIGH - 9, text_anchor="middle", class_="on"))
+    aloud = "; ".join(f"{leg.node} {leg.edge} {length(leg.seconds)}" for leg in legs)
+    return el("svg", *parts, class_="figure plot", height=HIGH, role="img", aria_label=aloud)
+
+
+def _row(number: int, leg: PathLeg, whole: float) -> tuple[str, ...]:
+    after = el("div", f"after {leg.after}", class_="quiet") if leg.after else None
+    share = leg.seconds / whole
+    return (
+        str(number),
+        leg.node,
+        fragment(el("strong", leg.edge), f": {leg.title}", after),
+        length(leg.began),
+        length(leg.seconds),
+        f"{100 * share:.0f} %",
+        fragment(bar(share), _steps(leg, is_open=number <= MANY)),
+    )
+
+
+def _steps(leg: PathLeg, *, is_open: bool) -> Html | None:
+    """Those that took a time that counts; the rest in one line."""
+    steps = leg.steps
+    if not steps:
+        return None
+    telling = [step for step in steps if step.seconds >= WORTH_A_LINE * leg.seconds]
+    lines = [el("li", _step_words(step), " ", el("strong", length(step.seconds))) for step in telling]
+    rest = len(steps) - len(telling)
+    if rest:
+        seconds = sum(step.seconds for step in steps) - sum(step.seconds for step in telling)
+        lines.append(el("li", f"{rest} more, {length(seconds)} together", class_="quiet"))
+    listed = el("ul", *lines)
+    return listed if is_open else folded(f"{len(steps)} steps", listed)
+
+
+def _step_words(step: StepDone) -> str:
+    size = f" ({bytes_in_words(step.size)})" if step.size and step.kind == "upload" else ""
+    return f"{'wait until ' if step.kind == 'wait-for' else ''}{step.title}{size}"
+
+
+def _of_nodes(legs: Sequence[PathLeg]) -> str:
+    """Who it hung on most."""
+    by_node: dict[str, float] = {}
+    for leg in legs:
+        by_node[leg.node] = by_node.get(leg.node, 0.0) + leg.seconds
+    node = max(by_node, key=lambda name: by_node[name])
+    return f"It hung longest on {node}: {length(by_node[node])}."
