@@ -17,7 +17,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mk8s.cli.common import add_manifest, add_state, number, say
+from mk8s.cli.common import add_manifest, add_recorded, number, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,13 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     from mk8s.cli.forecasting import add_forecasting
 
     add_manifest(parser)
-    add_state(parser)
-    parser.add_argument(
-        "--journal",
-        type=Path,
-        metavar="FILE",
-        help="the run in this file, as `mk8s simulate --journal` writes it",
-    )
+    add_recorded(parser)
     parser.add_argument("--simulate", action="store_true", help="rehearse the manifest, and report that")
     parser.add_argument("--seed", type=int, default=0, help="of the rehearsal (default: 0)")
     parser.add_argument(
@@ -127,20 +121,19 @@ def _simulated(args: Namespace, project: Project) -> View:
 def _recorded(args: Namespace, project: Project) -> View:
     """What a state folder or a file holds. Raises Mk8sError where there is no run to tell of."""
     from mk8s.cli.forecasting import profile_of
-    from mk8s.past import read_past
-    from mk8s.report.sources import records_in, transcript_beside
+    from mk8s.past import read_recorded, transcript_beside
 
-    profile = profile_of(args, project)
-    if args.journal:
-        records = records_in(args.journal, project)
-        simulated = not any(record.header and record.header.started for record in records)
-        transcript = transcript_beside(args.journal.with_suffix(".transcript.jsonl"), records)
-        how = f"from {args.journal.name}" if simulated else ""
-        return _view(args, project, profile, records, transcript, simulated=how, kept_in=str(args.journal))
-    state = project.past_state(args.state)
-    records = read_past(project, args.state).records
-    transcript = transcript_beside(state.transcript, records)
-    return _view(args, project, profile, records, transcript, kept_in=str(state.folder))
+    records = read_recorded(project, args.state, args.journal).records
+    was_real = any(record.header and record.header.started for record in records)
+    return _view(
+        args,
+        project,
+        profile_of(args, project),
+        records,
+        transcript_beside(project, args.state, records),
+        simulated="" if was_real else f"from {args.journal}",
+        kept_in=str(args.journal or project.past_state(args.state).folder),
+    )
 
 
 def _view(

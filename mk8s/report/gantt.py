@@ -65,7 +65,7 @@ class _Chart:
 
     def legend(self) -> Html:
         """What stands for what; only what is in the chart."""
-        seen = {stretch.edge for lane in self._timeline.lanes for stretch in lane.stretches}
+        seen = {s.edge for lane in self._timeline.lanes for s in lane.stretches if s.kind == "attempt"}
         edges = [
             (self._classes[edge], self._titles.get(edge, edge)) for edge in self._classes if edge in seen
         ]
@@ -97,6 +97,7 @@ class _Chart:
         bars = fragment(
             Html('<use href="#g-grid"/>'),
             *(self._bar(stretch, height) for stretch in lane.stretches),
+            *(self._mark(stretch, height) for stretch in lane.stretches),
             self._end(lane, height),
         )
         plot = el("svg", bars, class_="plot", height=height, role="img", aria_label=self._aloud(lane))
@@ -122,7 +123,7 @@ class _Chart:
             height=height - 2 * thin,
             class_=f"b {look}",
         )
-        return fragment(rect, self._label(stretch, began, width, height), self._mark(stretch, height))
+        return fragment(rect, self._label(stretch, began, width, height))
 
     def _label(self, stretch: Stretch, began: float, width: float, height: int) -> Html | None:
         if self._size != "few" or width < FOR_A_LABEL:

@@ -19,9 +19,15 @@ __all__ = ["curves", "histogram", "states_over_time"]
 HIGH = 160  # pixels
 BINS = 30
 WIDE = 1000  # units of the plots that are stretched to the page's width
-STATE_COLOURS = {"healthy": "k-good", "failed": "k-bad", "quarantined": "k-bad", "rolled-back": "k-bad",
-                 "blocked": "k-wait"}  # fmt: skip
-OTHERS = ("e5", "e0", "e1", "e3", "e2", "e6", "e7")
+STATE_COLOURS = {
+    "healthy": "k-good",
+    "failed": "k-bad",
+    "quarantined": "error",
+    "rolled-back": "undo",
+    "blocked": "k-wait",
+    "waiting": "signal",  # as its bars are hatched
+}
+OTHERS = ("e5", "e0", "e1", "e2", "e6", "e7")
 
 Curve = Sequence[tuple[float, float]]
 

@@ -12,6 +12,7 @@ from mk8s.report.tables import Column, bar, facts, folded, note, table
 __all__ = ["prediction"]
 
 MOST = 20  # nodes
+MOST_REASONS = 12
 
 
 def prediction(found: Comparison, source: str, titles: Mapping[str, str]) -> Html:
@@ -26,7 +27,7 @@ def prediction(found: Comparison, source: str, titles: Mapping[str, str]) -> Htm
         f"The prediction is {'' if found.close else 'not '}within {within}.",
         "good" if found.close else "wait",
     )
-    reasons = items("ul", [reason.words for reason in found.reasons]) if found.reasons else None
+    reasons = items("ul", _reasons(found)) if found.reasons else None
     return fragment(
         facts(cards),
         verdict,
@@ -37,6 +38,12 @@ def prediction(found: Comparison, source: str, titles: Mapping[str, str]) -> Htm
         _nodes(found),
         el("p", f"Predicted from: {source}.", class_="quiet"),
     )
+
+
+def _reasons(found: Comparison) -> list[str]:
+    rest = len(found.reasons) - MOST_REASONS
+    more = [f"and {rest} more"] if rest > 0 else []
+    return [reason.words for reason in found.reasons[:MOST_REASONS]] + more
 
 
 def _edges(found: Comparison, titles: Mapping[str, str]) -> Html:

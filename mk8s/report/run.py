@@ -51,8 +51,9 @@ def run_page(view: View) -> str:
 def run_sections(view: View) -> list[Section]:
     """In the order of questions: who is not well, when was what, what took so long, what else."""
     timeline, titles = view.timeline, view.titles
+    unwell = [lane for lane in timeline.lanes if lane.outcome != "success"]
     found = [
-        Section("nodes", "Nodes that need you", unfinished(timeline)),
+        *([Section("nodes", "Nodes that need you", unfinished(timeline))] if unwell else []),
         Section("timeline", "All nodes over time", gantt(timeline, titles), _how_to_read(timeline)),
         Section("states", "Nodes by state", states_over_time(timeline)),
         Section(
@@ -69,7 +70,8 @@ def run_sections(view: View) -> list[Section]:
     ]
     if view.comparison is not None:
         told = prediction(view.comparison, view.source, titles)
-        found.insert(4, Section("prediction", "Predicted and measured", told))
+        behind = next(place for place, part in enumerate(found, 1) if part.id == "path")
+        found.insert(behind, Section("prediction", "Predicted and measured", told))
     return found
 
 
@@ -104,7 +106,8 @@ def _facts(view: View) -> list[tuple[str, str]]:
     program = started[-1].program if started else ""
     found = [
         ("Cluster", cluster.name),
-        ("Distro", f"{cluster.distro} {cluster.version}"),
+        ("Distro", cluster.distro),
+        ("Version", cluster.version),
         ("Begun", f"simulated, {view.simulated}" if view.simulated else when or "not written down"),
         ("Length" if timeline.finished else "So far", length(timeline.ended)),
         ("Control plane complete after", _when(timeline.ha_at)),

@@ -63,6 +63,8 @@ def spread(places: list[tuple[float, float]]) -> list[int]:
 
 
 def _label(second: float, step: float) -> str:
+    if not second:
+        return "0"
     if step < 1:
         return f"{second:.1f} s"
     if step < MINUTE:

@@ -17,7 +17,7 @@ from mk8s.timeline import Lane, Timeline
 __all__ = ["Trouble", "troubles", "troubles_of", "unfinished"]
 
 NAMED = 12  # nodes that are named; of the rest, the number is told
-NUMBERS = re.compile(r"\d+(\.\d+)*")
+NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\d+(\.\d+)*")  # hashes among them
 
 
 @dataclass(slots=True)
