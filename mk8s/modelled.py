@@ -41,30 +41,35 @@ def _models(operation: str) -> Callable[[Plain], Plain]:
     """Decorator: this function models an operation that takes no time but its own."""
 
     def register(plain: Plain) -> Plain:
-        async def handler(host: SimulatedHost, command: Command) -> Outcome:
-            try:
-                return plain(host, command)
-            except OSError as error:
-                return _refusal(1, f"{_program(command)}: {error.filename}: {error.strerror}")
-
-        OS_HANDLERS[operation] = handler
+        OS_HANDLERS[operation] = _answering(plain)
         return plain
 
     return register
+
+
+def _answering(plain: Plain) -> Plain:
+    """What goes wrong on the disk is said as the program would."""
+
+    def answer(host: SimulatedHost, command: Command) -> Outcome:
+        try:
+            return plain(host, command)
+        except OSError as error:
+            return _refusal(1, f"{_program(command)}: {error.filename}: {error.strerror}")
+
+    return answer
 
 
 def _slow(operation: str, rate: str) -> Callable[[Plain], Plain]:
     """Decorator: the same, for one that works on all bytes of the file `$1` at that rate."""
 
     def register(plain: Plain) -> Plain:
-        _models(operation)(plain)
-        at_once = OS_HANDLERS[operation]
+        at_once = _answering(plain)
 
         async def handler(host: SimulatedHost, command: Command) -> Outcome:
             file = host.files.get(_path(command))
             if file is not None:
                 await work(host, rate, file.size)
-            return await at_once(host, command)
+            return at_once(host, command)
 
         OS_HANDLERS[operation] = handler
         return plain

@@ -13,7 +13,15 @@ from typing import Any
 from machines import MemoryJournal, Observer, Record, Result, Table
 from machines.beside import run_beside
 from machines.registry import Guard
-from machines.simulation import CheckedJournal, Checker, Rules, run_simulated, watch_over, watched
+from machines.simulation import (
+    CheckedJournal,
+    Checker,
+    Rules,
+    VirtualClock,
+    run_simulated,
+    watch_over,
+    watched,
+)
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.fanout.model import fan_out_handlers
@@ -28,7 +36,7 @@ from mk8s.simulating.striking import Recorded, Struck
 from mk8s.tables import node_machine
 from mk8s.transcript import Transcript, transcript_of
 from transports.base import File, Transport
-from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport
+from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport, Time
 
 __all__ = ["NOMINAL_SIZES", "Rehearsal", "modelled_roads", "nominal_release", "rehearse"]
 
@@ -82,7 +90,8 @@ def rehearse(
     Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
     """
     paced = profile.with_uplink(uplink).with_uplink(cluster.bandwidth)
-    network = SimulatedNetwork(paced.pace(seed))
+    clock = VirtualClock()
+    network = SimulatedNetwork(paced.pace(seed), Time(clock.current_time, clock.sleep))
     entries: list[Mapping[str, Any]] = []
     memory = MemoryJournal() if journal is None else journal
     before = memory.records()
@@ -131,7 +140,7 @@ def rehearse(
         supervisor = rollout.supervisor(observer)
         return await (run_beside(play.run, supervisor.run) if happenings else supervisor.run())
 
-    result = run_simulated(main, seed=seed)
+    result = run_simulated(main, seed=seed, clock=clock)
     for checker in watching:
         checker.end()
     return Rehearsal(

@@ -23,4 +23,5 @@ from machines.simulation.invariants import watch_over as watch_over
 from machines.simulation.invariants import watched as watched
 from machines.simulation.rollout import Simulated as Simulated
 from machines.simulation.rollout import simulate as simulate
+from machines.simulation.virtual import VirtualClock as VirtualClock
 from machines.simulation.world import World as World

@@ -6,6 +6,7 @@ needed, both are put back afterwards. `self_test` proves that they still do what
 bound on trio in pyproject.toml stands for the rest.
 
 In virtual time there are no threads, no sockets and no disk: a thread's second is no virtual second.
+How time passes stands in `virtual`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import trio
-import trio.testing
 from trio._core import _run as trio_internals
+
+from machines.simulation.virtual import VirtualClock
 
 __all__ = ["DAY", "SimulationStuck", "run_simulated", "self_test"]
 
@@ -30,8 +32,14 @@ class SimulationStuck(Exception):  # noqa: N818 - it says what is the case
     """Virtual time ran out: something waits for what will not come, or repeats without an end."""
 
 
-def run_simulated(main: Callable[[], Awaitable[_T]], *, seed: int, limit: float = 30 * DAY) -> _T:
-    """Run `main` in virtual time and return what it returns.
+def run_simulated(
+    main: Callable[[], Awaitable[_T]],
+    *,
+    seed: int,
+    limit: float = 30 * DAY,
+    clock: VirtualClock | None = None,
+) -> _T:
+    """Run `main` in virtual time and return what it returns. `clock`: a new one, whose `sleep` `main` uses.
 
     Raises `SimulationStuck` after `limit` virtual seconds: without it a deadlock would spin for ever.
     """
@@ -45,7 +53,7 @@ def run_simulated(main: Callable[[], Awaitable[_T]], *, seed: int, limit: float 
         )
 
     with _deterministic(seed):
-        return trio.run(bounded, clock=trio.testing.MockClock(autojump_threshold=0))
+        return trio.run(bounded, clock=clock or VirtualClock())
 
 
 def self_test() -> None:

@@ -6,17 +6,18 @@ loop's, so the same code runs in virtual time; nothing here uses threads, socket
 
 from transports.simulated.disk import STANDARD_FOLDERS, SimulatedDisk, SimulatedFile, modelled_digest
 from transports.simulated.faults import FAULT_KINDS, FaultLike, FaultSource
-from transports.simulated.host import Handler, Profile, SimulatedHost, UnknownCommand
+from transports.simulated.host import Answer, Handler, Profile, SimulatedHost, UnknownCommand
 from transports.simulated.network import Breach, SimulatedNetwork
 from transports.simulated.pace import QUICK, Links, Pace, Span
 from transports.simulated.services import Life, ServiceFailed, ServiceModel, SimulatedService
-from transports.simulated.timeline import Happening, Timeline
+from transports.simulated.timeline import Happening, Time, Timeline
 from transports.simulated.transport import SimulatedTransport
 
 __all__ = [
     "FAULT_KINDS",
     "QUICK",
     "STANDARD_FOLDERS",
+    "Answer",
     "Breach",
     "FaultLike",
     "FaultSource",
@@ -35,6 +36,7 @@ __all__ = [
     "SimulatedService",
     "SimulatedTransport",
     "Span",
+    "Time",
     "Timeline",
     "UnknownCommand",
     "modelled_digest",

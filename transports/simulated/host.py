@@ -20,18 +20,19 @@ from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-import anyio
 from anyio import CancelScope
 
 from transports.base import Command, Outcome
 from transports.simulated.disk import SimulatedDisk, SimulatedFile
 from transports.simulated.pace import Pace
 from transports.simulated.services import ServiceModel, SimulatedService
-from transports.simulated.timeline import Timeline
+from transports.simulated.timeline import Time, Timeline
 
-__all__ = ["Handler", "Profile", "SimulatedHost", "UnknownCommand"]
+__all__ = ["Answer", "Handler", "Profile", "SimulatedHost", "UnknownCommand"]
 
-Handler: TypeAlias = "Callable[[SimulatedHost, Command], Awaitable[Outcome]]"
+Answer: TypeAlias = "Outcome | Awaitable[Outcome]"
+Handler: TypeAlias = "Callable[[SimulatedHost, Command], Answer]"
+"""A plain function where a command takes no time but its operation's own; else a coroutine function."""
 Unpack: TypeAlias = "Callable[[SimulatedHost, PurePosixPath], None]"
 GIB = 1 << 30
 
@@ -89,6 +90,7 @@ class SimulatedHost:
         self.service_models: dict[str, ServiceModel] = {}
         self.archives: dict[str, Unpack] = {}
         self.cut = False  # the network cable is out; the host itself goes on
+        self.time = Time()  # a network's host has the network's
         self.timeline = Timeline()
         self.pace = Pace(seed=seed)  # a network's host has the network's
         self.running: dict[CancelScope, None] = {}  # commands in flight, in order; a power loss cancels them
@@ -140,7 +142,7 @@ class SimulatedHost:
 
     async def spend(self, name: str, size: int = 0) -> None:
         """Let that time pass: for handlers, beside what `perform` lets pass for every command."""
-        await anyio.sleep(self.seconds(name, size))
+        await self.time.sleep(self.seconds(name, size))
 
     def next_pid(self) -> int:
         self._pid += 1
@@ -172,11 +174,20 @@ class SimulatedHost:
 
     async def perform(self, command: Command) -> Outcome:
         """Do what the command says, at once and without a network. Raises UnknownCommand."""
+        answer = self.answer(command)
+        return answer if isinstance(answer, Outcome) else await answer
+
+    def answer(self, command: Command) -> Answer:
+        """The outcome, where the command takes no time; else what has to be awaited for it, as `perform`."""
         self.timeline.catch_up()
-        for library in (self._own, *self._shared):
-            handler = library.get(command.operation)
+        operation = command.operation
+        handler = self._own.get(operation)
+        if handler is not None:
+            return handler(self, command)
+        for library in self._shared:
+            handler = library.get(operation)
             if handler is not None:
-                return await handler(self, command)
+                return handler(self, command)
         known = "\n  ".join(sorted(self.handlers)) or "(nothing)"
         raise UnknownCommand(
             f"{self.name}: no model for operation {command.operation!r} ({command.description});\n"

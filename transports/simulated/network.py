@@ -2,8 +2,9 @@
 
 Modelled: one uplink at the operator and one link at each host, in bytes per second. What is sent
 travels in slices; each slice holds both links for its time, first come first served, so that transfers
-at the same time share a link about evenly. Not modelled: round trips inside a transfer, loss, and the
-traffic of the hosts among themselves.
+at the same time share a link about evenly. The operator's own work for a command is modelled likewise: one
+command at a time, in the order of coming. Not modelled: round trips inside a transfer, loss, and the traffic
+of the hosts among themselves.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import anyio
-
 from transports.simulated.host import SimulatedHost
 from transports.simulated.pace import Pace
-from transports.simulated.timeline import Timeline
+from transports.simulated.timeline import Time, Timeline
 
 __all__ = ["Breach", "SimulatedNetwork"]
 
@@ -45,13 +44,15 @@ class _Link:
 class SimulatedNetwork:
     """All hosts by address, one time for them all, and the links that uploads travel on."""
 
-    def __init__(self, pace: Pace | None = None) -> None:
-        """`pace`: how long everything takes here; by default as the models declare."""
+    def __init__(self, pace: Pace | None = None, time: Time | None = None) -> None:
+        """`pace`: how long everything takes here; by default as models declare. `time`: whose it is."""
         self.pace = Pace() if pace is None else pace
+        self.time = Time() if time is None else time
         self.hosts: dict[str, SimulatedHost] = {}
-        self.timeline = Timeline()
+        self.timeline = Timeline(self.time.now)
         self.breaches: list[Breach] = []
         self.uplink_down = False  # the operator reaches nobody; hosts reach each other
+        self._operator_free_at = 0.0
         self._uplink = _Link(self.pace.links.uplink)
         self._rate = self.pace.links.link
         self._links: dict[str, _Link] = {}
@@ -64,7 +65,7 @@ class SimulatedNetwork:
             raise ValueError(
                 f"{host.name} is alive already; connect it to the network before anything starts"
             )
-        host.timeline = self.timeline
+        host.time, host.timeline = self.time, self.timeline
         self.pace.declare(host.pace.declared)  # what it was taught before
         host.pace = self.pace
         self.hosts[host.address] = host
@@ -85,6 +86,15 @@ class SimulatedNetwork:
         link = self._links[host.address]
         before, link.rate = link.rate, rate
         return before
+
+    def attend(self) -> float:
+        """Seconds until this machine has done its own work on one more command, those before it included."""
+        work = self.pace.links.operator
+        if work <= 0:
+            return 0.0
+        now = self.time.now()
+        self._operator_free_at = max(now, self._operator_free_at) + work
+        return self._operator_free_at - now
 
     def reach(self, source: SimulatedHost, address: str) -> SimulatedHost | None:
         """The host that answers at `address` when `source` calls; None when nobody does."""
@@ -111,7 +121,7 @@ class SimulatedNetwork:
         done, before = 0, latency
         while True:
             part = min(slice_size, size - done)
-            await anyio.sleep(before + self._reserve(host, part))
+            await self.time.sleep(before + self._reserve(host, part))
             if host.cut or self.uplink_down:
                 return False
             done, before = done + part, 0.0
@@ -122,7 +132,7 @@ class SimulatedNetwork:
 
     def _reserve(self, host: SimulatedHost, size: int) -> float:
         """Take both links for the next slice; how many seconds from now it has arrived."""
-        now = anyio.current_time()
+        now = self.time.now()
         link = self._links[host.address]
         arrived = now
         for road in (self._uplink, link):

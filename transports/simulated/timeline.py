@@ -4,17 +4,28 @@ Services start, hosts boot and members are promoted while nobody looks. Those ha
 queue and are played, each at its own moment, as soon as someone looks at any host: `catch_up`. So ten
 thousand idle hosts cost nothing, and the result does not depend on how often they are looked at.
 
+`Time` is where the present comes from: the event loop, or a simulation's own clock, which is quicker.
+
 This module knows no host and no command.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import anyio
 
-__all__ = ["Happening", "Timeline"]
+__all__ = ["Happening", "Time", "Timeline"]
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """How models see what time it is, and let it pass: both of one clock. By default the event loop's."""
+
+    now: Callable[[], float] = anyio.current_time  # seconds
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep  # seconds
 
 
 class Happening:
@@ -33,7 +44,8 @@ class Happening:
 class Timeline:
     """A queue of happenings. Two at the same moment are played in the order in which they were planned."""
 
-    def __init__(self) -> None:
+    def __init__(self, present: Callable[[], float] = anyio.current_time) -> None:
+        self._present = present
         self._due: list[tuple[float, int, Happening]] = []
         self._planned = 0
         self._at: float | None = None  # the moment that is being played; None: we are in the present
@@ -41,7 +53,7 @@ class Timeline:
     @property
     def now(self) -> float:
         """The moment that is being played, or else the event loop's time, in seconds."""
-        return anyio.current_time() if self._at is None else self._at
+        return self._present() if self._at is None else self._at
 
     def __len__(self) -> int:
         """How many happenings are still to come, those taken back included."""
@@ -58,7 +70,9 @@ class Timeline:
         """Play everything that is due by now. Does nothing while something is being played."""
         if self._at is not None or not self._due:
             return
-        present = anyio.current_time()
+        present = self._present()
+        if self._due[0][0] > present:
+            return
         try:
             while self._due and self._due[0][0] <= present:
                 self._at, _, happening = heapq.heappop(self._due)

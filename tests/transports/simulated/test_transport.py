@@ -14,9 +14,11 @@ from transports.simulated import (
     FAULT_KINDS,
     Links,
     Pace,
+    Profile,
     SimulatedHost,
     SimulatedNetwork,
     SimulatedTransport,
+    Span,
     UnknownCommand,
     modelled_digest,
 )
@@ -27,6 +29,7 @@ TARGET = PurePosixPath("/etc/a")
 TOUCH = argv("touch", "touch /etc/touched", "touch", "/etc/touched", timeout=30.0)
 TOUCHED = PurePosixPath("/etc/touched")
 MEBIBYTE = 1 << 20
+AT_ONCE = Span(0.0, 0.0)  # beside the second that its model takes
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,25 @@ async def touch(host: SimulatedHost, _command: Command) -> Outcome:
     return Outcome(status=0, stdout=b"touched\n")
 
 
+def plainly(host: SimulatedHost, _command: Command) -> Outcome:
+    """A model that lets no time pass beside its operation's own."""
+    host.disk.write(TOUCHED, b"")
+    return Outcome(status=0)
+
+
 def road(
     *faults: tuple[str, Fault], disk_free: int = 1 << 30, rate: float = 1e8
 ) -> tuple[SimulatedHost, SimulatedTransport]:
-    network = SimulatedNetwork(Pace(links=Links(uplink=rate, link=rate)))
+    network = SimulatedNetwork(Pace(given={"touch": AT_ONCE}, links=Links(uplink=rate, link=rate)))
     host = network.add(SimulatedHost("a", "10.0.0.1", disk_free=disk_free))
     host.handles("touch")(touch)
     plan = Plan({(operation, 1): fault for operation, fault in faults})
     return host, SimulatedTransport("a", host, network, faults=plan)
+
+
+async def at(second: float, act: Callable[[], None]) -> None:
+    await anyio.sleep(second)
+    act()
 
 
 def pull_the_cable(host: SimulatedHost) -> None:
@@ -238,6 +252,87 @@ async def test_after_close_nothing_is_sent() -> None:
     await transport.close()
 
     assert (await failure(transport)).lineage == ("connection.closed", "connection")
+
+
+@pytest.mark.parametrize(
+    ("strike", "noticed"),
+    [(SimulatedHost.reboot, 3.0), (SimulatedHost.power_off, 18.0), (pull_the_cable, 25.005)],
+)
+async def test_what_strikes_a_host_at_some_second_meets_what_is_in_flight_at_that_second(
+    strike: Callable[[SimulatedHost], None], noticed: float
+) -> None:
+    """Whether or not anybody else looks then: a power loss at 3 s, a cable that misses the answer at 10 s."""
+    network = SimulatedNetwork(Pace(given={"rest": Span(10.0, 10.0)}, links=Links(latency=0.005)))
+    host = network.add(SimulatedHost("a", "10.0.0.1"))
+    host.handles("rest")(plainly)
+    transport = SimulatedTransport("a", host, network)
+    began = anyio.current_time()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(at, 3.0, lambda: strike(host))
+        error = await failure(transport, argv("rest", "rest", "rest"))
+
+    assert error.lineage[0] == "connection.lost"
+    assert anyio.current_time() - began == pytest.approx(noticed, abs=0.05)
+
+
+async def test_a_brief_command_on_a_host_that_goes_down_has_no_effect() -> None:
+    """It has no guard: the loss is noticed when its time is over."""
+    network = SimulatedNetwork(Pace(given={"note": Span(0.05, 0.05)}))
+    host = network.add(SimulatedHost("a", "10.0.0.1"))
+    host.handles("note")(plainly)
+    transport = SimulatedTransport("a", host, network)
+    note = argv("note", "note", "note")
+    await transport.run(note)
+    host.disk.remove(TOUCHED)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(at, 0.02, host.reboot)
+        error = await failure(transport, note)
+
+    assert (error.lineage[0], error.ambiguous) == ("connection.lost", True)
+    assert TOUCHED not in host.files
+
+
+async def test_a_host_that_came_back_meanwhile_has_lost_a_brief_command_all_the_same() -> None:
+    """It is another life: what was asked of the one before is not done."""
+    network = SimulatedNetwork(Pace(given={"note": Span(0.05, 0.05)}))
+    host = network.add(SimulatedHost("a", "10.0.0.1", profile=Profile(boot_seconds=0.01)))
+    host.handles("note")(plainly)
+    transport = SimulatedTransport("a", host, network)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(at, 0.06, host.reboot)
+        error = await failure(transport, argv("note", "note", "note"))
+
+    assert (host.up, error.lineage[0]) == (True, "connection.lost")
+    assert TOUCHED not in host.files
+
+
+async def test_the_operators_own_work_is_done_one_command_at_a_time() -> None:
+    """Three at once, half a second of work each: the last one has waited for the two before it."""
+    network = SimulatedNetwork(Pace(given={"note": AT_ONCE}, links=Links(latency=0.0, operator=0.5)))
+    ended: list[float] = []
+    began = anyio.current_time()
+
+    async def one(number: int) -> None:
+        host = network.add(SimulatedHost(f"node-{number}", f"10.0.0.{number}"))
+        host.handles("note")(plainly)
+        await SimulatedTransport(host.name, host, network).run(argv("note", "note", "note"))
+        ended.append(round(anyio.current_time() - began, 6))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(1, 4):
+            tasks.start_soon(one, number)
+
+    assert ended == [0.5, 1.0, 1.5]
+
+
+async def test_the_operators_work_takes_no_time_unless_somebody_says_so() -> None:
+    """Nothing is added to a command by a cost of 0."""
+    network = SimulatedNetwork(Pace(given={"note": AT_ONCE}, links=Links(latency=0.0)))
+
+    assert [network.attend() for _ in range(3)] == [0.0, 0.0, 0.0]
 
 
 # Faults in commands
