@@ -1,47 +1,109 @@
-"""Show what a run would do on each node, step by step. Connects to no node.
+"""Show what a run would do on each node, how long it takes, and what bounds it. Changes nothing.
 
-What a host already has is not known without looking, so every step is shown; a run skips those that
-are true already. With --commands, the commands and the contents of files too (never a secret's).
+The prediction comes from rehearsing exactly this manifest with several seeds. Release files that are not here
+yet get nominal sizes. With --facts the nodes are asked, read-only, what they are and have: a plan then says
+which steps are true already and how files differ. With --commands, the commands and the contents of files too
+(never a secret's). Exit status 1 when a node that was asked did not answer, or is not well any more.
 
 Examples:
   mk8s plan cluster.yaml
-  mk8s plan cluster.yaml --commands
-  mk8s plan cluster.yaml --output json
+  mk8s plan cluster.yaml --facts
+  mk8s plan cluster.yaml --learn --output html --out plan.html
 """
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mk8s.cli.common import add_manifest, add_output, say
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, number, say
+from mk8s.cli.forecasting import add_forecasting, profile_of
+
+if TYPE_CHECKING:
+    from mk8s.planning.values import Plan
 
 __all__ = ["add_arguments", "main"]
+
+MEGABYTE = 1_000_000
+MOST_SEEDS = 10_000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_manifest(parser)
-    add_output(parser, "text", "json")
+    add_state(parser)
+    add_output(parser, "text", "json", "html")
+    add_asking(parser)
+    add_forecasting(parser)
+    parser.add_argument("--facts", action="store_true", help="ask the nodes what they are and have")
     parser.add_argument("--commands", action="store_true", help="the commands and files behind each step")
+    parser.add_argument(
+        "--seeds",
+        type=seeds,
+        metavar="N",
+        help="rehearsals that the prediction rests on (default: 20, fewer for large clusters)",
+    )
+    parser.add_argument(
+        "--uplink",
+        type=number("a rate above 0", above=0),
+        metavar="MB/S",
+        help="the operator's link (default: 125, or as learnt)",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the plan there instead of stdout")
+
+
+def seeds(text: str) -> int:
+    """A number of seeds from the command line."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= MOST_SEEDS:
+        raise ArgumentTypeError(f"{text!r} is not a number of seeds from 1 to {MOST_SEEDS}")
+    return value
 
 
 def main(args: Namespace) -> int:
     from mk8s.amounts import bytes_in_words
-    from mk8s.images import images_in
-    from mk8s.plan import make_plan, plan_as_data, plan_as_text
+    from mk8s.planning.now import Wishes, plan_now
     from mk8s.project import load_project
-    from mk8s.release import find_release
-    from mk8s.tables import node_machine
 
     project = load_project(args.manifest)
-    cluster = project.cluster
-    release = find_release(cluster, project.distro)
-    spec = node_machine(cluster, pacing=project.distro.pacing(cluster))
-    plans = make_plan(cluster, project.distro, spec, release, images_in(release))
+    uplink = args.uplink * MEGABYTE if args.uplink else None
+    profile = profile_of(args, project)
+    plan = plan_now(project, Wishes(args.state, args.facts, args.seeds, profile, uplink))
+    _give(args.out, _shown(plan, args))
+    total = sum(node.bytes_to_send for node in plan.nodes)
+    say(
+        f"\nat most {bytes_in_words(total)} to send to {len(plan.nodes)} nodes.  "
+        f"Next: mk8s run {project.words(args.state)}"
+    )
+    return 1 if plan.needs_a_look else 0
+
+
+def _shown(plan: Plan, args: Namespace) -> str:
     if args.output == "json":
-        print(json.dumps(plan_as_data(plans), indent=1))
-        return 0
-    print(plan_as_text(plans, commands=args.commands))
-    total = sum(plan.bytes_to_send for plan in plans)
-    say(f"\nat most {bytes_in_words(total)} to send to {len(plans)} nodes.  Next: mk8s run {project.words()}")
-    return 0
+        from mk8s.planning.data import plan_as_data
+
+        return json.dumps(plan_as_data(plan), indent=1)
+    if args.output == "html":
+        from mk8s.planning.page import plan_as_page
+
+        return plan_as_page(plan, commands=args.commands)
+    from mk8s.planning.text import plan_as_text
+
+    return plan_as_text(plan, commands=args.commands)
+
+
+def _give(file: Path | None, text: str) -> None:
+    from mk8s.errors import UsageError
+
+    if file is None:
+        print(text)
+        return
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        remedy = "name another file with --out"
+        raise UsageError(f"{file} cannot be written: {error.strerror}", remedy=remedy) from error

@@ -151,7 +151,7 @@ def test_the_plan_shows_every_role_and_no_secret(manifest: Path, capsys: pytest.
 def test_the_plan_as_json_counts_the_bytes(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For programs: each node with its edges, steps and bytes."""
     assert main(["plan", str(manifest), "--output", "json"]) == 0
-    plan = json.loads(capsys.readouterr().out)
+    plan = json.loads(capsys.readouterr().out)["nodes"]
     assert [node["role"] for node in plan] == ["primary", "server", "server", "agent"]
     assert all(node["bytes_to_send"] > 1 << 16 for node in plan)
     assert {step["kind"] for node in plan for edge in node["edges"] for step in edge["steps"]} == {

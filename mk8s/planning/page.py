@@ -1,0 +1,110 @@
+"""The plan as one HTML page: what to expect, all nodes over time, the path, each node's steps. Pure.
+
+Begin reading at `plan_as_page`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mk8s.amounts import bytes_in_words
+from mk8s.forecast.predicting import Forecast
+from mk8s.planning.expected import Expected, expected_of
+from mk8s.planning.prediction import lasting, range_in_words
+from mk8s.planning.text import about, detail, standing_in_words, title_of
+from mk8s.planning.values import EdgePlan, NodePlan, Plan, StepPlan
+from mk8s.report.gantt import edge_classes, gantt
+from mk8s.report.markup import Html, el, fragment
+from mk8s.report.page import Section, page
+from mk8s.report.path import path_table
+from mk8s.report.tables import Column, bar, facts, folded, note, table
+from mk8s.transcript import StepDone
+
+__all__ = ["plan_as_page"]
+
+FOOT = "A plan: hosts and time were simulated, and nothing was changed on any node."
+OF_PATH = "What the run's length consists of: each leg can begin only when the one before has ended."
+COLUMNS = (Column("Step", wide=True), Column("Stands"), Column("Expected", numeric=True))
+
+
+def plan_as_page(plan: Plan, *, commands: bool = False) -> str:
+    """The whole document. `commands`: with the commands and files behind each step; never a secret's."""
+    parts = [*(_of_forecast(plan.forecast) if plan.forecast else ()), _of_nodes(plan, commands)]
+    return page(f"{plan.cluster.name}: plan", parts, lead=_lead(plan), foot=FOOT)
+
+
+def _lead(plan: Plan) -> Html:
+    seen = plan.forecast
+    told = [note(text, "wait") for text in _notes(plan)]
+    if seen is None:
+        left = any(node.edges for node in plan.nodes)
+        words = "How long it takes cannot be said." if left else "Nothing is left to be run."
+        return fragment(note(words, "wait" if left else "good"), *told)
+    troubles = [note(f"{name}: {why}", "bad") for name, why in seen.troubles.items()]
+    return fragment(facts(_facts(plan, seen)), *troubles, *told)
+
+
+def _notes(plan: Plan) -> Iterator[str]:
+    yield from plan.notes
+    if plan.stock.assumed:
+        names = ", ".join(f"{name} ({bytes_in_words(size)})" for name, size in plan.stock.assumed.items())
+        yield f"These files of the release are not here; nominal sizes stand for them: {names}"
+
+
+def _facts(plan: Plan, seen: Forecast) -> list[tuple[str, str]]:
+    return [
+        ("Distro", f"{plan.cluster.distro} {plan.cluster.version}"),
+        ("Nodes", str(len(plan.nodes))),
+        ("All nodes healthy", range_in_words(seen.to_all, seen.seeds)),
+        ("Control plane complete", range_in_words(seen.to_ha, seen.seeds)),
+        ("Bytes from here", bytes_in_words(seen.from_here)),
+        ("Bytes from node to node", bytes_in_words(seen.from_nodes)),
+        ("Seeds", str(seen.seeds)),
+        ("Rests on", seen.source),
+    ]
+
+
+def _of_forecast(seen: Forecast) -> Iterator[Section]:
+    titles = {edge.name: edge.title or edge.name for edge in seen.timeline.spec.edges}
+    of_seed = f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}."
+    yield Section("bounds", "What bounds it", _bounds(seen))
+    yield Section("timeline", "All nodes over time", gantt(seen.timeline, titles), of_seed)
+    yield Section("path", "Critical path", path_table(seen.path, edge_classes(seen.timeline)), OF_PATH)
+
+
+def _bounds(seen: Forecast) -> Html:
+    columns = (Column("Cause", wide=True), Column("Takes", numeric=True), Column("Share", wide=True))
+    rows = [(bound.words, lasting(bound.seconds), bar(bound.share)) for bound in seen.bounds]
+    return table(columns, rows, "The critical path by cause, the longest first.")
+
+
+def _of_nodes(plan: Plan, commands: bool) -> Section:
+    spans = expected_of(plan.forecast)
+    parts = [_node(node, spans, commands) for node in plan.nodes]
+    return Section("nodes", "Each node", fragment(*parts), "What a run would do, in order.")
+
+
+def _node(plan: NodePlan, spans: Mapping[tuple[str, str], Expected], commands: bool) -> Html:
+    about_it = list(about(plan))
+    ahead = sum(step.is_ahead for edge in plan.edges for step in edge.steps)
+    head = f"{plan.node.name} ({plan.node.role}, {plan.node.address}): {ahead} steps"
+    edges = [_edge(edge, spans.get((plan.node.name, edge.name)), commands) for edge in plan.edges]
+    return folded(head, el("pre", "\n".join(about_it)) if about_it else Html(), *edges)
+
+
+def _edge(edge: EdgePlan, expected: Expected | None, commands: bool) -> Html:
+    times = expected.of(edge) if expected else [None] * len(edge.steps)
+    after = f", after {edge.signal}" if edge.signal else ""
+    when = f", {lasting(expected.began)} to {lasting(expected.ended)}" if expected else ""
+    rows = [_step(step, done, commands) for step, done in zip(edge.steps, times, strict=True)]
+    return fragment(el("h3", f"{edge.title} [{edge.name}]{after}{when}"), table(COLUMNS, rows))
+
+
+def _step(plan: StepPlan, done: StepDone | None, commands: bool) -> tuple[str, ...]:
+    below: Sequence[str] = [
+        *((plan.look.diff,) if plan.look.diff else ()),
+        *((detail(plan.step),) if commands else ()),
+    ]
+    title = fragment(title_of(plan.step), *(el("pre", text) for text in below))
+    stands = standing_in_words(plan.look) or ("waited for" if plan.look.standing == "wait" else "to do")
+    return (title, stands, lasting(done.seconds) if done and plan.is_ahead else "–")

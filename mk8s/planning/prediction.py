@@ -1,0 +1,125 @@
+"""The forecast in words: how long, until when, what it consists of, and what it rests on. Pure.
+
+Begin reading at `forecast_as_text`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mk8s.amounts import bytes_in_words, time_in_words
+from mk8s.forecast.predicting import Forecast, Moved, PathLeg, Range
+from mk8s.planning.values import NodePlan, Plan
+from mk8s.transcript import StepDone
+
+__all__ = ["forecast_as_text", "lasting", "leg_in_words", "range_in_words", "steps_worth_naming"]
+
+TENTHS_BELOW = 10.0  # seconds: longer ones are told to the second
+WORTH = 0.02  # of its leg that a step takes to be named
+LEAST = 0.5  # seconds that it takes at the least
+BOUNDS = 3  # causes that are told
+SAME = 1.2  # nodes that receive about the same are told together
+
+
+def lasting(seconds: float) -> str:
+    """A time as people say it: 0.1s, 27s, 1m 47s."""
+    if seconds < 0.05:
+        return "0s"
+    return f"{seconds:.1f}s" if seconds < TENTHS_BELOW else time_in_words(round(seconds))
+
+
+def forecast_as_text(plan: Plan) -> str:
+    """What is to be expected of the run; one sentence where there is nothing left."""
+    seen = plan.forecast
+    lines = list(_told(seen, plan)) if seen else [_nothing(plan)]
+    lines += [f"  assumed     {_assumed(plan)}"] if plan.stock.assumed else []
+    lines += [f"  note        {note}" for note in plan.notes]
+    return "\n".join(lines)
+
+
+def _nothing(plan: Plan) -> str:
+    if any(edge.name != "refresh" for node in plan.nodes for edge in node.edges):
+        return "forecast: none"
+    return "forecast: nothing is left to be run; all nodes are healthy by the journal"
+
+
+def _told(seen: Forecast, plan: Plan) -> Iterator[str]:
+    yield f"forecast, of {seen.seeds} seed{'' if seen.seeds == 1 else 's'}"
+    yield f"  all healthy {range_in_words(seen.to_all, seen.seeds)}"
+    yield f"  servers     {range_in_words(seen.to_ha, seen.seeds)}"
+    if seen.to_all is None:
+        yield f"  it ends     {range_in_words(seen.ends, seen.seeds)}"
+    for node, why in seen.troubles.items():
+        yield f"  trouble     {node}: {why}"
+    yield from _bound(seen)
+    yield f"  bytes       {_bytes(seen)}"
+    if skipped := _skipped(plan.nodes):
+        yield f"  skipped     {skipped}"
+    yield f"  rests on    {seen.source}"
+    yield from _path(seen)
+
+
+def range_in_words(found: Range | None, seeds: int) -> str:
+    """The middle, then from where to where."""
+    if found is None:
+        return "not to be expected"
+    low, middle, high = (time_in_words(round(value)) for value in (found.low, found.middle, found.high))
+    if seeds == 1 or low == high:
+        return f"after {middle}"
+    return f"after {middle}   ({low} to {high})"
+
+
+def _bound(seen: Forecast) -> Iterator[str]:
+    for place, bound in enumerate(seen.bounds[:BOUNDS]):
+        word = "bound by" if place == 0 else "then"
+        yield f"  {word:<11} {bound.words}: {lasting(bound.seconds)}, {bound.share:.0%}"
+
+
+def _bytes(seen: Forecast) -> str:
+    words = [f"{bytes_in_words(seen.from_here)} from here"]
+    if seen.from_nodes:
+        words.append(f"{bytes_in_words(seen.from_nodes)} from node to node")
+    return f"{', '.join(words)}; {_each(list(seen.moved.values()))}"
+
+
+def _each(moved: Sequence[Moved]) -> str:
+    sizes = sorted(one.from_here + one.from_nodes for one in moved)
+    if sizes[-1] <= sizes[0] * SAME:
+        return f"{bytes_in_words(sizes[-1])} to each of {len(sizes)} nodes"
+    return f"{bytes_in_words(sizes[0])} to {bytes_in_words(sizes[-1])} to each of {len(sizes)} nodes"
+
+
+def _skipped(nodes: Sequence[NodePlan]) -> str:
+    edges = sum(len(node.done) for node in nodes)
+    steps = sum(not step.is_ahead for node in nodes for edge in node.edges for step in edge.steps)
+    words = [f"{edges} edges that the journal says are done"] if edges else []
+    words += [f"{steps} steps that are true already"] if steps else []
+    return ", ".join(words)
+
+
+def _assumed(plan: Plan) -> str:
+    files = plan.stock.assumed
+    told = ", ".join(f"{name} {bytes_in_words(size)}" for name, size in files.items())
+    return f"{len(files)} files of the release are not here; nominal sizes stand for them: {told}"
+
+
+def _path(seen: Forecast) -> Iterator[str]:
+    if not seen.path:
+        return
+    yield f"  critical path, of seed {seen.middle_seed}"
+    for number, leg in enumerate(seen.path, 1):
+        yield f"  {number:>4}. {leg_in_words(leg)}"
+        if named := steps_worth_naming(leg):
+            yield "        " + "; ".join(f"{step.title} {lasting(step.seconds)}" for step in named)
+
+
+def leg_in_words(leg: PathLeg) -> str:
+    """Node, what it does, for how long from when, and what it waited for."""
+    after = f", after {leg.after}" if leg.after else ""
+    return f"{leg.node}: {leg.title} [{leg.edge}], {lasting(leg.seconds)} from {lasting(leg.began)} on{after}"
+
+
+def steps_worth_naming(leg: PathLeg) -> list[StepDone]:
+    """Those that take a part of the leg that one would see."""
+    least = max(LEAST, WORTH * leg.seconds)
+    return [step for step in leg.steps if step.seconds >= least]
