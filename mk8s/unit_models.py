@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
+from mk8s.paces import LOOK
 from mk8s.units import ANSWER, JOURNAL, LINES_OF_JOURNAL, RECORDS
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost, SimulatedService
+from transports.simulated import Handler, SimulatedHost, SimulatedService, Span
 
-__all__ = ["UNIT_HANDLERS", "answer_with_state", "ask", "note_start"]
+__all__ = ["UNIT_DURATIONS", "UNIT_HANDLERS", "answer_with_state", "ask", "note_start"]
 
 YES, NO = Outcome(status=0), Outcome(status=1)
 
@@ -90,3 +91,10 @@ def _state(host: SimulatedHost, unit: str) -> str:
 
 UNIT_HANDLERS: Mapping[str, Handler] = {"unit.ask": ask, "unit.run": _run, "unit.runs": _runs}
 """Operation -> model. What `ask_unit_and` makes has its own operation, and uses `answer_with_state`."""
+
+UNIT_DURATIONS: Mapping[str, Span] = {
+    "unit.ask": LOOK,
+    "unit.run": Span(0.2, 1.0),  # systemd reads all units anew, and ends the processes; order of magnitude
+    "unit.runs": LOOK,
+}
+"""How long each takes, for `pace.declare`. What `ask_unit_and` makes says for itself."""

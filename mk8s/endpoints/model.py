@@ -6,14 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-import anyio
-
+from mk8s.paces import GLANCE
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost
+from transports.simulated import Handler, SimulatedHost, Span
 
-__all__ = ["HANDLED", "teach"]
+__all__ = ["DURATIONS", "HANDLED", "teach"]
 
-SECONDS_TO_START = 0.5
 INTERFACE = (b"@INTERFACE@", b"eth0")
 YES, NO = Outcome(status=0), Outcome(status=1)
 
@@ -21,6 +19,7 @@ YES, NO = Outcome(status=0), Outcome(status=1)
 def teach(host: SimulatedHost) -> None:
     """Let this host understand the commands of this room."""
     host.use(HANDLED)
+    host.pace.declare(DURATIONS)
 
 
 def _rendered(host: SimulatedHost, command: Command) -> bytes:
@@ -30,7 +29,6 @@ def _rendered(host: SimulatedHost, command: Command) -> bytes:
 async def _apply(host: SimulatedHost, command: Command) -> Outcome:
     target, started = PurePosixPath(command.args[2]), PurePosixPath(command.args[4])
     content = _rendered(host, command)
-    await anyio.sleep(SECONDS_TO_START)
     for path, written in ((target, content), (started, _sum(content))):
         host.disk.make_folder(path.parent)
         host.disk.write(path, written)
@@ -52,3 +50,9 @@ def _sum(content: bytes) -> bytes:
 
 HANDLED: Mapping[str, Handler] = {"endpoints.apply": _apply, "endpoints.is-applied": _is_applied}
 """Every operation of `commands`, by name."""
+
+DURATIONS: Mapping[str, Span] = {
+    "endpoints.apply": Span(0.3, 1.5),  # checks its configuration, and begins anew; order of magnitude
+    "endpoints.is-applied": GLANCE,
+}
+"""How long each takes."""

@@ -2,29 +2,49 @@
 
 Modelled: sources that are off, cut off or serve nothing, wrong bytes, full disks, and the time that a
 range takes. Not modelled: logins, users and keys (whoever was prepared comes in), and pieces that others
-may have before a fetch has ended.
+may have before a fetch has ended; bytes from node to node take none of the room that others need on a link.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import anyio
-
 from mk8s.fanout.commands import CANNOT_WRITE, CUT, SERVED, SHORT, WORKING, WRONG
+from mk8s.paces import CHANGE
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedNetwork, modelled_digest
+from transports.simulated import (
+    Handler,
+    SimulatedFile,
+    SimulatedHost,
+    SimulatedNetwork,
+    Span,
+    modelled_digest,
+)
 
-__all__ = ["fan_out_handlers"]
+__all__ = ["FAN_OUT_DURATIONS", "FAN_OUT_SIZED", "fan_out_handlers"]
 
-RATE = 100e6  # bytes per second from node to node: most of a gigabit
-LOGIN = 0.2  # seconds
-CONNECT_TIMEOUT = 5.0  # seconds, as the command says it
+CARRYING, LOGIN, NO_ANSWER = "fanout:carrying", "fanout:login", "fanout:no-answer"
+
+FAN_OUT_DURATIONS: Mapping[str, Span] = {
+    "fanout.open": Span(0.1, 0.5),  # a user, a key, sshd's own answer; order of magnitude
+    "fanout.share": CHANGE,
+    "fanout.receive": CHANGE,
+    "fanout.pull": CHANGE,
+    "fanout.close": CHANGE,
+    CARRYING: Span(0.0, 0.0, 100e6),  # from node to node: most of a gigabit
+    LOGIN: Span(0.1, 0.4),  # one login by ssh took 0.35 s on a busy machine
+    NO_ANSWER: Span(5.0, 5.0),  # ConnectTimeout, as the command says it
+}
+"""How long each takes, and the parts of a fetch."""
+
+FAN_OUT_SIZED: Mapping[str, tuple[str, ...]] = {"fanout.pull": (CARRYING, LOGIN)}
 
 
 def fan_out_handlers(network: SimulatedNetwork) -> dict[str, Handler]:
     """Operation -> model, for hosts that fetch from others on this network."""
+    network.pace.declare(FAN_OUT_DURATIONS)
 
     async def fetch(host: SimulatedHost, command: Command) -> Outcome:
         return await _pull(network, host, command)
@@ -91,16 +111,16 @@ async def _pull(network: SimulatedNetwork, host: SimulatedHost, command: Command
         return _ended(0, SHORT, "the part is shorter")
     source = network.hosts.get(wanted.address)
     if source is None or not source.reachable:
-        await anyio.sleep(CONNECT_TIMEOUT)
+        await host.spend(NO_ANSWER)
         return _ended(0, CUT, f"ssh: connect to host {wanted.address}: Connection timed out")
-    await anyio.sleep(LOGIN)
+    await host.spend(LOGIN)
     return await _receive_pieces(host, source, wanted)
 
 
 async def _receive_pieces(host: SimulatedHost, source: SimulatedHost, wanted: _Fetch) -> Outcome:
     at = wanted.start
     for good, (size, digest) in enumerate(wanted.pieces):
-        await anyio.sleep(size / RATE)
+        await host.spend(CARRYING, size)
         link = source.files.get(SERVED / wanted.digest)
         file = _linked(source, (link.content or b"").decode()) if link else None
         if file is None or file.size < at + size or not source.reachable:

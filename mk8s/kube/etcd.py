@@ -2,7 +2,7 @@
 
 Modelled after etcd 3.4 and newer: static bootstrap, `member add` as a voter or as a learner, promotion,
 removal, `--strict-reconfig-check` (on by default) and a majority of voters. Not modelled: data, leaders,
-defragmentation. What must never happen goes to `violations`.
+defragmentation. Who makes it is told what must never happen: a second cluster, two that join at once.
 
 Begin reading at `Etcd.start` and `Etcd.add`.
 """
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from transports.simulated import ServiceFailed, SimulatedHost
 
-__all__ = ["Etcd", "EtcdRefused", "ModelledMember"]
+__all__ = ["SYNC", "Etcd", "EtcdRefused", "ModelledMember"]
 
-IN_SYNC = 3.0  # seconds that a learner needs for an empty cluster's data
+SYNC = "etcd:learner-sync"  # the phase that a learner needs for the leader's data
 
 TIMED_OUT = "context deadline exceeded"
 EXISTS = "etcdserver: Peer URLs already exists"
@@ -49,7 +49,7 @@ class ModelledMember:
     learner: bool = False
     started: bool = False  # ever
     host: SimulatedHost | None = None  # where it runs now
-    since: float = 0.0  # seconds, when it began to run
+    in_sync_at: float = 0.0  # seconds, when it has the leader's data
 
     @property
     def running(self) -> bool:
@@ -58,10 +58,10 @@ class ModelledMember:
 
 @dataclass
 class Etcd:
-    """One cluster, or none yet. `now` gives seconds."""
+    """One cluster, or none yet. `now` gives seconds; `breach` (invariant, evidence) writes a breach down."""
 
     now: Callable[[], float]
-    violations: list[str]
+    breach: Callable[[str, str], None]
     members: dict[str, ModelledMember] = field(default_factory=dict)  # by peer URL
     bootstraps: list[str] = field(default_factory=list)  # hosts that made a new cluster, each time
     _removed: set[str] = field(default_factory=set)
@@ -108,7 +108,8 @@ class Etcd:
             raise ServiceFailed(BOOTSTRAPPED.format(id=member.id))
         if not has_data and not new and not self._someone_runs():
             raise ServiceFailed(NO_PEERS)
-        member.name, member.started, member.host, member.since = name, True, host, self.now()
+        member.name, member.started, member.host = name, True, host
+        member.in_sync_at = self.now() + (host.seconds(SYNC) if member.learner else 0.0)
 
     def _bootstrap(self, host: SimulatedHost, initial: Mapping[str, str]) -> None:
         wanted = set(initial.values())
@@ -118,9 +119,8 @@ class Etcd:
                 self.members[peer] = ModelledMember(_id_of(peer), peer, name)
         elif wanted - set(self.members):
             self.bootstraps.append(host.name)
-            self.violations.append(
-                f"{host.name} made a second etcd cluster; {self.bootstraps[0]} had made the first one"
-            )
+            told = f"{host.name} made a second etcd cluster; {self.bootstraps[0]} had made the first one"
+            self.breach("one-cluster", told)
 
     def _someone_runs(self) -> bool:
         return any(member.running for member in self.members.values())
@@ -158,7 +158,7 @@ class Etcd:
     def _watch_for_two(self) -> None:
         joining = [member.peer for member in self.members.values() if member.learner or not member.started]
         if len(joining) > 1:
-            self.violations.append(f"two members join etcd at once: {', '.join(joining)}")
+            self.breach("one-learner", f"two members join etcd at once: {', '.join(joining)}")
 
     def promote(self, peer: str) -> None:
         """``member promote``: a learner becomes a voter once it has the leader's data."""
@@ -166,7 +166,7 @@ class Etcd:
         member = self._find(peer)
         if not member.learner:
             raise EtcdRefused(NO_LEARNER)
-        if not member.running or self.now() - member.since < IN_SYNC:
+        if not member.running or self.now() < member.in_sync_at:
             raise EtcdRefused(NOT_IN_SYNC)
         member.learner = False
 

@@ -12,20 +12,18 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
-import anyio
-
 from mk8s.cluster import Cluster
-from mk8s.kube.etcd import Etcd, ModelledMember
+from mk8s.kube.etcd import SYNC, Etcd, ModelledMember
 from mk8s.kube.views import NodeView
 from mk8s.kube.world import API, World, world_of
+from mk8s.paces import ASKING
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost, SimulatedNetwork
+from transports.simulated import Handler, SimulatedHost, SimulatedNetwork, Span
 
-__all__ = ["HANDLED", "as_line", "teach"]
+__all__ = ["DURATIONS", "HANDLED", "as_line", "teach"]
 
 Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Outcome]
 
-ANSWERING = 0.1  # seconds; kubectl alone takes as long
 ETCD_CLIENT = 2379
 COMPONENTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 REFUSED = "The connection to the server 127.0.0.1:{} was refused - did you specify the right host or port?"
@@ -43,6 +41,7 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> W
     """Let this host answer `kube.` commands. Returns the world that all hosts of the network share."""
     world = world_of(network, cluster)
     host.use(world.library(_handlers))
+    network.pace.declare(DURATIONS)
     return world
 
 
@@ -52,7 +51,6 @@ def _handlers(world: World) -> Mapping[str, Handler]:
 
 def _handler(world: World, answer: Answer) -> Callable[[SimulatedHost, Command], Awaitable[Outcome]]:
     async def handle(host: SimulatedHost, command: Command) -> Outcome:
-        await anyio.sleep(ANSWERING)
         program = PurePosixPath(command.args[0])
         if "kubectl" in program.name and not host.disk.exists(program):
             return _refuse(f"{program}: not found", 127)
@@ -271,3 +269,10 @@ HANDLED: Mapping[str, Answer] = {
     "kube.apply": _apply,
 }
 """Every operation of `commands`, by name."""
+
+DURATIONS: Mapping[str, Span] = {
+    **dict.fromkeys(HANDLED, ASKING),
+    "kube.apply": Span(0.5, 2.0),  # several objects, one after the other; order of magnitude
+    SYNC: Span(1.0, 3.0),  # an empty cluster's data; order of magnitude
+}
+"""How long each takes, and etcd's part in a life."""

@@ -1,8 +1,8 @@
 """The cluster that simulated hosts make up together: what kubeadm's and the hard way's models share.
 
 A driver's own model plays its services and says here what they do: `open` and `close` ports, `etcd.start`,
-`register` a node. This module then answers what `mk8s.kube.commands` ask (see `mk8s.kube.model`), and writes
-down what must never happen: `violations`.
+`register` a node. This module then answers what `mk8s.kube.commands` ask (see `mk8s.kube.model`), and tells
+the network what must never happen: a second cluster, two members that join at once, two hosts of one name.
 
 Not modelled: pods, controllers, leader elections, the API's objects beyond nodes and named workloads.
 Begin reading at `World`.
@@ -47,24 +47,28 @@ class NodeObject:
 
 @dataclass(eq=False)
 class World:
-    """What all hosts of one network share. `violations` must stay empty; tests read it."""
+    """What all hosts of one network share."""
 
     network: SimulatedNetwork
     cluster: Cluster
     nodes: dict[str, NodeObject] = field(default_factory=dict)  # by node name
-    violations: list[str] = field(default_factory=list)
     applied: dict[str, bytes] = field(default_factory=dict)  # manifests: path -> content
     workloads: dict[str, Workloads] = field(default_factory=dict)  # "daemonset/kube-proxy" -> how it is
     _ports: dict[str, set[int]] = field(default_factory=dict)  # host name -> what listens there
     _library: Mapping[str, Handler] | None = None
 
     def __post_init__(self) -> None:
-        self.etcd = Etcd(lambda: self.network.timeline.now, self.violations)
+        self.etcd = Etcd(lambda: self.network.timeline.now, self.network.breach)
 
     @property
     def now(self) -> float:
         """Seconds."""
         return self.network.timeline.now
+
+    @property
+    def violations(self) -> list[str]:
+        """What must never happen and did on this network, in words."""
+        return [breach.evidence for breach in self.network.breaches]
 
     def library(self, make: Callable[[World], Mapping[str, Handler]]) -> Mapping[str, Handler]:
         """The models of commands, made once and shared by all hosts."""
@@ -118,7 +122,7 @@ class World:
             ready_at = self.now + ready_in
             node = self.nodes[name] = NodeObject(name, host, self.cluster.version, ready_at)
         elif node.host is not host:
-            self.violations.append(f"{host.name} and {node.host.name} are both node {name}")
+            self.network.breach("one-name", f"{host.name} and {node.host.name} are both node {name}")
         node.running = True
         node.labels |= labels or {}
         node.taints |= taints or {}

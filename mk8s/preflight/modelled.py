@@ -9,9 +9,9 @@ from mk8s.modelled import MACHINES
 from mk8s.preflight.gathering import OPERATION
 from mk8s.preflight.reaching import REACHING
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost
+from transports.simulated import Handler, SimulatedHost, Span
 
-__all__ = ["GATHER_HANDLERS"]
+__all__ = ["GATHER_DURATIONS", "GATHER_HANDLERS"]
 
 
 async def _model(host: SimulatedHost, command: Command) -> Outcome:
@@ -69,3 +69,9 @@ async def _model_of_ways(_host: SimulatedHost, command: Command) -> Outcome:
 
 GATHER_HANDLERS: Mapping[str, Handler] = {OPERATION: _model, REACHING: _model_of_ways}
 """The models of both questions, for `SimulatedHost.use`."""
+
+GATHER_DURATIONS: Mapping[str, Span] = {
+    OPERATION: Span(0.1, 0.5),  # some dozens of small programs; order of magnitude
+    REACHING: Span(0.5, 3.0),  # it tries every way, and writes to the disk; order of magnitude
+}
+"""How long each takes, for `pace.declare`."""

@@ -7,17 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-import anyio
-
 from mk8s.distros.common.commands import NO_MANAGER, UNFIT
 from mk8s.modelled import hash_is, not_what_was_sent
+from mk8s.paces import GLANCE, HASHING, LOOK
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost
+from transports.simulated import Handler, SimulatedHost, Span
 
-__all__ = ["HANDLED", "INSTALLED", "teach"]
+__all__ = ["DURATIONS", "HANDLED", "INSTALLED", "SIZED", "teach"]
 
 INSTALLED = PurePosixPath("/var/lib/mk8s/modelled-packages")  # file names, one a line
-SECONDS_EACH = 4.0
+EACH = "packages:one"  # how long the package manager works on each
 MANAGERS = {
     "debian": "dpkg", "ubuntu": "dpkg",
     "almalinux": "rpm", "amzn": "rpm", "centos": "rpm", "fedora": "rpm", "ol": "rpm", "opensuse-leap": "rpm",
@@ -29,6 +28,7 @@ YES, NO = Outcome(status=0), Outcome(status=1)
 def teach(host: SimulatedHost) -> None:
     """Let this host understand the commands of this room."""
     host.use(HANDLED)
+    host.pace.declare(DURATIONS)
 
 
 def _manager_of(host: SimulatedHost) -> str:
@@ -61,7 +61,8 @@ async def _install(host: SimulatedHost, command: Command) -> Outcome:
     for path, digest in zip(map(PurePosixPath, files), pairs[1::2], strict=True):
         if not await hash_is(host, path, digest):
             return not_what_was_sent(path)
-    await anyio.sleep(SECONDS_EACH * len(files))
+    for _ in files:
+        await host.spend(EACH)
     names = _installed(host) | {PurePosixPath(file).name for file in files}
     host.disk.make_folder(INSTALLED.parent)
     host.disk.write(INSTALLED, "".join(f"{name}\n" for name in sorted(names)).encode())
@@ -74,3 +75,13 @@ HANDLED: Mapping[str, Handler] = {
     "packages.install": _install,
 }
 """Every operation of `commands`, by name."""
+
+DURATIONS: Mapping[str, Span] = {
+    "packages.manager": GLANCE,
+    "packages.has": LOOK,
+    "packages.install": Span(0.5, 2.0),  # the database is locked, read and written; order of magnitude
+    EACH: Span(1.0, 6.0),  # unpacked, its scripts run; order of magnitude
+}
+"""How long each takes; installing also takes its time for every package."""
+
+SIZED: Mapping[str, tuple[str, ...]] = {"packages.install": (HASHING, EACH)}

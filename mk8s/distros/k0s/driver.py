@@ -14,6 +14,7 @@ from mk8s.distros.k0s.artifacts import artifact_items
 from mk8s.distros.k0s.config import CPLB_PASSWORD, VRRP
 from mk8s.distros.k0s.faults import find_faults
 from mk8s.distros.k0s.roles import admin_kubeconfig, at, storage
+from mk8s.distros.phases import Phases
 from mk8s.needs import Need, Random
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class K0s(DelegatingDriver):
         from mk8s.distros.k0s.model import teach
 
         teach(host, network, cluster)
+
+    def phases(self) -> Phases:
+        from mk8s.distros.k0s.durations import PHASES
+
+        return PHASES
 
 
 def _vrrp_passwords(config: Mapping[str, Any]) -> Iterator[str]:

@@ -15,12 +15,12 @@ from pathlib import PurePosixPath
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
-import anyio
 import yaml
 
 from mk8s import unit_models
 from mk8s.cluster import Cluster
 from mk8s.distros.common import model as common
+from mk8s.distros.k0s.durations import DURATIONS, HASHED, PROGRAMS
 from mk8s.distros.k0s.foreign import TOP
 from mk8s.distros.k0s.roles import is_single, runs_own_etcd
 from mk8s.distros.k0s.world import CONTROLLER, SOCKET, WORKER, K0sWorld, words_of
@@ -29,19 +29,22 @@ from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused
 from mk8s.kube.world import replicas
 from mk8s.modelled import not_what_was_sent
+from mk8s.paces import HASHING, work
 from transports.base import Command, Outcome
-from transports.simulated import Handler, ServiceModel, SimulatedFile, SimulatedHost, SimulatedNetwork
+from transports.simulated import (
+    Handler,
+    ServiceModel,
+    SimulatedFile,
+    SimulatedHost,
+    SimulatedNetwork,
+)
 
 __all__ = ["HANDLED", "k0s_world_of", "teach"]
 
 Answer: TypeAlias = Callable[[K0sWorld, SimulatedHost, Command], Outcome]
 
-HASHING = 500_000_000.0  # bytes per second
 RESTART_AFTER = 10.0  # seconds, RestartSec in k0s' units
-ANSWERING = 0.2
-SECONDS = {"k0s.install": 2.0, "k0s.validate": 0.5, "k0s.create-token": 1.0, "k0s.remove-member": 1.0}
 LASTS = {"30m": 1800.0, "10m": 600.0}
-PROGRAMS = ("upstream.install-program", "upstream.has-program")
 YES, NO = Outcome(status=0), Outcome(status=1)
 NO_SOCKET = 'Error: can\'t get "status" via "/run/k0s/status.sock": no such file or directory'
 NO_API = "The connection to the server localhost:6443 was refused - did you specify the right host or port?"
@@ -69,6 +72,7 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
     common.teach(host)
     host.use({name: upstream.HANDLED[name] for name in PROGRAMS})
     host.use(unit_models.UNIT_HANDLERS)
+    network.pace.declare(DURATIONS)
     shared = kube.teach(host, network, cluster)
     taught = _taught.get(network)
     if taught is None:
@@ -85,19 +89,15 @@ def k0s_world_of(network: SimulatedNetwork) -> K0sWorld:
 
 def _handler(world: K0sWorld, name: str, answer: Answer) -> Handler:
     async def handle(host: SimulatedHost, command: Command) -> Outcome:
-        await anyio.sleep(SECONDS.get(name, ANSWERING) + _hashing(name, host, command))
+        if name in HASHED:
+            file = host.files.get(PurePosixPath(command.args[0]))
+            await work(host, HASHING, file.size if file else 0)
         try:
             return answer(world, host, command)
         except OSError as error:
             return _refuse(f"{error.filename}: {error.strerror}")
 
     return handle
-
-
-def _hashing(name: str, host: SimulatedHost, command: Command) -> float:
-    """Seconds that the file takes which the command hashes."""
-    file = host.files.get(PurePosixPath(command.args[0])) if "place" in name else None
-    return file.size / HASHING if file else 0.0
 
 
 def _refuse(words: str, status: int = 1) -> Outcome:

@@ -3,7 +3,8 @@
 The cluster itself (etcd, API servers, nodes) is `mk8s.kube.world`; here stands what k0s adds, as it is
 documented and as its sources at the release tags say: tokens that expire, a controller that joins through
 port 9443 and becomes a member of etcd (a voter at once, or by release a learner first), workers that ask
-until somebody answers, a status socket, restarts after 10 s. What must never happen is in `violations`.
+until somebody answers, a status socket, restarts after 10 s. A second cluster is a breach of the network's.
+How long the parts of a life take stands in `durations`.
 
 Not modelled: pods, certificates, konnectivity, load balancers. Begin reading at `controller_life`.
 """
@@ -33,7 +34,7 @@ SOCKET = PurePosixPath("/run/k0s/status.sock")
 CONTROLLER, WORKER = "k0scontroller.service", "k0sworker.service"
 TAINT = "node-role.kubernetes.io/control-plane"
 PATIENCE = 240.0  # seconds that a joining controller insists on etcd, from v1.31.5 on
-ASKS_AGAIN = 2.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between its attempts: they double
 
 NO_FILE = 'Error: failed to join controller: read token file "{}": no such file or directory'
 UNREADABLE = "Error: failed to join controller: failed to create join client: failed to decode token"
@@ -80,7 +81,7 @@ class K0sWorld:
     def __post_init__(self) -> None:
         self._nodes = {node.address: node for node in self.cluster.nodes}
         if not runs_own_etcd(self.cluster):
-            self.world.etcd = Outside(lambda: self.world.now, self.world.violations)
+            self.world.etcd = Outside(lambda: self.world.now, self.world.network.breach)
 
     @property
     def cluster(self) -> Cluster:
@@ -136,8 +137,7 @@ class K0sWorld:
         """From exec, which is all that systemd waits for, to an API server and a Node."""
         service.ready()
         node, words = self.node_of(host), words_of(host, CONTROLLER)
-        chance = host.random(f"controller/{service.starts}")
-        yield chance.uniform(2, 5)
+        yield host.seconds("k0s:controller-begin")
         host.disk.make_folder(SOCKET.parent)
         host.disk.write(SOCKET, b"")
         first = self._must_join(host, node)
@@ -150,14 +150,14 @@ class K0sWorld:
             self._run_etcd(host, node, {}, new=False, has_data=True)
         _write(host, data_dir(node) / "pki/ca.key", b"")
         _write(host, data_dir(node) / "pki/ca.crt", b"")
-        yield chance.uniform(15, 50) if first else chance.uniform(5, 15)
+        yield host.seconds("k0s:controller-first-start" if first else "k0s:controller-restart")
         while not self.world.etcd.has_quorum:
-            yield ASKS_AGAIN
+            yield host.seconds("k0s:controller-looks-again")
         _write(host, data_dir(node) / "pki/admin.conf", ADMIN)
         self.world.open(host, API)
         service.log('level=info msg="all components started" component=k0s')
         if "--enable-worker" in words or is_single(node):
-            yield chance.uniform(10, 30)
+            yield host.seconds("k0s:controller-kubelet")
             self._register(host, node, words)
 
     def _must_join(self, host: SimulatedHost, node: Node) -> bool:
@@ -168,9 +168,8 @@ class K0sWorld:
     def _found(self, host: SimulatedHost, node: Node) -> None:
         self.inits.append(host.name)
         if len(self.inits) > 1:
-            self.world.violations.append(
-                f"{host.name} made a second cluster; {self.inits[0]} had made the first one"
-            )
+            told = f"{host.name} made a second cluster; {self.inits[0]} had made the first one"
+            self.world.network.breach("one-cluster", told)
             self.world.etcd.members.clear()  # it knows nothing of the first one
         if runs_own_etcd(self.cluster):
             peer = peer_of(host, node)
@@ -186,7 +185,7 @@ class K0sWorld:
         if not self._is_good(name, "controller"):
             raise ServiceFailed(REFUSED.format(url))
         self.joins.append(host.name)
-        yield 1.0
+        yield host.seconds("k0s:controller-keys")
         if runs_own_etcd(self.cluster):
             yield from self._join_etcd(host, node)
 
@@ -195,16 +194,16 @@ class K0sWorld:
         etcd, peer = self.world.etcd, peer_of(host, node)
         learner = versions.has_release(self.cluster, versions.LEARNERS)
         yield from self._insist(lambda: etcd.add(peer, learner=learner))
-        yield 3.0
+        yield host.seconds("k0s:controller-etcd-start")
         initial = {member.name or host.hostname: member.peer for member in etcd.members.values()}
         self._run_etcd(host, node, initial, new=False, has_data=False)
         if learner:
             yield from self._insist(lambda: etcd.promote(peer))
 
     def _insist(self, ask: Callable[[], object]) -> Iterator[float]:
-        """Delays that double, to a minute at most; releases before v1.31 ask once."""
+        """Delays that double, to a minute at most [k0s]; releases before v1.31 ask once."""
         until = self.now + (PATIENCE if versions.release_of(self.cluster.version).minor > 30 else 0.0)
-        pause = 1.0
+        pause = FIRST_PAUSE
         while True:
             try:
                 ask()
@@ -213,7 +212,7 @@ class K0sWorld:
                 if self.now >= until:
                     raise ServiceFailed(ETCD_REFUSED.format(refusal)) from refusal
             yield pause
-            pause = min(2 * pause, 60.0)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     def _run_etcd(
         self, host: SimulatedHost, node: Node, initial: Mapping[str, str], *, new: bool, has_data: bool
@@ -228,8 +227,7 @@ class K0sWorld:
         """It asks until the API answers; a token that is refused ends it, and systemd begins anew."""
         service.ready()
         node, words = self.node_of(host), words_of(host, WORKER)
-        chance = host.random(f"worker/{service.starts}")
-        yield chance.uniform(2, 5)
+        yield host.seconds("k0s:worker-begin")
         own = data_dir(node) / "kubelet.conf"
         first = own not in host.files
         if first:
@@ -237,9 +235,9 @@ class K0sWorld:
             _write(host, own, b"kind: Config\n")
         host.disk.make_folder(SOCKET.parent)
         host.disk.write(SOCKET, b"")
-        yield chance.uniform(15, 60) if first else chance.uniform(5, 15)
+        yield host.seconds("k0s:worker-first-start" if first else "k0s:worker-restart")
         while not self._finds_api(host):
-            yield ASKS_AGAIN
+            yield host.seconds("k0s:worker-asks-again")
         self._register(host, node, words)
 
     def _bootstrap(self, host: SimulatedHost, service: SimulatedService, path: str) -> Iterator[float]:
@@ -253,7 +251,7 @@ class K0sWorld:
             raise ServiceFailed(WRONG_KIND.format(user, "kubelet-bootstrap"))
         while self.world.api_for(host, urlsplit(url).hostname or "") is None:
             service.log(f'level=debug msg="connection refused" url={url}')
-            yield ASKS_AGAIN
+            yield host.seconds("k0s:worker-asks-again")
         if not self._is_good(name, "worker"):
             raise ServiceFailed(WORKER_REFUSED)
 
@@ -266,7 +264,7 @@ class K0sWorld:
 
     def _register(self, host: SimulatedHost, node: Node, words: Mapping[str, str]) -> None:
         """The kubelet's Node: Ready once its network is up, and never without its images."""
-        ready_in = host.random("network").uniform(10, 40)
+        ready_in = host.seconds("k0s:node-network")
         if not has_network(self.cluster) or not self._has_images(host, node):
             ready_in = float("inf")
         pairs = filter(None, words.get("--labels", "").split(","))

@@ -1,9 +1,9 @@
 """The cluster that simulated hosts of one engine make up: etcd members, nodes, and how services live.
 
 One `World` for each simulated network. It behaves as the engine is documented to (learner rule and its
-words, promotion every 15 s, restarts after 5 s, agents that ask for ever, etcd data that outweigh
-`server:`), and what must never happen it tells the network (`breach`): a second cluster, two learners at once.
-How long the parts of a life take stands beside the model of each engine.
+words, restarts after 5 s, agents that ask for ever, etcd data that outweigh `server:`), and tells the
+network (`breach`) what must never happen: a second cluster, two learners at once. How long the parts of a
+life take stands beside the model of each engine.
 
 Not modelled: pods, network policy, certificates, upgrades, lost quorum beyond "the API does not answer".
 Begin reading at `server_life`.
@@ -47,6 +47,7 @@ __all__ = ["Member", "NodeObject", "World"]
 
 KUBECONFIG = b"apiVersion: v1\nclusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: default\n"
 
+API_IS_UP = PurePosixPath("/run/k3s/api")  # the model's own note; /run is empty after a reboot
 LEARNER_PATIENCE = 300.0  # seconds without progress after which a learner is removed
 
 
@@ -119,10 +120,7 @@ class World:
     def serves(self, host: SimulatedHost) -> bool:
         """Whether the API and the supervisor answer on this host."""
         service = host.service(self.engine.server_unit)
-        return bool(host.up and service and self._is_up(host) and self.has_quorum)
-
-    def _is_up(self, host: SimulatedHost) -> bool:
-        return host.disk.exists(PurePosixPath("/run/k3s/api"))  # /run is empty after a reboot
+        return bool(host.up and service and host.disk.exists(API_IS_UP) and self.has_quorum)
 
     def has_kubectl(self, host: SimulatedHost) -> bool:
         """Whether the host has the program that answers as kubectl."""
@@ -146,8 +144,8 @@ class World:
 
     def is_ready(self, node: NodeObject) -> bool:
         service = node.host.service(node.unit)
-        running = service is not None and service.state == "active"
-        return node.host.up and not node.host.cut and running and self.now >= node.ready_at
+        runs = service is not None and service.state == "active" and node.host.up and not node.host.cut
+        return runs and self.now >= node.ready_at
 
     def server_for(self, source: SimulatedHost, url: str) -> SimulatedHost | None:
         """The serving host behind a registration address. The endpoint leads to any server that serves."""
@@ -284,7 +282,7 @@ class World:
         if is_true(config.get("disable-apiserver", "")):
             self.register(host, self.engine.server_unit, etcd)
             return
-        host.disk.make_folder(PurePosixPath("/run/k3s/api"))
+        host.disk.make_folder(API_IS_UP)
         kubeconfig = self.engine.kubeconfig_in(config)
         host.disk.make_folder(kubeconfig.parent)
         host.disk.write(kubeconfig, KUBECONFIG, mode=0o600)
@@ -292,7 +290,7 @@ class World:
 
     def server_gone(self, host: SimulatedHost, _service: SimulatedService) -> None:
         """Its process ended: etcd and the API server go with it."""
-        host.disk.remove(PurePosixPath("/run/k3s/api"))
+        host.disk.remove(API_IS_UP)
         if host.name in self.members:
             self.members[host.name].running = False
 

@@ -18,7 +18,6 @@ from mk8s.kube.world import API, World, everywhere, replicas
 from mk8s.modelled import model_os
 from tests.mk8s.distros.situations import make_cluster, make_node
 from tests.mk8s.kube.answers import TOOLS
-from transports.base import Command, Outcome
 from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 __all__ = ["Bed", "Plain"]
@@ -84,7 +83,6 @@ class Bed:
         host.disk.write(KUBECTL, b"", mode=0o755)
         host.disk.make_folder(UNIT.parent)
         host.disk.write(UNIT, b"[Service]\n")
-        host.handles("kube.hello")(_hello)
         return host
 
     def bring_up(self) -> None:
@@ -101,7 +99,3 @@ class Bed:
                 self.world.etcd.start(host, node.name, peers[node.name], peers, new=True, has_data=False)
                 self.world.open(host, API, 10257, 10259)
         self.world.workloads |= {"daemonset/kube-proxy": everywhere, "deployment/coredns": replicas(2)}
-
-
-async def _hello(_host: SimulatedHost, _command: Command) -> Outcome:
-    return Outcome(status=0)

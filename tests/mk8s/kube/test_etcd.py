@@ -18,11 +18,12 @@ class Clock:
 
 
 def etcd_of(
-    *running: str, violations: list[str] | None = None
+    *running: str, breaches: list[tuple[str, str]] | None = None
 ) -> tuple[Etcd, dict[str, SimulatedHost], Clock]:
     """A cluster bootstrapped by the first, joined by the others as voters."""
     clock = Clock()
-    etcd = Etcd(clock, violations if violations is not None else [])
+    told = [] if breaches is None else breaches
+    etcd = Etcd(clock, lambda invariant, evidence: told.append((invariant, evidence)))
     hosts = {name: SimulatedHost(name, PEERS[name]) for name in PEERS}
     for name in running:
         if etcd.members:
@@ -102,21 +103,22 @@ def test_a_learner_is_promoted_once_it_has_the_data() -> None:
 
 def test_a_static_bootstrap_has_a_quorum_when_most_run() -> None:
     """All start with the same list, in any order; the second of three makes the majority."""
-    etcd, hosts, _ = etcd_of()
+    breaches: list[tuple[str, str]] = []
+    etcd, hosts, _ = etcd_of(breaches=breaches)
     initial = {name: PEERS[name] for name in ("n1", "n2", "n3")}
     seen = []
     for name in ("n3", "n1", "n2"):
         etcd.start(hosts[name], name, PEERS[name], initial, new=True, has_data=False)
         seen.append(etcd.has_quorum)
-    assert (seen, etcd.bootstraps, etcd.violations) == ([False, True, True], ["n3"], [])
+    assert (seen, etcd.bootstraps, breaches) == ([False, True, True], ["n3"], [])
 
 
-def test_a_second_cluster_is_a_violation() -> None:
-    violations: list[str] = []
-    etcd, hosts, _ = etcd_of("n1", violations=violations)
+def test_a_second_cluster_is_a_breach() -> None:
+    breaches: list[tuple[str, str]] = []
+    etcd, hosts, _ = etcd_of("n1", breaches=breaches)
     with pytest.raises(ServiceFailed):
         etcd.start(hosts["n2"], "n2", PEERS["n2"], {"n2": PEERS["n2"]}, new=True, has_data=False)
-    assert violations == ["n2 made a second etcd cluster; n1 had made the first one"]
+    assert breaches == [("one-cluster", "n2 made a second etcd cluster; n1 had made the first one")]
 
 
 def test_a_removed_member_never_runs_again_with_its_data() -> None:
