@@ -13,6 +13,7 @@ from mk8s.distros.delegating import DelegatingDriver, EdgeSteps
 from mk8s.distros.kubeadm import cluster_commands, paths, requirements, steps
 from mk8s.distros.kubeadm.artifacts import artifact_items
 from mk8s.distros.kubeadm.faults import find_faults
+from mk8s.distros.phases import Phases
 from mk8s.distros.upstream import network
 from mk8s.needs import Need, Random
 from mk8s.steps import Step
@@ -71,6 +72,11 @@ class Kubeadm(DelegatingDriver):
         from mk8s.distros.kubeadm.model import teach
 
         teach(host, network, cluster)
+
+    def phases(self) -> Phases:
+        from mk8s.distros.kubeadm.model import PHASES
+
+        return PHASES
 
 
 DISTRO: Distro = Kubeadm()

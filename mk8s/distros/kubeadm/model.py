@@ -13,27 +13,27 @@ from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-import anyio
 import yaml
 
 from mk8s.cluster import Cluster
 from mk8s.distros.kubeadm.commands import REFUSED
 from mk8s.distros.kubeadm.paths import ADMIN_KUBECONFIG, KUBELET_UNIT, LOG, RUNNER_UNIT
 from mk8s.distros.kubeadm.world import CERTIFICATES_LAST, TOKENS_LAST, KubeadmWorld
+from mk8s.distros.phases import Phases, Shown
 from mk8s.distros.upstream import model as upstream
 from mk8s.kube import model as kube
-from mk8s.kube.etcd import EtcdRefused
+from mk8s.kube.etcd import SYNC, EtcdRefused
 from mk8s.kube.world import everywhere, replicas
+from mk8s.paces import ASKING, CHANGE, GLANCE, LOOK
 from mk8s.units import JOURNAL, LINES_OF_JOURNAL
 from transports.base import Command, Outcome
-from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork
+from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork, Span
 
-__all__ = ["HANDLED", "kubeadm_world_of", "teach"]
+__all__ = ["DURATIONS", "HANDLED", "PHASES", "kubeadm_world_of", "teach"]
 
 Answer: TypeAlias = Callable[[KubeadmWorld, SimulatedHost, Command], Outcome]
 
 YES, NO = Outcome(status=0), Outcome(status=1)
-SECONDS = {"kubeadm.reset": 8.0, "kubeadm.missing-images": 1.0, "kubeadm.upload-certificates": 1.0}
 KUBELET_RESTARTS_AFTER = 10.0  # seconds, RestartSec in the unit
 NO_API = "The connection to the server {}:6443 was refused - did you specify the right host or port?"
 
@@ -45,7 +45,7 @@ class _Taught:
 
     def __init__(self, world: KubeadmWorld) -> None:
         self.world = world
-        self.handlers = {name: _handler(world, name, answer) for name, answer in HANDLED.items()}
+        self.handlers = {name: _handler(world, answer) for name, answer in HANDLED.items()}
         self.services = {
             RUNNER_UNIT.name: ServiceModel(world.kubeadm_life),
             KUBELET_UNIT.name: ServiceModel(world.kubelet_life, KUBELET_RESTARTS_AFTER, world.kubelet_gone),
@@ -54,6 +54,7 @@ class _Taught:
 
 def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
     """Let this host understand the driver's commands and run its units as kubeadm's hosts do."""
+    network.pace.declare(DURATIONS)
     upstream.teach(host, network, cluster)
     shared = kube.teach(host, network, cluster)
     taught = _taught.get(network)
@@ -69,9 +70,8 @@ def kubeadm_world_of(network: SimulatedNetwork) -> KubeadmWorld:
     return _taught[network].world
 
 
-def _handler(world: KubeadmWorld, name: str, answer: Answer) -> Handler:
+def _handler(world: KubeadmWorld, answer: Answer) -> Handler:
     async def handle(host: SimulatedHost, command: Command) -> Outcome:
-        await anyio.sleep(SECONDS.get(name, 0.1))
         return answer(world, host, command)
 
     return handle
@@ -279,3 +279,67 @@ HANDLED: Mapping[str, Answer] = {
     "kubeadm.etcdctl": _etcdctl,
 }
 """Every operation of `commands`, by name."""
+
+ETCDCTL = Span(0.1, 0.4)  # etcdctl in its container; order of magnitude
+
+DURATIONS: Mapping[str, Span] = {
+    "kubeadm.ask": LOOK,
+    "kubeadm.missing-images": Span(0.2, 1.0),  # kubeadm lists what it needs, crictl what is there
+    "kubeadm.has-token": ASKING,
+    "kubeadm.has-certificates": ASKING,
+    "kubeadm.has-no-config": GLANCE,
+    "kubeadm.create-token": Span(0.2, 0.8),  # kubeadm begins, and asks its API
+    "kubeadm.upload-certificates": Span(0.5, 2.0),
+    "kubeadm.start": Span(0.2, 0.6),  # a unit is loaded, and begins; nobody waits for it
+    "kubeadm.stop": Span(0.5, 5.0),
+    "kubeadm.reset": Span(5, 15),  # every container is stopped; order of magnitude
+    "kubeadm.forget-config": CHANGE,
+    "kubeadm.has-no-member": ETCDCTL,
+    "kubeadm.remove-member": ETCDCTL,
+    "kubeadm.forget-node": ASKING,
+    "kubeadm.etcdctl": ETCDCTL,
+    # Lives. v1.20.2 on two busy cores: init took 17 to 25 s, joining a server 27 to 41, a worker 7 to 20.
+    "kubeadm:preflight": Span(2, 4),  # order of magnitude
+    "kubeadm:kubelet-begin": Span(0.5, 1.5),  # until it reads its configuration
+    "kubeadm:kubelet-start": Span(2, 6),  # 5.5 s measured with v1.20.2, which looks for Docker five times
+    "kubeadm:kubelet-certificate": Span(1, 4),  # TLS bootstrap, until it is a node
+    "kubeadm:control-plane-start": Span(6, 15),  # static pods; KTHW 08 has 10 s for an API server alone
+    "kubeadm:etcd-start": Span(2, 6),  # of a member that joins: 6 s without a leader, measured
+    "kubeadm:addons": Span(1, 3),
+    "kubeadm:node-network": Span(3, 12),  # 10.7 s with routes and a bridge, measured with v1.20.2
+    "kubeadm:looks-again": Span(1, 1),  # the model's own
+    "kubeadm:etcd-again": Span(0.5, 0.5),  # [kubeadm constants: every 500 ms]
+    "kubeadm:static-pods-again": Span(10, 10),  # the kubelet's first back-off
+    "kubeadm:kubelet-asks-again": Span(5, 5),
+}
+"""How long each takes, and each part of a life."""
+
+SUCCEEDED, READY = ("kubeadm has succeeded",), ("the node is Ready",)
+KUBELET = ("kubeadm:preflight", "kubeadm:kubelet-begin")
+PHASES = Phases(
+    (
+        Shown(
+            "kubeadm:control-plane-start",
+            "start-primary",
+            "primary",
+            SUCCEEDED,
+            (*KUBELET, "kubeadm:kubelet-start", "kubeadm:addons"),
+        ),
+        Shown(
+            "kubeadm:etcd-start",
+            "join-server",
+            "server",
+            SUCCEEDED,
+            (*KUBELET, "kubeadm:kubelet-start", "kubeadm:kubelet-certificate", SYNC),
+        ),
+        Shown(
+            "kubeadm:kubelet-start",
+            "join-agent",
+            "agent",
+            SUCCEEDED,
+            (*KUBELET, "kubeadm:kubelet-certificate"),
+        ),
+        Shown("kubeadm:node-network", "verify", "agent", READY),
+    ),
+    upstream.SIZED,
+)

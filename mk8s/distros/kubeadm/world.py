@@ -42,8 +42,7 @@ __all__ = ["CERTIFICATES_LAST", "TOKENS_LAST", "KubeadmWorld"]
 LEARNERS_FROM = 29  # EtcdLearnerMode is on by default
 CONTROLLERS, SCHEDULER, KUBELET = 10257, 10259, 10248
 CONTROL_PLANE = (API, CONTROLLERS, SCHEDULER)
-ETCD_PATIENCE = 120.0  # seconds, kubeadm's own
-JOIN_PATIENCE = 300.0
+ETCD_PATIENCE, KUBELET_PATIENCE, JOIN_PATIENCE = 120.0, 240.0, 300.0  # seconds, kubeadm's own constants
 CERTIFICATES_LAST, TOKENS_LAST = 7200.0, 7200.0  # seconds
 ETCD_DATA = PurePosixPath("/var/lib/etcd/member")
 ETCD_MANIFEST = MANIFESTS / "etcd.yaml"
@@ -89,6 +88,7 @@ NODE_READY = (
     "cluster. You must delete the existing Node or change the name of this new joining Node"
 )
 SILENCE = 40.0  # seconds without a word of the kubelet until its Node is not Ready any more
+NOT_WELL = "error execution phase kubelet-start: the kubelet is not healthy after 4m0s"
 NOT_UP = "error execution phase wait-control-plane: couldn't initialize a Kubernetes cluster"
 EXISTS = "\t[ERROR FileAvailable-{}]: {} already exists"
 
@@ -117,8 +117,7 @@ class KubeadmWorld:
         _note(host, f"begin {verb}")
         try:
             documents = list(yaml.safe_load_all(host.disk.read(RUNNER_CONFIG)))
-            chance = host.random(f"kubeadm/{service.starts}")
-            yield chance.uniform(2, 4)
+            yield host.seconds("kubeadm:preflight")
             _refuse_leftovers(host)
             if verb == "init":
                 yield from self.init_life(host, service, documents[0])
@@ -145,13 +144,13 @@ class KubeadmWorld:
         _write_etcd(host, name, peer, {name: peer}, new=True)
         yield from self._start_kubelet(host)
         service.log("[wait-control-plane] Waiting for the kubelet to boot up the control plane")
-        yield from self._wait_for(lambda: self.world.serves(host), 600.0, NOT_UP)
-        yield from self._wait_for(lambda: name in self.world.nodes, 240.0, NOT_UP)
+        yield from self._wait_for(host, lambda: self.world.serves(host), 600.0, NOT_UP)
+        yield from self._wait_for(host, lambda: name in self.world.nodes, 240.0, NOT_UP)
         token = config["bootstrapTokens"][0]["token"]
         self.tokens[token.partition(".")[0]] = (token, self.now + TOKENS_LAST)
         self.certificates = (config["certificateKey"], self.now + CERTIFICATES_LAST)
         service.log("[addons] Applied essential addon: kube-proxy")
-        yield 2.0
+        yield host.seconds("kubeadm:addons")
         self.inits.append(host.name)
 
     def join_life(
@@ -162,7 +161,10 @@ class KubeadmWorld:
         address = bootstrap["apiServerEndpoint"].rpartition(":")[0]
         service.log("[preflight] Reading configuration from the cluster...")
         yield from self._wait_for(
-            lambda: self.world.api_for(host, address) is not None, JOIN_PATIENCE, NO_ANSWER.format(address)
+            host,
+            lambda: self.world.api_for(host, address) is not None,
+            JOIN_PATIENCE,
+            NO_ANSWER.format(address),
         )
         self._check_token(bootstrap)
         name = config["nodeRegistration"]["name"]
@@ -172,11 +174,11 @@ class KubeadmWorld:
         self._refuse_ready(name)
         service.log("[kubelet-start] Starting the kubelet")
         yield from self._start_kubelet(host)
-        yield from self._wait_for(lambda: name in self.world.nodes, JOIN_PATIENCE, NOT_UP)
+        yield from self._wait_for(host, lambda: name in self.world.nodes, JOIN_PATIENCE, NOT_UP)
         if "controlPlane" in config:
             peer = _peer(config["controlPlane"]["localAPIEndpoint"]["advertiseAddress"])
             yield from self._join_etcd(host, service, name, peer)
-            yield from self._wait_for(lambda: self.world.serves(host), 600.0, NOT_UP)
+            yield from self._wait_for(host, lambda: self.world.serves(host), 600.0, NOT_UP)
 
     def _refuse_ready(self, name: str) -> None:
         """A Node that is Ready is taken for another host's that lives; it stays so for a while."""
@@ -207,16 +209,16 @@ class KubeadmWorld:
         learner = release_of(self.world.cluster).minor >= LEARNERS_FROM
         etcd = self.world.etcd
         service.log("[etcd] Announced new etcd member joining to the existing etcd cluster")
-        yield from self._insist(lambda: etcd.add(peer, learner=learner))
+        yield from self._insist(host, lambda: etcd.add(peer, learner=learner))
         others = {member.name or name: member.peer for member in etcd.members.values()}
         _write_etcd(host, name, peer, others | {name: peer}, new=False)
-        yield 2.0
+        yield host.seconds("kubeadm:etcd-start")
         self._run_static_pods(host)
         service.log("[etcd] Waiting for the new etcd member to join the cluster")
         if learner:
-            yield from self._insist(lambda: etcd.promote(peer))
+            yield from self._insist(host, lambda: etcd.promote(peer))
 
-    def _insist(self, ask: Any) -> Iterator[float]:
+    def _insist(self, host: SimulatedHost, ask: Any) -> Iterator[float]:
         """Every half second, as kubeadm does, until etcd agrees or two minutes are over."""
         until = self.now + ETCD_PATIENCE
         while True:
@@ -226,14 +228,14 @@ class KubeadmWorld:
             except EtcdRefused as refusal:
                 if self.now > until:
                     raise ServiceFailed(ETCD_FAILED.format(refusal)) from refusal
-                yield 0.5
+                yield host.seconds("kubeadm:etcd-again")
 
-    def _wait_for(self, is_met: Any, patience: float, words: str) -> Iterator[float]:
+    def _wait_for(self, host: SimulatedHost, is_met: Any, patience: float, words: str) -> Iterator[float]:
         until = self.now + patience
         while not is_met():
             if self.now > until:
                 raise ServiceFailed(words)
-            yield 1.0
+            yield host.seconds("kubeadm:looks-again")
 
     # The kubelet's unit
 
@@ -245,25 +247,25 @@ class KubeadmWorld:
             raise ServiceFailed("Unit kubelet.service not found.")
         kubelet.stop()
         kubelet.start()
-        yield 6.0
+        yield from self._wait_for(host, lambda: self.world.listens(host, KUBELET), KUBELET_PATIENCE, NOT_WELL)
 
     def kubelet_life(self, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
         """Without its config it exits; with it, it runs the static pods and registers the node."""
         service.ready()
-        yield 1.0
+        yield host.seconds("kubeadm:kubelet-begin")
         if KUBELET_CONFIG not in host.files:
             raise ServiceFailed('"Failed to load kubelet config file" path="/var/lib/kubelet/config.yaml"')
-        yield 4.5
+        yield host.seconds("kubeadm:kubelet-start")
         self.world.open(host, KUBELET)
-        yield 3.0
+        serves = ETCD_MANIFEST in host.files
+        yield host.seconds("kubeadm:control-plane-start" if serves else "kubeadm:kubelet-certificate")
         while not self._run_static_pods(host):
-            yield 10.0
+            yield host.seconds("kubeadm:static-pods-again")
         node = next(node for node in self.world.cluster.nodes if node.address == host.address)
         endpoint = self.world.cluster.endpoint or self.world.cluster.primary.ip
         while self.world.api_for(host, endpoint) is None and not self.world.serves(host):
-            yield 5.0
-        ready_in = host.random("network").uniform(3, 12)
-        self.world.register(host, node.name, ready_in=ready_in)
+            yield host.seconds("kubeadm:kubelet-asks-again")
+        self.world.register(host, node.name, ready_in=host.seconds("kubeadm:node-network"))
 
     def _run_static_pods(self, host: SimulatedHost) -> bool:
         """Start what has a manifest; False while etcd does not stay up."""

@@ -12,14 +12,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
-import anyio
-
 from mk8s.cluster import Cluster
 from mk8s.distros.common import model as common
 from mk8s.distros.upstream import model_host
 from mk8s.distros.upstream.model_host import NO, YES, refuse
 from mk8s.endpoints import model as endpoints
 from mk8s.modelled import hash_is, not_what_was_sent
+from mk8s.paces import CHANGE, GLANCE, HASHING, IMPORTING, LOOK, UNPACKING, work
 from transports.base import Command, Outcome
 from transports.simulated import (
     Handler,
@@ -28,14 +27,13 @@ from transports.simulated import (
     SimulatedHost,
     SimulatedNetwork,
     SimulatedService,
+    Span,
 )
 
-__all__ = ["HANDLED", "routes_of", "teach"]
+__all__ = ["DURATIONS", "HANDLED", "SIZED", "routes_of", "teach"]
 
 Answer: TypeAlias = Callable[[SimulatedHost, Command], Awaitable[Outcome]]
 
-UNPACKING = 50e6  # bytes of a compressed archive per second
-IMPORTING = 30e6  # bytes per second; measured on two busy cores
 RESTART_AFTER = 5.0  # seconds, RestartSec in the unit
 CONTAINERD, ROUTES = "containerd.service", "mk8s-routes.service"
 KERNEL_ROUTES = PurePosixPath("/run/mk8s/kernel-routes")  # in memory: a reboot forgets them
@@ -50,7 +48,8 @@ NO_SOCKET = 'ctr: failed to dial "/run/containerd/containerd.sock": context dead
 
 def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
     """Let this host understand the commands here, and run containerd and the routes' unit."""
-    del network, cluster
+    del cluster
+    network.pace.declare(DURATIONS)
     host.use(HANDLED)
     common.teach(host)
     endpoints.teach(host)
@@ -64,13 +63,13 @@ def routes_of(host: SimulatedHost) -> set[str]:
     return set(host.disk.read(KERNEL_ROUTES).decode().splitlines())
 
 
-def _containerd_life(_host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
-    yield 0.8
+def _containerd_life(host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
+    yield host.seconds("upstream:containerd-start")
     service.ready()
 
 
 def _routes_life(host: SimulatedHost, _service: SimulatedService) -> Iterator[float]:
-    yield 0.1
+    yield host.seconds("upstream:routes-set")
     host.disk.make_folder(KERNEL_ROUTES.parent)
     host.disk.write(KERNEL_ROUTES, host.disk.read(ROUTES_FILE))
 
@@ -125,7 +124,7 @@ async def _unpack(host: SimulatedHost, command: Command) -> Outcome:
     archive, into, record = (PurePosixPath(command.args[index]) for index in (0, 1, 3))
     if not await hash_is(host, archive, command.args[2]):
         return not_what_was_sent(archive)
-    await anyio.sleep(host.files[archive].size / UNPACKING)
+    await work(host, UNPACKING, host.files[archive].size)
     members = next((found for start, found in MEMBERS.items() if archive.name.startswith(start)), None)
     if members is None:
         raise AssertionError(f"{host.name}: nobody said what is in {archive.name}; see MEMBERS")
@@ -191,7 +190,7 @@ async def _starts(host: SimulatedHost, service: SimulatedService) -> bool:
     """What `systemctl restart` waits for: up, or not."""
     service.start()
     while service.state == "activating" and service.sub == "start":
-        await anyio.sleep(0.2)
+        await host.spend("upstream:looks-again")
         host.timeline.catch_up()
     return service.state == "active"
 
@@ -224,7 +223,7 @@ async def _import_images(host: SimulatedHost, command: Command) -> Outcome:
         return not_what_was_sent(PurePosixPath(archive))
     if not _runs(host):
         return refuse(1, NO_SOCKET)
-    await anyio.sleep(host.files[PurePosixPath(archive)].size / IMPORTING)
+    await work(host, IMPORTING, host.files[PurePosixPath(archive)].size)
     host.disk.make_folder(PurePosixPath(record).parent)
     host.disk.write(PurePosixPath(record), f"images of {digest}\n".encode())
     return YES
@@ -290,3 +289,35 @@ HANDLED: Mapping[str, Handler] = {
     }.items()
 }
 """Every operation of the command modules, by name."""
+
+DURATIONS: Mapping[str, Span] = {
+    "upstream.install-program": CHANGE,
+    "upstream.has-program": GLANCE,
+    "upstream.link-program": CHANGE,
+    "upstream.is-linked": GLANCE,
+    "upstream.unpack": CHANGE,
+    "upstream.is-unpacked": Span(0.1, 0.4),  # it hashes what was unpacked, 100 MB and more
+    "upstream.choose-config": Span(0.05, 0.2),  # asks containerd for its version
+    "upstream.is-config-chosen": Span(0.05, 0.2),
+    "upstream.restart-containerd": Span(0.1, 0.5),  # beside the start itself; order of magnitude
+    "upstream.is-containerd-current": LOOK,
+    "upstream.ask-containerd": LOOK,
+    "upstream.import-images": Span(0.2, 0.6),
+    "upstream.has-images": Span(0.05, 0.2),  # asks ctr
+    "upstream.restart-routes": Span(0.1, 0.5),
+    "upstream.ask-routes": LOOK,
+    "upstream:containerd-start": Span(0.5, 1.2),  # order of magnitude
+    "upstream:routes-set": Span(0.05, 0.2),  # a few calls of `ip`
+    "upstream:looks-again": Span(0.2, 0.2),  # the model's own: `systemctl restart` waits without looking
+    **model_host.DURATIONS,
+}
+"""How long each takes beside the bytes that it works on; and the parts of lives."""
+
+SIZED: Mapping[str, tuple[str, ...]] = {
+    "upstream.install-program": (HASHING,),
+    "upstream.has-program": (HASHING,),
+    "upstream.unpack": (HASHING, UNPACKING),
+    "upstream.import-images": (HASHING, IMPORTING),
+    "upstream.restart-containerd": ("upstream:containerd-start",),
+}
+"""The operations that take a part of a life or of a rate beside their own time."""

@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import PurePosixPath
 
-import anyio
-
 from mk8s.distros.upstream.host_commands import BEGIN, END
 from mk8s.distros.upstream.swap_commands import SWAP_MARK
+from mk8s.paces import CHANGE, GLANCE
 from transports.base import Command, Outcome
-from transports.simulated import SimulatedHost
+from transports.simulated import SimulatedHost, Span
 
-__all__ = ["ANSWERS", "NO", "YES", "refuse"]
+__all__ = ["ANSWERS", "DURATIONS", "NO", "YES", "refuse"]
 
 YES, NO = Outcome(status=0), Outcome(status=1)
 MODULES = PurePosixPath("/sys/module")
-SWAPPING_OFF = 2.0  # seconds
 
 
 def refuse(status: int, words: str) -> Outcome:
@@ -121,7 +119,6 @@ async def _disable_swap(host: SimulatedHost, command: Command) -> Outcome:
         _write(host, fstab, "".join(f"{SWAP_MARK if _is_swap(line) else ''}{line}" for line in text))
     if swaps in host.files:
         _write(host, swaps, f"{lines[0]}\n")
-    await anyio.sleep(SWAPPING_OFF)
     return YES
 
 
@@ -218,3 +215,11 @@ ANSWERS: Mapping[str, Callable[[SimulatedHost, Command], Awaitable[Outcome]]] = 
     "upstream.tidy": _tidy,
     "upstream.is-tidy": _is_tidy,
 }
+
+DURATIONS: Mapping[str, Span] = {
+    **{name: GLANCE if "has-" in name or "is-" in name else CHANGE for name in ANSWERS},
+    "upstream.load-modules": Span(0.05, 0.5),  # from disk; order of magnitude
+    "upstream.disable-swap": Span(0.2, 5.0),  # what is swapped out comes back; order of magnitude
+    "upstream.restore-swap": Span(0.05, 0.3),
+}
+"""How long each takes."""

@@ -10,6 +10,7 @@ from mk8s import endpoints
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Condition, Distro, Requirements, Situation, Tools
 from mk8s.distros.delegating import DelegatingDriver, EdgeSteps
+from mk8s.distros.phases import Phases
 from mk8s.distros.upstream import kubeconfig, network
 from mk8s.distros.vanilla import commands, paths, pki, requirements, steps
 from mk8s.distros.vanilla.artifacts import artifact_items
@@ -71,6 +72,11 @@ class Vanilla(DelegatingDriver):
         from mk8s.distros.vanilla.model import teach
 
         teach(host, network, cluster)
+
+    def phases(self) -> Phases:
+        from mk8s.distros.vanilla.model import PHASES
+
+        return PHASES
 
 
 DISTRO: Distro = Vanilla()

@@ -7,31 +7,30 @@ operations in `commands` with HANDLED, so no command is without a model. Begin r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-import anyio
-
 from mk8s.cluster import Cluster
+from mk8s.distros.phases import Phases, Shown
 from mk8s.distros.upstream import model as upstream
 from mk8s.distros.vanilla import services
 from mk8s.distros.vanilla.commands import HEALTH, TRIES
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused, ModelledMember
 from mk8s.kube.world import World, replicas, world_of
-from mk8s.unit_models import UNIT_HANDLERS, answer_with_state
+from mk8s.paces import ASKING, GLANCE, UNPACKING, work
+from mk8s.unit_models import UNIT_DURATIONS, UNIT_HANDLERS, answer_with_state
 from transports.base import Command, Outcome
-from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork
+from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork, Span
 
-__all__ = ["HANDLED", "teach"]
+__all__ = ["DURATIONS", "HANDLED", "PHASES", "teach"]
 
 Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Awaitable[Outcome]]
 
 YES, NO = Outcome(status=0), Outcome(status=1)
-UNPACKING = 1.0  # seconds for etcd's archive
 
 _taught: WeakKeyDictionary[SimulatedNetwork, _Taught] = WeakKeyDictionary()
 
@@ -53,6 +52,7 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
         taught = _taught[network] = _Taught(network, cluster)
     upstream.teach(host, network, cluster)
     kube.teach(host, network, cluster)
+    network.pace.declare(DURATIONS)
     host.use(UNIT_HANDLERS)
     host.use(taught.handlers)
     host.service_models.update(taught.services)
@@ -82,7 +82,7 @@ async def _install_etcd(_world: World, host: SimulatedHost, command: Command) ->
     file = host.files.get(PurePosixPath(archive))
     if file is None or file.sha256 != digest:
         return _refusal(f"mk8s: {archive} is not what was sent", 65)
-    await anyio.sleep(UNPACKING)
+    await work(host, UNPACKING, file.size)
     lines = ""
     for name in ("etcd", "etcdctl"):
         content = f"{name} {digest}".encode()
@@ -163,7 +163,7 @@ async def _promote(world: World, host: SimulatedHost, command: Command) -> Outco
         except EtcdRefused:
             if attempt == TRIES - 1:
                 raise
-        await anyio.sleep(1)
+        await host.spend("vanilla:promote-again")
         host.timeline.catch_up()
     return NO
 
@@ -209,3 +209,37 @@ HANDLED: Mapping[str, Answer] = {
     "vanilla.readyz": _readyz,
 }
 """Every operation of `commands`, by name."""
+
+ETCDCTL = Span(0.05, 0.2)  # etcdctl begins, and its certificates are read; order of magnitude
+
+DURATIONS: Mapping[str, Span] = {
+    **UNIT_DURATIONS,
+    **services.PARTS,
+    "vanilla.install-etcd": Span(0.2, 0.6),
+    "vanilla.has-etcd": GLANCE,
+    "vanilla.members": ETCDCTL,
+    "vanilla.add-member": ETCDCTL,
+    "vanilla.is-member": ETCDCTL,
+    "vanilla.promote": ETCDCTL,
+    "vanilla.is-voter": ETCDCTL,
+    "vanilla.health": ASKING,
+    "vanilla.readyz": ASKING,
+    "vanilla:promote-again": Span(1, 1),  # `sleep 1` in the script
+}
+"""How long each takes beside the bytes that it works on; and the parts of lives."""
+
+
+def _shown() -> Iterator[Shown]:
+    """Each unit has a wait of its own."""
+    for edge, role in (("start-primary", "primary"), ("join-server", "server"), ("join-agent", "agent")):
+        yield Shown("vanilla:kubelet-start", edge, role, ("kubelet is healthy",))
+        yield Shown("vanilla:kube-proxy-start", edge, role, ("kube-proxy is healthy",))
+        if role == "agent":
+            continue
+        yield Shown("vanilla:kube-apiserver-start", edge, role, ("the API server is ready",))
+        for component in ("kube-controller-manager", "kube-scheduler"):
+            yield Shown(f"vanilla:{component}-start", edge, role, (f"{component} is healthy",))
+    yield Shown("vanilla:node-network", "verify", "agent", ("the node is Ready",))
+
+
+PHASES = Phases(tuple(_shown()), {**upstream.SIZED, "vanilla.install-etcd": (UNPACKING,)})

@@ -259,6 +259,7 @@ async def test_another_hosts_node_of_the_same_name_is_left_alone() -> None:
     lab = Lab(five())
     await lab.bootstrap()
     await lab.enter("srv-1", "agent-2")
+    await anyio.sleep(30)  # until its network is up
     lab.world.world.nodes["agent-1"] = lab.world.world.nodes.pop("agent-2")
 
     for _ in range(2):
