@@ -14,7 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["FolderLock", "Holder", "JournalLocked", "this_process"]
+__all__ = ["FolderLock", "Holder", "JournalLocked", "holder_now", "this_process"]
+
+LOCKS = Path("/proc/locks")
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -64,6 +66,41 @@ class FolderLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def holder_now(folder: Path, table: Path = LOCKS) -> Holder | None:
+    """Who holds the folder at this moment; None: nobody, as far as can be seen.
+
+    It only looks: taking the lock, even for a moment, could turn away a run that begins just then.
+    `table` is the kernel's list of locks. Where there is none, the process that last held the folder
+    is looked for; one of another machine cannot be seen.
+    """
+    path = folder / "lock"
+    holder = _holder(path)
+    if holder is None or holder.host != socket.gethostname():
+        return None
+    try:
+        lines = table.read_text().splitlines()
+    except OSError:
+        return holder if _lives(holder.pid) else None
+    inode = path.stat().st_ino
+    return holder if any(_is_of(line, holder.pid, inode) for line in lines) else None
+
+
+def _is_of(line: str, pid: int, inode: int) -> bool:
+    """``1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF``. Some file systems show another device there."""
+    words = line.split()
+    return len(words) > 5 and words[1] == "FLOCK" and words[4] == str(pid) and words[5].endswith(f":{inode}")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _holder(path: Path) -> Holder | None:
