@@ -1,34 +1,68 @@
 """Rehearse a run: the same code against modelled hosts in virtual time. Touches no node.
 
-The release files need not be here. One seed gives the same run every time; --faults RATE lets
-connections drop, hosts reboot, commands hang or fail at that rate per operation.
+The release files need not be here. One seed gives the same run every time. Faults come by chance
+(--faults RATE per operation) or from scenarios, which say what happens to which node, and when.
+Not simulated: the checks before a run (`mk8s preflight`).
 
 Examples:
   mk8s simulate cluster.yaml
   mk8s simulate cluster.yaml --seed 7 --faults 0.02
-  mk8s simulate cluster.yaml --uplink 2        (a slow link: 2 MB/s)
+  mk8s simulate cluster.yaml --runs 1000 --faults 0.02 --report runs.html
+  mk8s simulate cluster.yaml --scenario slow-uplink --scenario my-day.yaml
+  mk8s simulate cluster.yaml --from-state --scenario reboot-while-joining
+  mk8s simulate cluster.yaml --runs 1000 --faults 0.05 --shrink --save smallest.yaml
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mk8s.cli.common import add_manifest, add_output, number, say
+
+if TYPE_CHECKING:
+    from mk8s.project import Project
+    from mk8s.simulating.request import Request
+    from mk8s.simulating.trial import Conditions, Ended
 
 __all__ = ["add_arguments", "main"]
 
 MEGABYTE = 1_000_000
 HIGHEST_RATE = 0.5
+MOST_RUNS = 1_000_000
+OWN = Path()  # of --from-state without a folder: this cluster's own
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    from mk8s.cli.forecasting import add_forecasting
+
     add_manifest(parser)
     add_output(parser, "text", "json")
-    parser.add_argument("--seed", type=int, default=0, help="repeats a run exactly (default: 0)")
+    parser.add_argument("--seed", type=int, help="repeats a run exactly (default: the scenario's, or 0)")
+    parser.add_argument(
+        "--runs", type=count, default=1, metavar="N", help="try so many seeds, from --seed on (default: 1)"
+    )
+    parser.add_argument("--jobs", type=count, metavar="N", help="processes for --runs (default: all cores)")
     parser.add_argument(
         "--faults", type=rate, default=0.0, metavar="RATE", help="0 to 0.5, per operation (default: 0)"
+    )
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME|FILE",
+        help="what goes wrong: a shipped scenario (an unknown name lists them), or a file; may be repeated",
+    )
+    parser.add_argument(
+        "--from-state",
+        nargs="?",
+        const=OWN,
+        type=Path,
+        metavar="DIR",
+        help="go on from the run in this state folder (default: this cluster's own), which is only read",
     )
     parser.add_argument(
         "--uplink",
@@ -36,7 +70,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="MB/S",
         help="the operator's link (default: 125)",
     )
+    parser.add_argument("--shrink", action="store_true", help="find the fewest faults and nodes that fail")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the scenario of --shrink there")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML page about it there")
     parser.add_argument("--journal", type=Path, metavar="FILE", help="write the run's journal there")
+    add_forecasting(parser)
 
 
 def rate(text: str) -> float:
@@ -50,54 +88,225 @@ def rate(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """A number of runs or processes from the command line."""
+    value = int(text) if text.isdecimal() and len(text) < 9 else 0
+    if not 1 <= value <= MOST_RUNS:
+        raise ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_RUNS}")
+    return value
+
+
 def main(args: Namespace) -> int:
-    from machines.simulation import FAULT_KINDS, FaultPlan
-    from mk8s.images import images_of
     from mk8s.project import load_project
-    from mk8s.rehearsal import rehearse
+
+    _refuse_nonsense(args)
+    project = load_project(args.manifest)
+    request = _request(args, project)
+    conditions = request.conditions(project)
+    for words in conditions.cast.idle:
+        say(f"note: {words}")
+    if conditions.cast.nodes == () or not conditions.chosen.nodes:
+        from mk8s.errors import UsageError
+
+        raise UsageError("the scenario's `nodes` select no node of this manifest", remedy="mend them")
+    say("simulated hosts, virtual time: no node is touched, and preflight's checks are not simulated")
+    seed = _first_seed(args, conditions)
+    if args.runs == 1:
+        return _one(args, request, conditions, seed)
+    return _many(args, request, conditions, seed)
+
+
+def _refuse_nonsense(args: Namespace) -> None:
+    from mk8s.errors import UsageError
+
+    if args.save and not args.shrink:
+        raise UsageError("--save keeps what --shrink finds", remedy="add --shrink, or leave --save out")
+    if args.journal and args.runs > 1:
+        raise UsageError("--journal keeps one run's journal", remedy="leave --runs out, and give its --seed")
+
+
+def _request(args: Namespace, project: Project) -> Request:
+    from mk8s.cli.forecasting import profile_of
+    from mk8s.images import images_of
+    from mk8s.simulating.beginning import journal_of
+    from mk8s.simulating.request import Request
+    from mk8s.simulating.scenario import load_scenario
+
+    cluster = project.cluster
+    files = {item.id: cluster.artifacts_dir / item.file for item in project.distro.artifacts(cluster)}
+    past = b""
+    if args.from_state is not None:
+        past = journal_of(project, None if args.from_state == OWN else args.from_state)
+    return Request(
+        manifest=args.manifest,
+        rate=args.faults,
+        scenarios=tuple(map(load_scenario, args.scenario)),
+        profile=profile_of(args, project),
+        uplink=args.uplink * MEGABYTE if args.uplink else None,
+        images=images_of(files),
+        past=past,
+        words=_words(args),
+    )
+
+
+def _words(args: Namespace) -> tuple[str, ...]:
+    """The options that decide how a seed goes."""
+    words: list[str] = []
+    if args.faults:
+        words += ["--faults", f"{args.faults:g}"]
+    for scenario in args.scenario:
+        words += ["--scenario", scenario]
+    if args.from_state is not None:
+        words += ["--from-state", *([] if args.from_state == OWN else [str(args.from_state)])]
+    if args.uplink:
+        words += ["--uplink", f"{args.uplink:g}"]
+    for folder in args.learn or ():
+        words += ["--learn", *([] if folder == Path() else [str(folder)])]
+    return tuple([*words, "--profile", str(args.profile)] if args.profile else words)
+
+
+def _first_seed(args: Namespace, conditions: Conditions) -> int:
+    if args.seed is not None:
+        return int(args.seed)
+    return conditions.cast.seed or 0
+
+
+def _one(args: Namespace, request: Request, conditions: Conditions, seed: int) -> int:
+    """One seed, told as a run is."""
+    from machines import MemoryJournal
+    from machines.simulation import Broken, SimulationStuck
     from mk8s.rollout import edge_titles
     from mk8s.screen import EventScreen, PlainScreen
+    from mk8s.simulating.trial import ended_of, rehearsed
+    from mk8s.simulating.words import faults_in_words
     from mk8s.summary import summary
 
-    project = load_project(args.manifest)
-    cluster = project.cluster
-    faults = (
-        FaultPlan(args.seed, dict.fromkeys(FAULT_KINDS, args.faults / len(FAULT_KINDS)))
-        if args.faults
-        else None
-    )
+    cluster = conditions.chosen
     titles = edge_titles(cluster)
     states = {node.name: "pending" for node in cluster.nodes}
+    journal = MemoryJournal(conditions.past)
     screen = (
         EventScreen(sys.stdout, titles) if args.output == "json" else PlainScreen(sys.stderr, titles, states)
     )
-    say("simulated hosts, virtual time: no node is touched")
-    uplink = args.uplink * MEGABYTE if args.uplink else None
-    files = {item.id: cluster.artifacts_dir / item.file for item in project.distro.artifacts(cluster)}
-    run = rehearse(
-        cluster,
-        project.distro,
-        seed=args.seed,
-        faults=faults,
-        images=images_of(files),
-        observer=screen,
-        uplink=uplink,
+    try:
+        run = rehearsed(conditions, seed, observer=screen, keep_transcript=bool(args.report), journal=journal)
+    except (Broken, SimulationStuck) as broken:
+        _keep(args.journal, journal.data)
+        say(f"{type(broken).__name__.lower()}: {broken}\nrepeat it: {request.command(seed)}")
+        return _shrunk(args, request, conditions, seed) if args.shrink else 1
+    _keep(args.journal, run.journal)
+    ended = ended_of(run, conditions.cast.expected, cluster)
+    say(faults_in_words(run) or "no fault struck")
+    say(summary(cluster, run.result, run.records, str(request.manifest), simulated=True))
+    say(
+        *(f"not as expected: {words}\n" for words in ended.unmet), f"seed {seed}, journal sha256 {run.digest}"
     )
-    if args.journal:
-        _keep(args.journal, run.journal)
-    say(summary(cluster, run.result, run.records, project.words(), simulated=True))
-    say(f"seed {args.seed}, journal sha256 {run.digest}")
+    if args.report:
+        from mk8s.report.files import write_page
+        from mk8s.simulating.page import one_page
+
+        write_page(args.report, one_page(conditions, run))
     if args.output == "text":
         for name, state in run.result.states.items():
             print(f"{name}\t{state}")
-    return 0 if run.result.ok else 1
+    if args.shrink and not ended.as_expected:
+        return _shrunk(args, request, conditions, seed)
+    return 0 if ended.as_expected else 1
 
 
-def _keep(file: Path, journal: bytes) -> None:
+def _many(args: Namespace, request: Request, conditions: Conditions, first: int) -> int:
+    """Many seeds, summed up."""
+    from mk8s.simulating.tally import tally_as_data, tally_of
+    from mk8s.simulating.words import tally_as_text
+
+    results, stopped = _results(args, request, range(first, first + args.runs))
+    if not results:
+        return 130
+    tally = tally_of(results)
+    commands = {one.seed: request.command(one.seed) for one in tally.worst}
+    if args.output == "json":
+        print(json.dumps(tally_as_data(tally, commands), indent=1))
+    else:
+        print(tally_as_text(tally, commands))
+    if args.report:
+        _report_many(args.report, conditions, results, commands)
+    if stopped:
+        say(f"interrupted after {len(results)} of {args.runs} runs: the summary is of those")
+        return 130
+    failing = not tally.worst[0].as_expected
+    if args.shrink and failing:
+        return _shrunk(args, request, conditions, tally.worst[0].seed)
+    return 1 if failing else 0
+
+
+def _results(args: Namespace, request: Request, seeds: range) -> tuple[list[Ended], bool]:
+    """What came of every seed, and whether somebody stopped it before the end."""
+    from mk8s.errors import Mk8sError
+    from mk8s.simulating.pool import PoolError, cores, over_seeds
+    from mk8s.simulating.progress import Progress
+    from mk8s.simulating.trial import lost
+
+    results: list[Ended] = []
+    progress = Progress(len(seeds), sys.stderr)
+    try:
+        for ended in over_seeds(request.work, seeds, jobs=args.jobs or cores(), lost=lost):
+            results.append(ended)
+            progress.tell(ended)
+    except KeyboardInterrupt:
+        return results, True
+    except PoolError as error:
+        remedy = "try with --jobs 1, which needs no other process"
+        raise Mk8sError("the simulations could not be run", cause=str(error), remedy=remedy) from error
+    finally:
+        progress.close()
+    return results, False
+
+
+def _report_many(file: Path, conditions: Conditions, results: list[Ended], commands: dict[int, str]) -> None:
+    from mk8s.report.files import write_page
+    from mk8s.simulating.page import many_page
+    from mk8s.simulating.tally import tally_of
+    from mk8s.simulating.trial import rehearsed
+
+    tally = tally_of(results)
+    worst = next((one for one in tally.worst if one.nodes), None)
+    run = rehearsed(conditions, worst.seed, keep_transcript=True) if worst else None
+    write_page(file, many_page(conditions, results, tally, commands, run))
+
+
+def _shrunk(args: Namespace, request: Request, conditions: Conditions, seed: int) -> int:
+    """Reduce a seed that fails, and give the scenario. The exit code is that of the failure."""
+    from mk8s.simulating.progress import line_on
+    from mk8s.simulating.shrinking import NothingFails, shrink
+    from mk8s.simulating.writing import shrunk_text
+
+    with line_on(sys.stderr) as tell:
+        try:
+            shrunk = shrink(conditions, seed, tell=tell)
+        except NothingFails as error:
+            say(f"cannot be shrunk: {error}")
+            return 1
+    file = args.save or Path("smallest.yaml")
+    text = shrunk_text(shrunk, conditions.cluster, request.command(seed), request.command_for(file))
+    say(f"{shrunk.symptom}: {shrunk.faults} faults on {shrunk.nodes} nodes are enough ({shrunk.runs} runs)")
+    if args.save is None:
+        print(text, end="")
+        return 1
+    _write(args.save, text.encode(), "--save")
+    say(f"written to {args.save}.  Repeat it: {request.command_for(args.save)}")
+    return 1
+
+
+def _keep(file: Path | None, journal: bytes) -> None:
+    if file is not None:
+        _write(file, journal, "--journal")
+
+
+def _write(file: Path, content: bytes, option: str) -> None:
     from mk8s.errors import UsageError
 
     try:
-        file.write_bytes(journal)
+        file.write_bytes(content)
     except OSError as error:
-        remedy = "name another file with --journal"
+        remedy = f"name another file with {option}"
         raise UsageError(f"{file} cannot be written: {error.strerror}", remedy=remedy) from error

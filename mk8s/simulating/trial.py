@@ -23,11 +23,22 @@ from mk8s.distros.base import Distro
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.rehearsal import Rehearsal, rehearse
 from mk8s.simulating.casting import Cast, Expected, only, restricted
-from mk8s.simulating.striking import Strikes, Struck
+from mk8s.simulating.striking import Recorded, Strikes, Struck
 from transports.base import File
 from transports.simulated import FaultSource
 
-__all__ = ["ENDINGS", "Bad", "Conditions", "Ended", "Ending", "crash_of", "rehearsed", "tried"]
+__all__ = [
+    "ENDINGS",
+    "Bad",
+    "Conditions",
+    "Ended",
+    "Ending",
+    "crash_of",
+    "ended_of",
+    "lost",
+    "rehearsed",
+    "tried",
+]
 
 Ending: TypeAlias = Literal[
     "healthy",  # every node
@@ -116,20 +127,24 @@ def rehearsed(
     observer: Observer | None = None,
     keep_transcript: bool = False,
     journal: MemoryJournal | None = None,
+    struck: list[Struck] | None = None,
 ) -> Rehearsal:
     """One seed with all that can be known of it. Raises as `rehearse` does.
 
-    `journal`: an empty one, for who wants to look at it after a run that raised.
+    `journal` (an empty one) and `struck` are for who wants to look at them after a run that raised.
     """
     chosen = conditions.chosen
     names = frozenset(node.name for node in chosen.nodes)
     made = conditions.cast if conditions.cast.nodes is None else restricted(conditions.cast, names)
     memory = MemoryJournal(conditions.past) if journal is None or conditions.past else journal
+    faults = _faults(made, seed)
+    if faults is not None and struck is not None:
+        faults = Recorded(faults, struck)
     return rehearse(
         chosen,
         conditions.distro,
         seed=seed,
-        faults=_faults(made, seed),
+        faults=faults,
         release=conditions.release,
         images=conditions.images,
         observer=observer,
@@ -150,11 +165,11 @@ def _faults(made: Cast, seed: int) -> FaultSource | None:
     return Strikes(seed, made.strikes, made.rates)
 
 
-def tried(conditions: Conditions, seed: int) -> Ended:
-    """One seed, whatever comes of it. Raises nothing but what stops the process."""
+def tried(conditions: Conditions, seed: int, struck: list[Struck] | None = None) -> Ended:
+    """One seed, whatever comes of it. Its faults are added to `struck`. Raises only what ends a process."""
     began = time.process_time()
     try:
-        run = rehearsed(conditions, seed)
+        run = rehearsed(conditions, seed, struck=struck)
         ended = ended_of(run, conditions.cast.expected, conditions.chosen)
     except Broken as broken:
         ended = _without_end(seed, "broken", broken.invariant, str(broken))
@@ -163,6 +178,11 @@ def tried(conditions: Conditions, seed: int) -> Ended:
     except Exception as error:  # a bug of ours in one seed: the other seeds still tell something
         ended = crash_of(seed, type(error).__name__, "".join(traceback.format_exception(error)))
     return _with_cpu(ended, time.process_time() - began)
+
+
+def lost(seed: int, said: str) -> Ended:
+    """A seed whose process died."""
+    return crash_of(seed, "process died", said)
 
 
 def crash_of(seed: int, kind: str, evidence: str) -> Ended:

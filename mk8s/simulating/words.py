@@ -37,7 +37,7 @@ QUANTILES_IN_WORDS: Mapping[float, str] = {
 
 
 def faults_in_words(run: Rehearsal) -> str:
-    """Every fault that struck and everything that happened, in order of time; empty when there was nothing."""
+    """Every fault that struck and all that happened, in order of time; empty when there was nothing."""
     told = [
         (one.at, f"{one.node}: {one.kind} at {one.operation}, the {_nth(one.attempt)} time")
         for one in run.struck
@@ -106,7 +106,8 @@ def _causes(tally: Tally) -> Iterator[str]:
 
 def _cause(cause: Cause) -> str:
     after = f"after {cause.after}" if cause.after else "no fault had struck it"
-    return f"{cause.edge}, {cause.kind} -> {cause.outcome}; {after}; e.g. {cause.example.node}, seed {cause.seed}"
+    example = f"e.g. {cause.example.node}, seed {cause.seed}"
+    return f"{cause.edge}, {cause.kind} -> {cause.outcome}; {after}; {example}"
 
 
 def _invariants(tally: Tally) -> Iterator[str]:
