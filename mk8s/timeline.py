@@ -27,6 +27,7 @@ StretchKind: TypeAlias = Literal[
     "undo",  # taking back what was done
 ]
 Outcome: TypeAlias = Literal["done", "error", "stopped", "open"]
+HAD_HAPPENED = "had already happened"
 SUCCESS, FAILURE = "success", "failure"
 
 
@@ -43,7 +44,7 @@ class Stretch:
     outcome: Outcome = "done"  # open: not over at the last record
     waits_for: str = ""  # the signal or limiter
     lineage: tuple[str, ...] = ()  # of an error, most specific first
-    words: str = ""  # an error's message
+    words: str = ""  # an error's message; or that it had already happened
     remedy: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)  # of an attempt that is done
     steps: tuple[StepDone, ...] = ()  # of an attempt, in order of time
@@ -209,6 +210,13 @@ class _LaneMaker:
         self._end_wait(record.at)
         self._attempt = record
 
+    def _probed(self, record: Record) -> None:
+        """It was done before, unseen: by an attempt whose end nobody heard of."""
+        self._end_wait(record.at)
+        if record.found:
+            self._add("attempt", record.edge, record.at, record.at, attempt=record.attempt,
+                      words=HAD_HAPPENED, evidence=record.evidence)  # fmt: skip
+
     def _will_retry(self, record: Record) -> None:
         self._waiting = record
 
@@ -333,6 +341,7 @@ class _LaneMaker:
     _takers: ClassVar[Mapping[str, Callable[[_LaneMaker, Record], None]]] = {
         "state": _moved,
         "intent": _began,
+        "probed": _probed,
         "done": _end_attempt,
         "error": _end_attempt,
         "retry": _will_retry,

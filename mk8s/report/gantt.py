@@ -15,7 +15,7 @@ from mk8s.report.scale import Scale, length, spread
 from mk8s.screen.words import done_in_words
 from mk8s.timeline import Lane, Moment, Stretch, Timeline
 
-__all__ = ["KINDS", "edge_classes", "gantt", "lane_state"]
+__all__ = ["KINDS", "edge_classes", "first_line", "gantt", "lane_state"]
 
 FEW, MANY = 40, 120  # nodes: more than that, and rows become lower
 HEIGHTS = {"few": 22, "some": 15, "many": 11}  # pixels of a row
@@ -144,7 +144,7 @@ class _Chart:
     def _end(self, lane: Lane, height: int) -> Html | None:
         if lane.outcome not in ("failure", "blocked") or lane.ended is None:
             return None
-        words = f"{lane_state(lane)} after {length(lane.ended)}: {_first_line(lane.reason)}"
+        words = f"{lane_state(lane)} after {length(lane.ended)}: {first_line(lane.reason)}"
         at = percent(self._scale.share(lane.ended))
         cross = el("path", el("title", words), d=f"M-4 {height / 2 - 4}l8 8m0 -8l-8 8", class_="cross")
         return el("svg", cross, x=at, overflow="visible")
@@ -237,14 +237,17 @@ def _moment_words(moment: Moment) -> str:
 
 
 def _came_to(stretch: Stretch) -> str:
+    if stretch.outcome == "done" and stretch.words:
+        return f": {stretch.words}"
     if stretch.outcome == "done":
         return f": {done_in_words(stretch.evidence)}" if "changed" in stretch.evidence else ""
     if stretch.outcome == "error":
-        return f": failed: {_first_line(stretch.words) or stretch.lineage[0]}"
+        return f": failed: {first_line(stretch.words) or stretch.lineage[0]}"
     return {"stopped": ": stopped", "open": ": not over yet"}[stretch.outcome]
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """Of a failure's message: what it says itself, without a unit's last words."""
     return text.partition(MARK)[0].partition("\n")[0]
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from mk8s.amounts import bytes_in_words
 from mk8s.forecast.bounds import PathLeg
+from mk8s.report.gantt import first_line
 from mk8s.report.markup import Html, el, fragment, percent
 from mk8s.report.scale import Scale, length
 from mk8s.report.tables import Column, bar, folded, table
-from mk8s.timeline import Timeline
+from mk8s.timeline import Stretch, Timeline
 from mk8s.transcript import StepDone
 
 __all__ = ["legs_of", "path_table"]
@@ -17,6 +18,7 @@ __all__ = ["legs_of", "path_table"]
 HIGH = 26  # pixels
 FOR_A_NUMBER = 0.03  # share of the width
 WORTH_A_LINE = 0.005  # of a step: share of its leg
+NAMED = 3  # failed attempts of a leg
 MANY = 12  # legs: more, and their steps are folded
 
 
@@ -36,12 +38,18 @@ def legs_of(timeline: Timeline, titles: Mapping[str, str]) -> list[PathLeg]:
     ]
 
 
-def path_table(legs: Sequence[PathLeg], classes: Mapping[str, str]) -> Html:
-    """A strip of the legs, then a row each. `classes`: the colour of each edge, see `edge_classes`."""
+def path_table(legs: Sequence[PathLeg], classes: Mapping[str, str], timeline: Timeline | None = None) -> Html:
+    """A strip of the legs, then a row each. `classes`: the colour of each edge, see `edge_classes`.
+
+    With the `timeline`, attempts that failed on the way are told of.
+    """
     if not legs:
         return el("p", "No node has become healthy, so there is no path to show.")
     whole = max(legs[-1].ended, 1e-9)
-    rows = [_row(number, leg, whole) for number, leg in enumerate(legs, 1)]
+    rows = [
+        _row(number, leg, whole, _failures(leg, timeline) if timeline else [])
+        for number, leg in enumerate(legs, 1)
+    ]
     columns = [
         Column("#", numeric=True),
         Column("Node"),
@@ -70,13 +78,29 @@ def _strip(legs: Sequence[PathLeg], classes: Mapping[str, str], whole: float) ->
     return el("svg", *parts, class_="figure plot", height=HIGH, role="img", aria_label=aloud)
 
 
-def _row(number: int, leg: PathLeg, whole: float) -> tuple[str, ...]:
+def _failures(leg: PathLeg, timeline: Timeline) -> list[Stretch]:
+    lane = next(lane for lane in timeline.lanes if lane.node == leg.node)
+    own = [s for s in lane.stretches if s.edge == leg.edge and leg.began <= s.began < leg.ended]
+    return [stretch for stretch in own if stretch.outcome == "error"]
+
+
+def _row(number: int, leg: PathLeg, whole: float, failures: Sequence[Stretch]) -> tuple[str, ...]:
     after = el("div", f"after {leg.after}", class_="quiet") if leg.after else None
+    failed = [
+        el(
+            "div",
+            f"attempt {s.attempt} failed after {length(s.seconds)}: {first_line(s.words)}",
+            class_="bad",
+        )
+        for s in failures[:NAMED]
+    ]
+    rest = len(failures) - NAMED
+    more = el("div", f"and {rest} more attempts", class_="bad") if rest > 0 else None
     share = leg.seconds / whole
     return (
         str(number),
         leg.node,
-        fragment(el("strong", leg.edge), f": {leg.title}", after),
+        fragment(el("strong", leg.edge), f": {leg.title}", after, *failed, more),
         length(leg.began),
         length(leg.seconds),
         f"{100 * share:.0f} %",

@@ -147,13 +147,20 @@ def curves(named: Mapping[str, Curve], end: float) -> Html:
         el("path", el("title", name), d=_steps(curve, scale, top), class_=f"curve c{number % 3}")
         for number, (name, curve) in enumerate(named.items())
     ]
-    plot = el("svg", *lines, viewBox=f"0 0 {WIDE} {HIGH}", preserveAspectRatio="none", class_="figure",
-              height=HIGH, role="img", aria_label=f"At most {bytes_in_words(top)} a second")  # fmt: skip
+    drawn = el("svg", *lines, viewBox=f"0 0 {WIDE} {HIGH}", preserveAspectRatio="none", y=6,
+               width="100%", height=HIGH)  # fmt: skip
+    edges = [el("line", x1=0, x2="100%", y1=y, y2=y, class_="tick") for y in (6, HIGH / 2 + 6, HIGH + 6)]
+    marks = [
+        el("text", f"{bytes_in_words(top * share)}/s", x="100%", y=HIGH * (1 - share) + 18,
+           text_anchor="end", class_="scale")
+        for share in ((1, 0.5) if top else ())
+    ]  # fmt: skip
+    plot = el("svg", *edges, drawn, *marks, class_="figure", height=HIGH + 10, role="img",
+              aria_label=f"At most {bytes_in_words(top)} a second")  # fmt: skip
     legend = items(
         "ul", (fragment(_stroke(number), name) for number, name in enumerate(named)), class_="legend"
     )
-    said = el("p", f"The top is {bytes_in_words(top)}/s.", class_="quiet")
-    return fragment(legend, plot, _time_axis(scale), said)
+    return fragment(legend, plot, _time_axis(scale))
 
 
 def _steps(curve: Curve, scale: Scale, top: float) -> str:

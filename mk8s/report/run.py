@@ -59,7 +59,7 @@ def run_sections(view: View) -> list[Section]:
         Section(
             "path",
             "Critical path",
-            path_table(legs_of(timeline, titles), edge_classes(timeline)),
+            path_table(legs_of(timeline, titles), edge_classes(timeline), timeline),
             "What the run's length consists of: each leg could begin only when the one before had ended.",
         ),
         Section("errors", "Errors and remedies", troubles(timeline, titles)),

@@ -27,7 +27,7 @@ class Trouble:
     edge: str
     kind: str  # the most specific class of its lineage
     remedy: str
-    message: str  # of the first
+    messages: dict[str, None]  # each once, without the node's name; the first is shown
     times: dict[str, int] = field(default_factory=dict)  # node -> errors
     first: float = 0.0  # second of the run
     last: float = 0.0
@@ -46,8 +46,8 @@ def troubles_of(records: Iterable[Record]) -> list[Trouble]:
         said = record.message.replace(record.node, "…")
         kind = record.lineage[0] if record.lineage else ""
         key = (record.edge, kind, record.remedy, NUMBERS.sub("#", said.partition(MARK)[0]))
-        message = record.message.removeprefix(f"{record.node}: ")
-        trouble = found.setdefault(key, Trouble(record.edge, kind, record.remedy, message, first=record.at))
+        trouble = found.setdefault(key, Trouble(record.edge, kind, record.remedy, {}, first=record.at))
+        trouble.messages.setdefault(record.message.removeprefix(f"{record.node}: "))
         trouble.times[record.node] = trouble.times.get(record.node, 0) + 1
         trouble.last = record.at
     return sorted(found.values(), key=lambda trouble: -trouble.count)
@@ -74,7 +74,9 @@ def _row(trouble: Trouble, titles: Mapping[str, str]) -> tuple[str, ...]:
     if trouble.last > trouble.first:
         when += f" – {length(trouble.last)}"
     edge = fragment(el("strong", trouble.edge), f": {titles.get(trouble.edge, trouble.edge)}")
-    what = fragment(said(trouble.message), el("code", trouble.kind, class_="quiet"))
+    message = next(iter(trouble.messages))
+    example = "such as: " if len(trouble.messages) > 1 else ""
+    what = fragment(said(example + message), el("code", trouble.kind, class_="quiet"))
     return str(trouble.count), edge, what, trouble.remedy or "–", named(list(trouble.times)), when
 
 
