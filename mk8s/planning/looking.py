@@ -39,7 +39,7 @@ __all__ = ["look_at_all"]
 FIRST_WORD = 20.0  # seconds that a node may take to say what it is, connecting included
 PATIENCE = 600.0  # seconds for all that it is asked: it may hash files of several GB
 AT_ONCE = 64  # nodes that are asked at the same time
-NOT_BEFORE = "not known before the cluster is there"
+NOT_KNOWN = StepLook("unknown", "not known before the cluster is there")
 HIDES = "its content is another; it holds secrets, so it is not shown"
 SILENT = "look whether the machine is up and the way to it is open"
 MARKS = ("a-mark", "K10" + "0" * 64)
@@ -123,22 +123,26 @@ class _NodeLook:
     # The steps ahead
 
     async def _all_steps(self) -> dict[str, tuple[StepLook, ...]]:
-        """By edge. What an earlier edge will have made true is not known here: all are as of now."""
+        """By edge: as they are now, but for what earlier steps will have undone."""
         situation = self._situation()
         found = {}
+        changes: dict[PurePosixPath, str] = {}  # files that earlier steps write, with their new hashes
         for edge in edges_ahead(self.ground, self.node):
             if edge.do:
                 steps, open_ones = await self._informed(edge, situation)
-                found[edge.name] = tuple(
-                    [
-                        StepLook("unknown", NOT_BEFORE) if place in open_ones else await self._step(step)
-                        for place, step in enumerate(steps)
-                    ]
-                )
+                found[edge.name] = await self._looks(steps, open_ones, changes)
         if is_done(self.ground, self.node):
-            steps = self.ground.distro.refresh(situation)
-            found[REFRESH] = tuple([await self._step(step) for step in steps])
+            found[REFRESH] = await self._looks(self.ground.distro.refresh(situation), frozenset(), changes)
         return found
+
+    async def _looks(
+        self, steps: Sequence[Step], open_ones: frozenset[int], changes: dict[PurePosixPath, str]
+    ) -> tuple[StepLook, ...]:
+        found = []
+        for place, step in enumerate(steps):
+            look = NOT_KNOWN if place in open_ones else await self._step(step)
+            found.append(_by_then(step, look, changes))
+        return tuple(found)
 
     def _situation(self) -> Situation:
         return self.ground.situation(self.node, self.binding.facts[self.node.name])
@@ -250,6 +254,18 @@ def _like(there: FileState, mode: int, owner: str) -> StepLook:
     if there.owner != owner:
         return StepLook("to-do", f"it belongs to {there.owner}, and should to {owner}")
     return StepLook("true")
+
+
+def _by_then(step: Step, look: StepLook, changes: dict[PurePosixPath, str]) -> StepLook:
+    """A file that is right now is not any more when its turn comes, if an earlier step writes another."""
+    if not isinstance(step, Upload | WriteFile):
+        return look
+    wanted = step.source.sha256 if isinstance(step, Upload) else Bytes(step.content).sha256
+    if look.standing != "true":
+        changes[step.target] = wanted
+    elif changes.get(step.target, wanted) != wanted:
+        return StepLook("to-do", "an earlier step changes it")
+    return look
 
 
 def _dependent(

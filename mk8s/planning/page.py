@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from mk8s.amounts import bytes_in_words
-from mk8s.forecast.predicting import Forecast
+from mk8s.forecast.predicting import Forecast, Range
 from mk8s.planning.expected import Expected, expected_of
-from mk8s.planning.prediction import lasting, range_in_words
+from mk8s.planning.prediction import lasting
 from mk8s.planning.text import about, detail, standing_in_words, title_of
 from mk8s.planning.values import EdgePlan, NodePlan, Plan, StepPlan
 from mk8s.report.gantt import edge_classes, gantt
@@ -55,18 +55,30 @@ def _facts(plan: Plan, seen: Forecast) -> list[tuple[str, str]]:
     return [
         ("Distro", f"{plan.cluster.distro} {plan.cluster.version}"),
         ("Nodes", str(len(plan.nodes))),
-        ("All nodes healthy", range_in_words(seen.to_all, seen.seeds)),
-        ("Control plane complete", range_in_words(seen.to_ha, seen.seeds)),
+        ("All nodes healthy", _middle(seen.to_all)),
+        ("in 8 of 10 seeds", _spread(seen.to_all)),
+        ("Control plane complete", _middle(seen.to_ha)),
+        ("in 8 of 10 seeds", _spread(seen.to_ha)),
         ("Bytes from here", bytes_in_words(seen.from_here)),
         ("Bytes from node to node", bytes_in_words(seen.from_nodes)),
         ("Seeds", str(seen.seeds)),
-        ("Rests on", seen.source),
     ]
+
+
+def _middle(found: Range | None) -> str:
+    return "not to be expected" if found is None else f"after {lasting(found.middle)}"
+
+
+def _spread(found: Range | None) -> str:
+    return "–" if found is None else f"{lasting(found.low)} to {lasting(found.high)}"
 
 
 def _of_forecast(seen: Forecast) -> Iterator[Section]:
     titles = {edge.name: edge.title or edge.name for edge in seen.timeline.spec.edges}
-    of_seed = f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}."
+    of_seed = (
+        f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}. "
+        f"The durations rest on {seen.source}."
+    )
     yield Section("bounds", "What bounds it", _bounds(seen))
     yield Section("timeline", "All nodes over time", gantt(seen.timeline, titles), of_seed)
     yield Section("path", "Critical path", path_table(seen.path, edge_classes(seen.timeline)), OF_PATH)

@@ -75,7 +75,7 @@ def _times(row: Sequence[_Line]) -> str:
 
 def _lines(plan: NodePlan, spans: Spans, commands: bool) -> Iterator[_Line]:
     yield from (_Line(f"  {text}") for text in about(plan))
-    for edge in plan.edges:
+    for edge in () if plan.rests else plan.edges:
         expected = spans.get((plan.node.name, edge.name))
         after = f", after {edge.signal}" if edge.signal else ""
         times = (expected.began, expected.ended) if expected else (None, None)
@@ -91,7 +91,7 @@ def about(plan: NodePlan) -> Iterator[str]:
     if look is None:
         return
     if look.error:
-        yield f"not asked: {look.error}"
+        yield f"could not be asked: {look.error}"
         yield f"  hint: {look.remedy}"
         return
     yield from _found(plan, look)
@@ -106,9 +106,8 @@ def _found(plan: NodePlan, look: Look) -> Iterator[str]:
     for step, seen in look.drift:
         yield f"{step.title}: {seen.why}; a run leaves it so, for this node's edges are done"
         yield from (f"    {line}" for line in seen.diff.splitlines())
-    if plan.nothing_to_do and not look.drift and (look.health is None or look.health.met):
-        asked = " (healthy, asked just now)" if look.health else ""
-        yield f"nothing to do{asked}"
+    if plan.rests and not look.drift:
+        yield "nothing to do (healthy, asked just now)"
 
 
 def _step_lines(edge: EdgePlan, expected: Expected | None, commands: bool) -> Iterator[_Line]:

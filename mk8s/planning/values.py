@@ -83,6 +83,12 @@ class NodePlan:
         return all(not step.is_ahead or step.look.standing == "wait" for step in steps)
 
     @property
+    def rests(self) -> bool:
+        """Whether it is healthy by the journal and by its own word, and a run would change nothing on it."""
+        health = self.look.health if self.look else None
+        return health is not None and health.met and self.nothing_to_do
+
+    @property
     def bytes_to_send(self) -> int:
         """The most that this node receives: what is known to be there is not sent again."""
         return sum(
