@@ -1,0 +1,1 @@
+"""Whole rollouts held to the invariants: mutants, random rollouts, crashes at every record, determinism."""

@@ -1,0 +1,249 @@
+"""A site of modelled hosts that outlives the runs on it: one may be cut off, and the next one resumes.
+
+What is cut off is this side: the journal takes no more records, no transport does anything more, and
+uploads under way break off. The hosts live on, with the commands that they were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+import trio
+
+from machines import Journal, JournalError, MemoryJournal, Record, Result
+from machines.records import Kind
+from machines.registry import Guard
+from machines.simulation import CheckedJournal, Rules, watch_over, watched
+from mk8s.cluster import Cluster
+from mk8s.distros.base import Distro
+from mk8s.distros.rancher.model import world_of as rancher_world
+from mk8s.forecast.profile import DEFAULTS
+from mk8s.kube.world import world_of as kube_world
+from mk8s.needs import pretend
+from mk8s.parts_model import modelled_cuts
+from mk8s.rehearsal import TOKEN, modelled_roads, nominal_release
+from mk8s.rollout import Rollout, Surroundings
+from mk8s.tables import node_machine
+from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, Transport
+from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport
+
+__all__ = ["EndState", "KilledError", "MortalJournal", "Site"]
+
+T = TypeVar("T")
+
+
+class KilledError(JournalError):
+    """The process of a run is gone."""
+
+
+class MortalJournal(MemoryJournal):
+    """A journal whose process is killed right after it has taken record `last`."""
+
+    def __init__(self, last: int, data: bytes = b"") -> None:
+        super().__init__(data)
+        self._last = last
+        self.killed = trio.Event()
+
+    def append(self, at: float, kind: Kind, **fields: Any) -> Record:
+        if self.killed.is_set():
+            raise KilledError
+        record = super().append(at, kind, **fields)
+        if record.seq >= self._last:
+            self.killed.set()
+            raise KilledError
+        return record
+
+    async def durable(self, seq: int) -> None:
+        if self.killed.is_set():
+            raise KilledError
+        await super().durable(seq)
+
+    def left(self, *, synced_only: bool) -> bytes:
+        """What the next run finds: all that was written, or in the worst case what was synced."""
+        lines = self.data.splitlines(keepends=True)
+        return b"".join(lines[: self.durable_seq] if synced_only else lines)
+
+
+class MortalTransport:
+    """A road that ends with the process: after that nothing is sent, and a command goes on alone."""
+
+    def __init__(self, inner: Transport, killed: trio.Event, hosts_own: trio.Nursery) -> None:
+        self._inner = inner
+        self._killed = killed
+        self._hosts_own = hosts_own
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    async def run(self, command: Command, *, on_output: OnOutput | None = None) -> Outcome:
+        return await self._left_alone(lambda: self._inner.run(command, on_output=on_output))
+
+    async def put(
+        self,
+        source: Source,
+        target: PurePosixPath,
+        *,
+        mode: int = 0o644,
+        owner: str | None = None,
+        sudo: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        await self._alive()
+        await self._inner.put(source, target, mode=mode, owner=owner, sudo=sudo, on_progress=on_progress)
+
+    async def append(
+        self,
+        piece: Piece,
+        part: PurePosixPath,
+        *,
+        sudo: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        await self._alive()
+        await self._inner.append(piece, part, sudo=sudo, on_progress=on_progress)
+
+    async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
+        await self._alive()
+        return await self._inner.get(source, sudo=sudo, limit=limit)
+
+    async def close(self) -> None:
+        """A process that is gone says no goodbye."""
+
+    async def _alive(self) -> None:
+        if self._killed.is_set():
+            await trio.sleep_forever()
+
+    async def _left_alone(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do the work in the host's own time: it goes on when nobody waits for it any more."""
+        await self._alive()
+        answers: list[T | Exception] = []
+        answered = trio.Event()
+
+        async def working() -> None:
+            try:
+                answers.append(await work())
+            except Exception as error:
+                answers.append(error)
+            answered.set()
+
+        self._hosts_own.start_soon(working)
+        await answered.wait()
+        (answer,) = answers
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@dataclass(frozen=True)
+class EndState:
+    """What is there when all is over, as far as anybody may rely on it."""
+
+    states: Mapping[str, str]
+    files: Mapping[str, Mapping[str, tuple[str, int]]]  # host -> path -> (sha256 or content's, mode)
+    services: Mapping[str, Mapping[str, tuple[str, bool]]]  # host -> unit -> (state, enabled)
+    founders: Sequence[str]  # hosts that made a new cluster, each time
+    members: Mapping[str, bool]  # of etcd: whether it votes
+    breaches: Sequence[str]
+
+
+@dataclass
+class Site:
+    """One network of modelled hosts, in one virtual time."""
+
+    cluster: Cluster
+    distro: Distro
+    seed: int = 0
+    faults: FaultSource | None = None
+    network: SimulatedNetwork = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network = SimulatedNetwork(DEFAULTS.pace(self.seed))
+        modelled_roads(self.cluster, self.distro, self.network, self.seed)
+        self._hosts = {node.name: self.network.hosts[node.address] for node in self.cluster.nodes}
+
+    def roads(self) -> dict[str, Transport]:
+        """New connections to the same hosts."""
+        return {
+            name: SimulatedTransport(name, host, self.network, faults=self.faults)
+            for name, host in self._hosts.items()
+        }
+
+    async def run(self, journal: MemoryJournal, roads: Mapping[str, Transport] | None = None) -> Result:
+        """A whole run, watched by every invariant; one with records in its journal is resumed."""
+        guards: dict[str, Guard] = {}  # the rollout's own, once there is one
+        rules = Rules(
+            spec=node_machine(self.cluster, pacing=self.distro.pacing(self.cluster)),
+            members=self.cluster.nodes,
+            guards=guards,
+            secrets=[TOKEN],
+            durable=lambda: journal.durable_seq,
+            breaches=lambda: self.network.breaches,
+        )
+        watch = watch_over(rules)
+        rollout = self._rollout(CheckedJournal(journal, [watch]), roads or self.roads())
+        guards.update(rollout.registry.guards)
+        rollout.registry.actions.update(watched(rollout.registry, watch).actions)
+        result = await rollout.supervisor().run()
+        watch.end()
+        return result
+
+    async def run_until_killed(self, journal: MortalJournal, hosts_own: trio.Nursery) -> None:
+        """A run that its journal ends; the commands that it gave go on in the hosts' own nursery."""
+        roads: dict[str, Transport] = {
+            name: MortalTransport(road, journal.killed, hosts_own) for name, road in self.roads().items()
+        }
+        try:
+            await self.run(journal, roads)
+        except KilledError:
+            return
+        raise AssertionError("the run came to its end before that record")
+
+    def _rollout(self, journal: Journal, roads: Mapping[str, Transport]) -> Rollout:
+        around = Surroundings(
+            transports=roads,
+            journal=journal,
+            release=nominal_release(self.cluster, self.distro),
+            token=TOKEN,
+            kept=pretend(self.distro.needs(self.cluster)),
+            cut=modelled_cuts,
+            keep_kubeconfig=lambda _text: None,
+            seed=self.seed,
+        )
+        return Rollout(self.cluster, self.distro, around)
+
+    def end_state(self, result: Result) -> EndState:
+        """What the hosts hold now, and what they have become together."""
+        founders, members = _together(self.network, self.cluster)
+        return EndState(
+            states=dict(result.states),
+            files={name: _files_of(host) for name, host in self._hosts.items()},
+            services={
+                name: {unit: (str(s.state), s.enabled) for unit, s in sorted(host.services.items())}
+                for name, host in self._hosts.items()
+            },
+            founders=founders,
+            members=members,
+            breaches=[f"{breach.invariant}: {breach.evidence}" for breach in self.network.breaches],
+        )
+
+
+def _files_of(host: SimulatedHost) -> dict[str, tuple[str, int]]:
+    """All but logs: what was done twice stands in them twice."""
+    return {
+        str(path): (file.sha256, file.mode)
+        for path, file in sorted(host.files.items())
+        if not path.is_relative_to("/var/log")
+    }
+
+
+def _together(network: SimulatedNetwork, cluster: Cluster) -> tuple[list[str], dict[str, bool]]:
+    """Who made the cluster, and who votes in its etcd."""
+    if cluster.distro in ("rke2", "k3s"):
+        rancher = rancher_world(network)
+        return list(rancher.initialised), {name: member.voter for name, member in rancher.members.items()}
+    etcd = kube_world(network, cluster).etcd
+    return list(etcd.bootstraps), {peer: not member.learner for peer, member in etcd.members.items()}
