@@ -5,23 +5,26 @@ a command's seconds hold its way there, this machine's own work, and bytes that 
 simulation has all of that in it. So the earlier run's own manifest is simulated, each duration is moved by
 the difference between what was measured and what was simulated, and that again: a few rounds are enough.
 
+Between two looks a phase may end anywhere and the run is the same: of all lengths that fit, the middle is
+taken. What the run did not show (how a server joins, in a run with one) is taken to differ from its model as
+the rest does.
+
 Begin reading at `calibrated`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean
+from dataclasses import dataclass, field, replace
+from statistics import fmean, geometric_mean
 
 from mk8s.cluster import Cluster
-from mk8s.distros.base import Distro
 from mk8s.distros.phases import Shown
 from mk8s.forecast.earlier import EarlierRun
 from mk8s.forecast.measuring import FILES, by_operation
 from mk8s.forecast.observing import waits_in
 from mk8s.forecast.profile import DEFAULTS, Layer
-from mk8s.rehearsal import Rehearsal, nominal_release, rehearse
+from mk8s.rehearsal import nominal_release, rehearse
 from mk8s.tables import node_machine
 from mk8s.timeline import Timeline, timeline_of
 from mk8s.transcript import Transcript
@@ -34,36 +37,21 @@ ROUNDS = 4
 SERVERS, AGENTS = 3, 5  # so many of each are simulated: more show nothing new
 WIDEST = 0.25  # of a phase's own length: how far apart its low and high may be
 LEAST = 0.001  # seconds
-
-
-@dataclass(slots=True)
-class _Fit:
-    """Durations in seconds that are being moved, over what models declare."""
-
-    operations: dict[str, float]
-    phases: dict[str, float]
-
-    def spans(self) -> dict[str, float]:
-        return {**self.operations, **self.phases}
+LOOKS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)  # pauses: where the same looks may come from
+PAUSE, SHARE = 0.25, 0.2  # seconds, and of the wait: between two looks; see `mk8s.steps`
+SAME = 0.02  # seconds: two waits that differ by less are the same
 
 
 def calibrated(run: EarlierRun, layer: Layer) -> Layer:
     """The layer with durations that reproduce the run: its operations moved, and phases beside them."""
-    cluster, release = _smaller(run.cluster), release_in(run)
-    shown = [part for part in run.distro.phases().shown if waits_in(run.timeline, part)]
-    fit = _Fit({name: _mid(span) for name, span in layer.durations.items()}, {})
-    declared: Mapping[str, Span] = {}
+    fit = _Fit(run, layer)
     for _ in range(ROUNDS):
-        profile = DEFAULTS.under(replace(layer, durations=_points(fit, declared)))
-        simulated = rehearse(cluster, run.distro, profile=profile, release=release, keep_transcript=True)
-        declared = simulated.network.pace.declared
-        _move_operations(fit, run.transcript, simulated.transcript)
-        _move_phases(fit, shown, run.timeline, _timeline(cluster, run.distro, simulated), declared)
-    return replace(layer, durations=dict(_widened(fit, layer, shown, run.timeline, declared)))
-
-
-def _smaller(cluster: Cluster) -> Cluster:
-    return replace(cluster, nodes=cluster.servers[:SERVERS] + cluster.agents[:AGENTS])
+        simulated = fit.simulate()
+        fit.move_operations(simulated)
+        fit.move_phases(simulated)
+    fit.take_the_middle()
+    fit.carry_over()
+    return replace(layer, durations=dict(fit.widened()))
 
 
 def release_in(run: EarlierRun) -> dict[str, File]:
@@ -81,76 +69,150 @@ def _sized(file: File, sent: Mapping[str, int]) -> File:
     return replace(file, size=size) if size else file
 
 
-def _timeline(cluster: Cluster, distro: Distro, simulated: Rehearsal) -> Timeline:
-    spec = node_machine(cluster, pacing=distro.pacing(cluster))
-    return timeline_of(simulated.records, spec, simulated.transcript)
+@dataclass(frozen=True, slots=True)
+class _Simulated:
+    """One rehearsal of the earlier run's manifest."""
+
+    timeline: Timeline
+    transcript: Transcript
 
 
-def _points(fit: _Fit, declared: Mapping[str, Span]) -> dict[str, Span]:
-    """Each duration as one length, so that chance plays no part. Rates stay as declared."""
-    own = {name: Span(_mid(span), _mid(span), span.rate) for name, span in declared.items()}
-    return own | {name: _span(seconds, 0.0, declared.get(name)) for name, seconds in fit.spans().items()}
+@dataclass(slots=True)
+class _Fit:
+    """Durations in seconds that are being moved, over what models declare."""
+
+    run: EarlierRun
+    layer: Layer
+    cluster: Cluster = field(init=False)
+    release: Mapping[str, File] = field(init=False)
+    shown: Sequence[Shown] = field(init=False)  # places where this run shows a phase
+    operations: dict[str, float] = field(init=False)
+    phases: dict[str, float] = field(default_factory=dict)
+    declared: Mapping[str, Span] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.cluster = _smaller(self.run.cluster)
+        self.release = release_in(self.run)
+        self.shown = [part for part in self.run.distro.phases().shown if waits_in(self.run.timeline, part)]
+        self.operations = {name: _mid(span) for name, span in self.layer.durations.items()}
+
+    def simulate(self, shift: Mapping[str, float] | None = None) -> _Simulated:
+        """With everything as it stands; `shift`: phases that are so many seconds longer."""
+        distro = self.run.distro
+        profile = DEFAULTS.under(replace(self.layer, durations=self._points(shift or {})))
+        done = rehearse(self.cluster, distro, profile=profile, release=self.release, keep_transcript=True)
+        self.declared = done.network.pace.declared
+        spec = node_machine(self.cluster, pacing=distro.pacing(self.cluster))
+        return _Simulated(timeline_of(done.records, spec, done.transcript), done.transcript)
+
+    def _points(self, shift: Mapping[str, float]) -> dict[str, Span]:
+        """Each duration as one length, so that chance plays no part. Rates stay as declared."""
+        own = {name: Span(_mid(span), _mid(span), span.rate) for name, span in self.declared.items()}
+        for name, seconds in {**self.operations, **self.phases}.items():
+            own[name] = self._span(name, max(0.0, seconds + shift.get(name, 0.0)), 0.0)
+        return own
+
+    def _span(self, name: str, seconds: float, half: float) -> Span:
+        low, high = max(0.0, seconds - half), seconds + half
+        return Span(low, high, self.declared[name].rate) if name in self.declared else Span(low, high)
+
+    def _now(self, name: str) -> float:
+        if name in self.phases:
+            return self.phases[name]
+        return _mid(self.declared[name]) if name in self.declared else 0.0
+
+    # Rounds
+
+    def move_operations(self, simulated: _Simulated) -> None:
+        """Each by how much longer it took than in the simulation."""
+        seen, made = by_operation(self.run.transcript.commands), by_operation(simulated.transcript.commands)
+        for name in seen.keys() & made.keys() - FILES:
+            apart = fmean(c.seconds for c in seen[name]) - fmean(c.seconds for c in made[name])
+            self.operations[name] = max(0.0, self.operations.get(name, 0.0) + apart)
+
+    def move_phases(self, simulated: _Simulated) -> None:
+        """Each by the mean of what all places that show it say."""
+        for name in self._names():
+            apart = self._apart(simulated, name)
+            if apart:
+                self._move(next(part for part in self.shown if part.phase == name), fmean(apart))
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(part.phase for part in self.shown))
+
+    def _apart(self, simulated: _Simulated, name: str) -> list[float]:
+        """Seconds by which the run waited longer for a phase than the simulation, place by place."""
+        pairs = [
+            (waits_in(self.run.timeline, part), waits_in(simulated.timeline, part))
+            for part in self.shown
+            if part.phase == name
+        ]
+        return [fmean(seen) - fmean(made) for seen, made in pairs if seen and made]
+
+    def _move(self, part: Shown, apart: float) -> None:
+        """The phase alone; where it would be less than nothing, all that lies in the same wait with it."""
+        minus = [name for name in part.minus if name in self.declared]
+        rest = sum(map(self._now, minus))
+        together = self._now(part.phase) + rest
+        wanted = max(LEAST, together + apart)
+        if wanted - rest >= LEAST or not together:
+            self.phases[part.phase] = max(LEAST, self._now(part.phase) + apart)
+            return
+        for name in (part.phase, *minus):
+            self.phases[name] = self._now(name) * wanted / together
+
+    # What the looks leave open, and what was not seen
+
+    def take_the_middle(self) -> None:
+        """Move one phase after the other to the middle of the lengths that fit as well as any.
+
+        All waits are looked at each time: what one wait leaves open, the next one may tell.
+        """
+        for name in self._names():
+            pause = self._pause(name)
+            misses = {look: self._miss(self.simulate({name: look * pause})) for look in LOOKS}
+            least = min(misses.values())
+            fitting = [look for look, miss in misses.items() if miss <= least + SAME]
+            self.phases[name] = max(LEAST, self._now(name) + fmean(fitting) * pause)
+
+    def _miss(self, simulated: _Simulated) -> float:
+        """Seconds by which all waits together are not the run's."""
+        return sum(abs(apart) for name in self._names() for apart in self._apart(simulated, name))
+
+    def _pause(self, name: str) -> float:
+        waits = [fmean(waits_in(self.run.timeline, part)) for part in self.shown if part.phase == name]
+        return max(PAUSE, SHARE * fmean(waits))
+
+    def carry_over(self) -> None:
+        """What the run did not show differs from its model as what it showed."""
+        factors = [self.phases[name] / _mid(self.declared[name]) for name in self._names() if self._has(name)]
+        unseen = {part.phase for part in self.run.distro.phases().shown} - self.phases.keys()
+        for name in unseen if factors else ():
+            if self._has(name):
+                self.phases[name] = _mid(self.declared[name]) * geometric_mean(factors)
+
+    def _has(self, name: str) -> bool:
+        return name in self.declared and _mid(self.declared[name]) > 0
+
+    def widened(self) -> Iterator[tuple[str, Span]]:
+        """Around the lengths that were found, as wide as the run's nodes were apart."""
+        for name, seconds in self.operations.items():
+            span = self.layer.durations.get(name, Span(0.0, 0.0))
+            yield name, self._span(name, seconds, min((span.high - span.low) / 2, seconds))
+        for name, seconds in self.phases.items():
+            waits = [
+                waits_in(self.run.timeline, part) for part in self.shown if name in (part.phase, *part.minus)
+            ]
+            share = min(WIDEST, max(map(_spread, waits), default=0.0))
+            yield name, self._span(name, seconds, seconds * share)
 
 
-def _span(seconds: float, half: float, declared: Span | None) -> Span:
-    low, high = max(0.0, seconds - half), seconds + half
-    return Span(low, high, declared.rate) if declared else Span(low, high)
+def _smaller(cluster: Cluster) -> Cluster:
+    return replace(cluster, nodes=cluster.servers[:SERVERS] + cluster.agents[:AGENTS])
 
 
 def _mid(span: Span) -> float:
     return (span.low + span.high) / 2
-
-
-# Rounds
-
-
-def _move_operations(fit: _Fit, measured: Transcript, simulated: Transcript) -> None:
-    seen, made = by_operation(measured.commands), by_operation(simulated.commands)
-    for name in seen.keys() & made.keys() - FILES:
-        apart = fmean(c.seconds for c in seen[name]) - fmean(c.seconds for c in made[name])
-        fit.operations[name] = max(0.0, fit.operations.get(name, 0.0) + apart)
-
-
-def _move_phases(
-    fit: _Fit, shown: Sequence[Shown], measured: Timeline, simulated: Timeline, declared: Mapping[str, Span]
-) -> None:
-    """Each phase by the mean of what all that show it say."""
-    for name in dict.fromkeys(part.phase for part in shown):
-        wanted = []
-        for part in shown:
-            made = waits_in(simulated, part) if part.phase == name else []
-            if made:
-                wanted.append((part, fmean(waits_in(measured, part)) - fmean(made)))
-        if wanted:
-            _move(fit, [part for part, _ in wanted], fmean(apart for _, apart in wanted), declared)
-
-
-def _move(fit: _Fit, parts: Sequence[Shown], apart: float, declared: Mapping[str, Span]) -> None:
-    """The phase alone; where it would be less than nothing, all that lies in the same wait with it."""
-
-    def now(name: str) -> float:
-        return fit.phases[name] if name in fit.phases else _mid(declared[name]) if name in declared else 0.0
-
-    phase, minus = parts[0].phase, [name for name in parts[0].minus if name in declared]
-    together = now(phase) + sum(map(now, minus))
-    wanted = max(LEAST, together + apart)
-    if wanted - sum(map(now, minus)) >= LEAST or not together:
-        fit.phases[phase] = max(LEAST, now(phase) + apart)
-        return
-    for name in (phase, *minus):
-        fit.phases[name] = now(name) * wanted / together
-
-
-def _widened(
-    fit: _Fit, layer: Layer, shown: Sequence[Shown], measured: Timeline, declared: Mapping[str, Span]
-) -> Iterator[tuple[str, Span]]:
-    """Around the lengths that were found, as wide as the run's nodes were apart."""
-    for name, seconds in fit.operations.items():
-        span = layer.durations.get(name, Span(0.0, 0.0))
-        yield name, _span(seconds, min((span.high - span.low) / 2, seconds), declared.get(name))
-    for name, seconds in fit.phases.items():
-        shares = [_spread(waits_in(measured, part)) for part in shown if name in (part.phase, *part.minus)]
-        yield name, _span(seconds, seconds * min(WIDEST, max(shares, default=0.0)), declared.get(name))
 
 
 def _spread(times: Sequence[float]) -> float:

@@ -21,7 +21,9 @@ FILES = frozenset({"file.put", "file.append", "file.get"})
 """What links carry: their time is the links'."""
 
 SHELL = 0.004  # seconds: what the quickest shell takes to start and end; what is over that is the road
+SENDING = frozenset({"file.put", "file.append"})
 LARGE = 1 << 20  # bytes; less says nothing of a link
+SMALL = 1 << 16  # bytes; no more than what a transfer takes in any case
 STRAY = 5.0  # times the median: a command that took longer met something else
 SLACK = 0.25  # seconds; short commands may be late by that and still count
 LOWEST, HIGHEST = 0.1, 0.9  # of the times of one operation, those between are usual
@@ -109,19 +111,16 @@ def _company(commands: Sequence[CommandDone]) -> dict[int, float]:
 
 def _rates(commands: Sequence[CommandDone], bandwidth: int | None) -> tuple[float | None, float | None]:
     """Of this machine's link, all transfers together, and of one node's, the best one. None: not seen."""
-    sent = [
-        command
-        for command in commands
-        if command.operation in ("file.put", "file.append") and command.size >= LARGE and command.seconds > 0
-    ]
+    done = [c for c in commands if c.operation in SENDING and c.seconds > 0 and c.status == 0]
+    sent = [command for command in done if command.size >= LARGE]
     if not sent:
         return None, None
-    uplink = sum(command.size for command in sent) / sum(
-        end - begin for begin, end in _united([(command.at, command.ended) for command in sent])
-    )
-    link = max(uplink, *(command.size / command.seconds for command in sent))
+    beside = median([c.seconds for c in done if c.size < SMALL] or [0.0])  # what a transfer takes for nothing
+    rates = [c.size / max(c.seconds - beside, c.seconds / 2) for c in sent]
+    busy = sum(end - begin for begin, end in _united([(c.at, c.ended) for c in sent]))
+    uplink = max(median(rates), sum(command.size for command in sent) / busy)
     throttled = bandwidth is not None and uplink > THROTTLED * bandwidth
-    return (None, None) if throttled else (uplink, link)
+    return (None, None) if throttled else (uplink, max(uplink, *rates))
 
 
 def _united(stretches: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
