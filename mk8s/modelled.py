@@ -18,7 +18,7 @@ from mk8s.unpack_model import FATAL, unpack
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService, Span
 
-__all__ = ["DURATIONS", "OS_HANDLERS", "SIZED", "hash_is", "model_os", "not_what_was_sent"]
+__all__ = ["DURATIONS", "OS_HANDLERS", "hash_is", "model_os", "not_what_was_sent"]
 
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 NOT_FOUND = 5  # systemctl's exit status for a unit that is not there
@@ -327,12 +327,3 @@ DURATIONS: Mapping[str, Span] = {
     "kube.hello": GLANCE,
 }
 """How long each operation here takes; the first are rates, for the bytes that an operation works on."""
-
-SIZED: Mapping[str, tuple[str, ...]] = {
-    "file.digest": (HASHING,),
-    "file.state": (HASHING,),
-    "part.state": (HASHING,),
-    "part.finish": (HASHING,),
-    "archive.unpack": (UNPACKING,),
-}
-"""The operations here that work on bytes beside their own time."""

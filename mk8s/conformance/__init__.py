@@ -2,7 +2,7 @@
 
     subjects   sample clusters for a driver            stillness  rules that need no host
     lives      a driver's rollout on modelled hosts    motion     rules about what happens there
-    rules      all of them, by name
+    durations  rules about how long that takes         rules      all of them, by name
 
 A driver's own tests need five lines (docs/drivers.md):
 

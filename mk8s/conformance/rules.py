@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mk8s.conformance import motion, stillness
+from mk8s.conformance import durations, motion, stillness
 from mk8s.conformance.subjects import Subject
 
 __all__ = ["RULES", "Rule"]
@@ -54,7 +54,10 @@ RULES: tuple[Rule, ...] = tuple(
         stillness.harmless_words,
         stillness.odd_answers,
         stillness.lookups,
+        durations.modelled_commands,
         motion.becomes_healthy,
+        durations.declared_durations,
+        durations.shown_phases,
         motion.one_journal,
         motion.questions_tell,
         motion.questions_change_nothing,

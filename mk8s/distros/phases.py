@@ -2,15 +2,15 @@
 
 A model's durations have names: operations, phases (with a colon) and rates; see `transports.simulated.pace`.
 A run's transcript shows operations as they are. What it shows of a phase is the waits for it: `Shown` says
-which. What an operation spends on bytes beside its own time is in `Phases.sized`.
+which.
 
 Values alone: whoever learns durations reads them, and models stand beside them. It knows no distro.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 __all__ = ["Phases", "Shown"]
@@ -37,11 +37,6 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """All that a driver's model lets a run show. A phase may be shown in several places.
-
-    `sized`: an operation's model works on bytes beside the operation's own seconds, at these rates: the
-    transcript's seconds of such an operation are both together.
-    """
+    """All that a driver's model lets a run show. A phase may be shown in several places."""
 
     shown: Sequence[Shown] = ()
-    sized: Mapping[str, Sequence[str]] = field(default_factory=dict)  # operation -> names, such as hashing

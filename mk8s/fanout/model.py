@@ -23,7 +23,7 @@ from transports.simulated import (
     modelled_digest,
 )
 
-__all__ = ["FAN_OUT_DURATIONS", "FAN_OUT_SIZED", "fan_out_handlers"]
+__all__ = ["FAN_OUT_DURATIONS", "fan_out_handlers"]
 
 CARRYING, LOGIN, NO_ANSWER = "fanout:carrying", "fanout:login", "fanout:no-answer"
 
@@ -38,8 +38,6 @@ FAN_OUT_DURATIONS: Mapping[str, Span] = {
     NO_ANSWER: Span(5.0, 5.0),  # ConnectTimeout, as the command says it
 }
 """How long each takes, and the parts of a fetch."""
-
-FAN_OUT_SIZED: Mapping[str, tuple[str, ...]] = {"fanout.pull": (CARRYING, LOGIN)}
 
 
 def fan_out_handlers(network: SimulatedNetwork) -> dict[str, Handler]:

@@ -14,7 +14,7 @@ from mk8s.distros.plain import PlainDriver, as_wait
 from mk8s.problems import Catalogue
 from mk8s.steps import Run, Step, Upload, WriteFile
 from transports.base import Command, Outcome
-from transports.simulated import ServiceModel, SimulatedHost, SimulatedNetwork, SimulatedService
+from transports.simulated import ServiceModel, SimulatedHost, SimulatedNetwork, SimulatedService, Span
 
 SITE = "https://solo.example.org/releases"
 PROGRAM = PurePosixPath("/usr/local/bin/solo")
@@ -28,6 +28,7 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
+DURATIONS = {**unit_models.UNIT_DURATIONS, "solo.ready": Span(0.05, 0.2), "solo:start": Span(15, 25)}
 KUBECONFIG = b'kind: Config\nclusters:\n- {name: s, cluster: {server: "https://127.0.0.1:6443"}}\n'
 
 
@@ -77,12 +78,13 @@ class Solo(PlainDriver):
         return ADMIN
 
     def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
+        network.pace.declare(DURATIONS)
         host.use({**unit_models.UNIT_HANDLERS, "solo.ready": ready})
         host.service_models[self.unit] = ServiceModel(life, restart_after=5.0)
 
 
 def life(host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
-    yield 20.0  # seconds until it answers
+    yield host.seconds("solo:start")
     host.disk.write(ADMIN, KUBECONFIG, mode=0o600)
     service.ready()
 

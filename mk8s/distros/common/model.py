@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 
 from mk8s.distros.common.commands import NO_MANAGER, UNFIT
 from mk8s.modelled import hash_is, not_what_was_sent
-from mk8s.paces import GLANCE, HASHING, LOOK
+from mk8s.paces import GLANCE, LOOK
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedHost, Span
 
-__all__ = ["DURATIONS", "HANDLED", "INSTALLED", "SIZED", "teach"]
+__all__ = ["DURATIONS", "HANDLED", "INSTALLED", "teach"]
 
 INSTALLED = PurePosixPath("/var/lib/mk8s/modelled-packages")  # file names, one a line
 EACH = "packages:one"  # how long the package manager works on each
@@ -83,5 +83,3 @@ DURATIONS: Mapping[str, Span] = {
     EACH: Span(1.0, 6.0),  # unpacked, its scripts run; order of magnitude
 }
 """How long each takes; installing also takes its time for every package."""
-
-SIZED: Mapping[str, tuple[str, ...]] = {"packages.install": (HASHING, EACH)}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from mk8s import unit_models
 from mk8s.distros.phases import Phases, Shown
 from mk8s.distros.upstream import model as upstream
-from mk8s.paces import ASKING, CHANGE, GLANCE, HASHING, LOOK
+from mk8s.paces import ASKING, CHANGE, GLANCE, LOOK
 from transports.simulated import Span
 
 __all__ = ["DURATIONS", "HASHED", "PHASES", "PROGRAMS"]
@@ -79,5 +79,4 @@ PHASES = Phases(
         ),
         Shown("k0s:node-network", "verify", "agent", READY),
     ),
-    {**dict.fromkeys(HASHED, (HASHING,)), **{name: upstream.SIZED[name] for name in PROGRAMS}},
 )

@@ -330,7 +330,13 @@ PHASES = Phases(
             "join-server",
             "server",
             SUCCEEDED,
-            (*KUBELET, "kubeadm:kubelet-start", "kubeadm:kubelet-certificate", SYNC),
+            (
+                *KUBELET,
+                "kubeadm:kubelet-start",
+                "kubeadm:kubelet-certificate",
+                SYNC,
+                "kubeadm:control-plane-start",
+            ),
         ),
         Shown(
             "kubeadm:kubelet-start",
@@ -340,6 +346,5 @@ PHASES = Phases(
             (*KUBELET, "kubeadm:kubelet-certificate"),
         ),
         Shown("kubeadm:node-network", "verify", "agent", READY),
-    ),
-    upstream.SIZED,
+    )
 )

@@ -178,6 +178,7 @@ class KubeadmWorld:
         if "controlPlane" in config:
             peer = _peer(config["controlPlane"]["localAPIEndpoint"]["advertiseAddress"])
             yield from self._join_etcd(host, service, name, peer)
+            yield host.seconds("kubeadm:control-plane-start")
             yield from self._wait_for(host, lambda: self.world.serves(host), 600.0, NOT_UP)
 
     def _refuse_ready(self, name: str) -> None:

@@ -24,7 +24,7 @@ from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.world import World
 from mk8s.endpoints import model as endpoints
 from mk8s.modelled import hash_is, not_what_was_sent
-from mk8s.paces import ASKING, CHANGE, GLANCE, HASHING, LOOK
+from mk8s.paces import ASKING, CHANGE, GLANCE, LOOK
 from transports.base import Command, Outcome
 from transports.simulated import (
     Handler,
@@ -306,8 +306,8 @@ def durations(engine: Engine, own: Mapping[str, Span], lives: Mapping[str, Span]
     return operations | {f"{engine.name}:{name}": span for name, span in {**LIVES, **lives}.items()}
 
 
-def phases(engine: Engine, sized: Mapping[str, tuple[str, ...]]) -> Phases:
-    """What a run with this engine shows. `sized`: the driver's own operations that work on bytes."""
+def phases(engine: Engine) -> Phases:
+    """What a run with this engine shows."""
     active, ready = ("* is active",), ("the node is Ready",)
     parts = [
         ("primary-first-start", "start-primary", "primary", active, ("server-begin",)),
@@ -321,5 +321,4 @@ def phases(engine: Engine, sized: Mapping[str, tuple[str, ...]]) -> Phases:
         Shown(f"{engine.name}:{part}", edge, role, waits, tuple(f"{engine.name}:{other}" for other in minus))
         for part, edge, role, waits, minus in parts
     )
-    all_sized = {"has-archive": (HASHING,), "place-archive": (HASHING,), **sized}
-    return Phases(tuple(named), {f"{engine.name}.{name}": rates for name, rates in all_sized.items()})
+    return Phases(tuple(named))

@@ -16,7 +16,7 @@ from mk8s.distros.rancher.model import record as note
 from mk8s.distros.rke2.commands import CIS_SETTINGS
 from mk8s.distros.rke2.engine import RKE2
 from mk8s.modelled import not_what_was_sent
-from mk8s.paces import GLANCE, HASHING, LOOK, UNPACKING, work
+from mk8s.paces import GLANCE, LOOK, UNPACKING, work
 from transports.base import Command, Outcome
 from transports.simulated import SimulatedHost, SimulatedNetwork, Span
 
@@ -112,4 +112,4 @@ DURATIONS: Mapping[str, Span] = model.durations(
 )
 """How long everything takes beside the bytes that it works on."""
 
-PHASES = model.phases(RKE2, {"unpack": (HASHING, UNPACKING), "install-script": (HASHING, UNPACKING)})
+PHASES = model.phases(RKE2)

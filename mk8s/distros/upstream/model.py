@@ -18,7 +18,7 @@ from mk8s.distros.upstream import model_host
 from mk8s.distros.upstream.model_host import NO, YES, refuse
 from mk8s.endpoints import model as endpoints
 from mk8s.modelled import hash_is, not_what_was_sent
-from mk8s.paces import CHANGE, GLANCE, HASHING, IMPORTING, LOOK, UNPACKING, work
+from mk8s.paces import CHANGE, GLANCE, IMPORTING, LOOK, UNPACKING, work
 from transports.base import Command, Outcome
 from transports.simulated import (
     Handler,
@@ -30,7 +30,7 @@ from transports.simulated import (
     Span,
 )
 
-__all__ = ["DURATIONS", "HANDLED", "SIZED", "routes_of", "teach"]
+__all__ = ["DURATIONS", "HANDLED", "routes_of", "teach"]
 
 Answer: TypeAlias = Callable[[SimulatedHost, Command], Awaitable[Outcome]]
 
@@ -312,12 +312,3 @@ DURATIONS: Mapping[str, Span] = {
     **model_host.DURATIONS,
 }
 """How long each takes beside the bytes that it works on; and the parts of lives."""
-
-SIZED: Mapping[str, tuple[str, ...]] = {
-    "upstream.install-program": (HASHING,),
-    "upstream.has-program": (HASHING,),
-    "upstream.unpack": (HASHING, UNPACKING),
-    "upstream.import-images": (HASHING, IMPORTING),
-    "upstream.restart-containerd": ("upstream:containerd-start",),
-}
-"""The operations that take a part of a life or of a rate beside their own time."""

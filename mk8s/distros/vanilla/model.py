@@ -231,6 +231,7 @@ DURATIONS: Mapping[str, Span] = {
 
 def _shown() -> Iterator[Shown]:
     """Each unit has a wait of its own."""
+    yield Shown("vanilla:etcd-start", "start-primary", "primary", ("etcd is active",))
     for edge, role in (("start-primary", "primary"), ("join-server", "server"), ("join-agent", "agent")):
         yield Shown("vanilla:kubelet-start", edge, role, ("kubelet is healthy",))
         yield Shown("vanilla:kube-proxy-start", edge, role, ("kube-proxy is healthy",))
@@ -242,4 +243,4 @@ def _shown() -> Iterator[Shown]:
     yield Shown("vanilla:node-network", "verify", "agent", ("the node is Ready",))
 
 
-PHASES = Phases(tuple(_shown()), {**upstream.SIZED, "vanilla.install-etcd": (UNPACKING,)})
+PHASES = Phases(tuple(_shown()))

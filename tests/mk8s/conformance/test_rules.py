@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -18,9 +18,11 @@ from machines import ActionError
 from mk8s.cluster import Cluster, Node
 from mk8s.conformance import RULES, Subject
 from mk8s.distros.base import ArtifactItem, Condition, Distro, Lookup, Question, Requirements, Situation
+from mk8s.distros.phases import Phases, Shown
 from mk8s.steps import Run, Step, Verdict, WriteFile
-from tests.mk8s.conformance.solo import EXAMPLE, Solo
+from tests.mk8s.conformance.solo import EXAMPLE, Solo, solo_module
 from transports.base import Command, Outcome
+from transports.simulated import ServiceModel, SimulatedHost, SimulatedNetwork, SimulatedService
 
 VERSION = "v1.33.4+solo1"
 COUNT = itertools.count()
@@ -110,6 +112,40 @@ class Unmodelled(Solo):
         return [Run("dance", command), *super().start(s)]
 
 
+class Timeless(Solo):
+    """A command with a model, and no duration."""
+
+    def stop_unit(self, s: Situation) -> list[Step]:
+        command = Command(operation="solo.rest", description="rest")
+        return [Run("rest", command), *super().stop_unit(s)]
+
+    def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
+        super().model(host, network, cluster)  # type: ignore[misc]
+        host.handles("solo.rest")(rest)
+
+
+async def rest(_host: SimulatedHost, _command: Command) -> Outcome:
+    return Outcome(status=0)
+
+
+class Undeclared(Solo):
+    """A part of its service's life that nobody declared."""
+
+    def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
+        super().model(host, network, cluster)  # type: ignore[misc]
+        host.service_models[self.unit] = ServiceModel(slow_life)
+
+
+def slow_life(host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
+    yield host.seconds("solo:yawn")
+    yield from solo_module.life(host, service)
+
+
+class Boasting(Solo):
+    def phases(self) -> Phases:
+        return Phases((Shown("solo:start", "join-agent", "agent", ("solo sings",)),))
+
+
 class Drifting(Solo):
     def bootstrap(self, s: Situation) -> list[Step]:
         path = PurePosixPath("/etc/solo/when")
@@ -146,7 +182,10 @@ BROKEN: dict[str, Solo] = {
     "harmless-words": Alarmed(),
     "odd-answers": Brittle(),
     "lookups": Gullible(),
+    "modelled-commands": Timeless(),
     "becomes-healthy": Unmodelled(),
+    "declared-durations": Undeclared(),
+    "shown-phases": Boasting(),
     "repeated-steps": Drifting(),
     "questions-tell": Sure(),
     "stop-can-be-repeated": Sure(),
