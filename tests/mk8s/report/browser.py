@@ -47,17 +47,21 @@ class Browser:
         self._send, self._receive = send, receive
         self._buffer = b""
         self._number = 0
-        self._session = ""
+        self._session = self._target = ""
         self.logged: list[str] = []
         self.asked: list[str] = []
 
-    def open(self, file: Path, *, width: int = 1200, height: int = 900) -> None:
-        """Load a file, and wait until it is shown."""
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+    def open(self, file: Path, *, width: int = 1200, height: int = 900, scripts: bool = True) -> None:
+        """Load a file, and wait until it is shown. `scripts`: whether the page's own may run."""
+        before, self._session = self._target, ""
+        target = self._target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        if before:
+            self._call("Target.closeTarget", targetId=before)
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
         self.resize(width, height)
+        self._call("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.logged, self.asked = [], []
         self._call("Page.navigate", url=file.as_uri())
         self._wait_for("Page.loadEventFired")
@@ -75,10 +79,6 @@ class Browser:
         """`scheme`: dark or light; `media`: screen or print."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._call("Emulation.setEmulatedMedia", media=media, features=features)
-
-    def without_scripts(self) -> None:
-        """For the pages that are opened after this."""
-        self._call("Emulation.setScriptExecutionDisabled", value=True)
 
     def says(self, script: str) -> Any:
         """The value of an expression on the page. Raises RuntimeError with the page's error."""
