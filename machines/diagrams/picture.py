@@ -17,7 +17,10 @@ from machines.errors import ANY
 from machines.spec import Catch, EdgeSpec, MachineSpec, Retry
 from machines.table import Row, Table
 
-__all__ = ["Arrow", "Box", "Kind", "Picture", "Taken", "Way", "picture_of", "times_in_words"]
+__all__ = [
+    "Arrow", "Box", "Kind", "Picture", "Taken", "Way", "again_in_words", "bounds_in_words", "catch_in_words",
+    "opening_in_words", "picture_of", "times_in_words",
+]  # fmt: skip
 
 Kind: TypeAlias = Literal["plain", "flight", "success", "failure"]
 
@@ -111,7 +114,7 @@ def _box(table: Table, box_id: str, state: str, count: int | None) -> Box:
         title = table.spec.states[state].title
         return Box(box_id, tuple(lines), table.outcome(state) or "plain", name, title, count)
     edge = table.edges[flight[1]]
-    bounds = _limits_of_time(edge)
+    bounds = bounds_in_words(edge)
     return Box(box_id, tuple(filter(None, [*lines, bounds])), "flight", name, edge.title, count, bounds)
 
 
@@ -121,12 +124,12 @@ def _arrows(table: Table, taken: Taken | None) -> Iterator[Arrow]:
 
     for row in table.rows:
         if row.kind == "begin":
-            way, lines = Way(row.source, row.edge.name, "begin"), _opening(table.spec, row.edge)
+            way, lines = Way(row.source, row.edge.name, "begin"), opening_in_words(table.spec, row.edge)
         elif row.kind == "ok":
             way, lines = Way(row.source, row.edge.name, "ok"), ()
         elif isinstance(row.clause, Catch):
             way = Way(row.source, row.edge.name, "catch", _place(row.edge.catch, row.clause))
-            lines = _catch(row.clause)
+            lines = catch_in_words(row.clause)
         else:
             continue
         yield Arrow(row.source, row.dest or row.source, lines, way.kind, times(way))
@@ -145,7 +148,7 @@ def _loops(table: Table, taken: Taken | None) -> Iterator[Arrow]:
             assert isinstance(row.clause, Retry)
             way = Way(state, row.edge.name, "retry", _place(row.edge.retry, row.clause))
             again = taken.ways.get(way, 0) if taken else 0
-            lines.append(_retry(row.clause) + (f" ({again}x)" if again else ""))
+            lines.append(again_in_words(row.clause) + (f" ({again}x)" if again else ""))
             times += again
         yield Arrow(state, state, tuple(lines), "retry", times if taken else None)
 
@@ -155,7 +158,7 @@ def _place(clauses: list[Retry] | list[Catch], clause: Retry | Catch) -> int:
     return next(index for index, each in enumerate(clauses) if each is clause)
 
 
-def _opening(spec: MachineSpec, edge: EdgeSpec) -> tuple[str, ...]:
+def opening_in_words(spec: MachineSpec, edge: EdgeSpec) -> tuple[str, ...]:
     """What must be given before the edge is entered. Without action, the arrow bears its name."""
     lines = [] if edge.do else [edge.name]
     if edge.signal is not None:
@@ -168,12 +171,14 @@ def _opening(spec: MachineSpec, edge: EdgeSpec) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _retry(clause: Retry) -> str:
+def again_in_words(clause: Retry) -> str:
+    """What a retry clause repeats, how often, after how long."""
     tries = f"{clause.attempts} tries" if clause.attempts is not None else "until the deadline"
     return f"again on {_classes(clause.match)}: {tries}, after {_time(clause.delay)}"
 
 
-def _catch(clause: Catch) -> tuple[str, ...]:
+def catch_in_words(clause: Catch) -> tuple[str, ...]:
+    """What a catch clause takes, and whether it takes back first."""
     return (f"on {_classes(clause.match)}", *(["roll back"] if clause.rollback else []))
 
 
@@ -181,7 +186,8 @@ def _classes(match: list[str]) -> str:
     return "any failure" if ANY in match else ", ".join(match)
 
 
-def _limits_of_time(edge: EdgeSpec) -> str:
+def bounds_in_words(edge: EdgeSpec) -> str:
+    """How long one attempt and all of them may take; empty where nothing bounds them."""
     times = [(edge.timeout, "a try"), (edge.deadline, "in all")]
     return ", ".join(f"{_time(seconds)} {words}" for seconds, words in times if seconds is not None)
 

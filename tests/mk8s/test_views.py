@@ -1,4 +1,4 @@
-"""What people read of a run: explain, status and summary, over the journal of a simulated one."""
+"""What people read of a run: status and summary, over the journal of a simulated one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from machines import History, Table, fold
 from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.distros.base import load_distro
-from mk8s.explain import explain
 from mk8s.rehearsal import Rehearsal, rehearse
 from mk8s.status import status_rows, status_text
 from mk8s.steps import Verdict
@@ -34,62 +33,6 @@ def history_of(run: Rehearsal, until: int | None = None) -> History:
     history = fold(run.records[:until], table)
     assert history is not None
     return history
-
-
-def test_explain_says_why_a_node_was_set_aside_and_what_comes_next(run: Rehearsal) -> None:
-    """The reason, the remedy, and that a new run starts over at the edge that failed."""
-    text = explain("srv-3", history_of(run), run.records)
-    assert text.startswith("srv-3 (server) is quarantined")
-    assert "it failed at: put the release on the node" in text
-    assert " is full: " in text
-    assert "hint: " in text
-    assert "it starts over at stage" in text
-
-
-def test_explain_names_who_keeps_a_signal_from_coming(run: Rehearsal) -> None:
-    """An agent is blocked, not hanging, and says because of whom."""
-    text = explain("agent-1", history_of(run), run.records)
-    assert "it is blocked: " in text
-    assert "srv-3" in text
-
-
-def test_explain_says_that_nothing_is_left_to_do(run: Rehearsal) -> None:
-    """A healthy node."""
-    assert "nothing is left to do on it" in explain("srv-1", history_of(run), run.records)
-
-
-def test_explain_knows_that_a_new_node_is_in_no_run_yet(run: Rehearsal) -> None:
-    """The manifest got it since."""
-    text = explain("agent-9", history_of(run), run.records)
-    assert text == "agent-9 is not in a run yet\nnext: the next run begins with it"
-
-
-def test_explain_in_mid_run_counts_those_it_waits_for(run: Rehearsal) -> None:
-    """What it waits for, how many are there, how many there must be."""
-    waiting = next(i for i, r in enumerate(run.records) if r.node == "agent-1" and r.to == "waiting")
-    text = explain("agent-1", history_of(run, waiting + 1), run.records[: waiting + 1])
-    assert (
-        "it waits for servers-healthy: 100% of role primary and server in state healthy (0 of 3 are)" in text
-    )
-    assert "next: join-agent (join as an agent) -> running" in text
-
-
-def test_explain_in_mid_run_says_after_whom_it_comes() -> None:
-    """Servers join one by one: who queues is held back, and by whom."""
-    run = rehearse(CLUSTER, load_distro("rke2"))
-    joining = next(i for i, r in enumerate(run.records) if r.to == "waiting~join-server")
-    first = run.records[joining].node
-    second = "srv-3" if first == "srv-2" else "srv-2"
-    text = explain(second, history_of(run, joining + 1), run.records[: joining + 1])
-    assert f"it waits for its turn at etcd-joins, after {first}\n" in text
-
-
-def test_explain_in_mid_edge_says_how_long_it_may_take(run: Rehearsal) -> None:
-    """The attempt, its bound and the bound of all attempts."""
-    begun = next(i for i, r in enumerate(run.records) if r.node == "srv-1" and r.kind == "intent")
-    text = explain("srv-1", history_of(run, begun + 1), run.records[: begun + 1])
-    assert "between pending and staged, at: put the release on the node" in text
-    assert "attempt 1; an attempt may take 2:00:00; all attempts together 4:00:00" in text
 
 
 def test_status_has_a_row_for_every_node_in_working_order(run: Rehearsal) -> None:
