@@ -1,0 +1,56 @@
+"""specs/scenarios: what operators fear, over the real table and drivers; each says what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mk8s.cluster import Cluster
+from mk8s.distros.base import load_distro
+from mk8s.simulating.casting import cast
+from mk8s.simulating.scenario import load_scenario, shipped_scenarios
+from mk8s.simulating.trial import Conditions, Ended, tried
+from tests.mk8s.examples import cluster
+
+SEEDS = 3
+VERSIONS = {"rke2": "v1.33.4+rke2r1", "k3s": "v1.33.4+k3s1", "k0s": "v1.33.4+k0s.0", "kubeadm": "v1.33.4"}
+
+
+def made(distro: str, *, agents: int = 4) -> Cluster:
+    return replace(cluster(servers=3, agents=agents), distro=distro, version=VERSIONS[distro])
+
+
+def played(name: str, distro: str, seed: int) -> Ended:
+    nodes = made(distro)
+    return tried(Conditions(nodes, load_distro(distro), cast([load_scenario(name)], nodes)), seed)
+
+
+@pytest.mark.parametrize("name", sorted(shipped_scenarios()))
+def test_a_shipped_scenario_ends_as_it_says_with_rke2(name: str) -> None:
+    """Seven nodes, three seeds."""
+    assert [played(name, "rke2", seed).unmet for seed in range(SEEDS)] == [()] * SEEDS
+
+
+@pytest.mark.parametrize("distro", ["k3s", "k0s", "kubeadm"])
+@pytest.mark.parametrize("name", ["primary-dies-while-starting", "two-agents-never-answer"])
+def test_scenarios_fit_the_other_distros(name: str, distro: str) -> None:
+    """They speak of edges and roles, which all distros have."""
+    ended = played(name, distro, 0)
+    assert ended.unmet == ()
+    assert ended.happened > 0
+
+
+@pytest.mark.parametrize("name", sorted(shipped_scenarios()))
+def test_something_really_happens_in_a_shipped_scenario(name: str) -> None:
+    """A row that meets nothing would test nothing."""
+    ended = played(name, "rke2", 0)
+    assert ended.happened + sum(ended.struck.values()) > 0
+
+
+def test_a_shipped_scenario_fits_a_manifest_without_agents() -> None:
+    """What selects nobody is left out, and told."""
+    nodes = made("rke2", agents=0)
+    assert cast([load_scenario("two-agents-never-answer")], nodes).idle == (
+        "two-agents-never-answer: cable-out of agents[0:2]: the manifest has no such node",
+    )
