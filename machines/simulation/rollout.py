@@ -67,6 +67,7 @@ def simulate(
         limits=limits or {},
         budgets=budgets or {},
         secrets=secrets,
+        before=len(memory.records()),
         durable=lambda: memory.durable_seq,
     )
     watch = watch_over(rules)

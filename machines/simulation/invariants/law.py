@@ -61,7 +61,8 @@ class Rules:
     """What a run was told; beside the records all that an invariant knows.
 
     `members` stand in the order of the plan. `durable` says up to which record the journal would survive
-    a power loss; `breaches` gives what the modelled world has seen so far.
+    a power loss; `breaches` gives what the modelled world has seen so far. `before` counts the records of
+    earlier runs: whether somebody stopped those, no record says.
     """
 
     spec: MachineSpec
@@ -70,6 +71,7 @@ class Rules:
     limits: Mapping[str, int] = field(default_factory=dict)  # those that differ from the machine's
     budgets: Mapping[str, str] = field(default_factory=dict)  # those that differ from the machine's
     secrets: Sequence[str] = ()
+    before: int = 0
     durable: Callable[[], int] = _all_of_them
     breaches: Callable[[], Sequence[Breach]] = _none
 

@@ -58,13 +58,14 @@ class Queues(Invariant):
         self._spent: set[str] = set()
         self._acting: dict[str, bool] = {}  # whether an attempt has an intent, for those in flight
         self._at = 0.0
+        self._before = rules.before
         self._stopped = False
 
     def judge(self, queue: Queue, now: float) -> None:
         """An instant is over, and the next record is of second `now`. Raises `Broken`."""
 
     def see(self, record: Record) -> None:
-        if record.at > self._at + MOMENT and not self._stopped:
+        if record.at > self._at + MOMENT and record.seq > self._before and not self._stopped:
             for queue in self._queues.values():
                 if queue.ready:
                     self.judge(queue, record.at)

@@ -145,7 +145,7 @@ class EndState:
     states: Mapping[str, str]
     files: Mapping[str, Mapping[str, tuple[str, int]]]  # host -> path -> (sha256 or content's, mode)
     services: Mapping[str, Mapping[str, tuple[str, bool]]]  # host -> unit -> (state, enabled)
-    founders: Sequence[str]  # hosts that made a new cluster, each time
+    clusters: int  # how often a new one was made; by whom, where all servers begin at once, is chance
     members: Mapping[str, bool]  # of etcd: whether it votes
     breaches: Sequence[str]
 
@@ -180,6 +180,7 @@ class Site:
             members=self.cluster.nodes,
             guards=guards,
             secrets=[TOKEN],
+            before=len(journal.records()),
             durable=lambda: journal.durable_seq,
             breaches=lambda: self.network.breaches,
         )
@@ -217,7 +218,7 @@ class Site:
 
     def end_state(self, result: Result) -> EndState:
         """What the hosts hold now, and what they have become together."""
-        founders, members = _together(self.network, self.cluster)
+        clusters, members = _together(self.network, self.cluster)
         return EndState(
             states=dict(result.states),
             files={name: _files_of(host) for name, host in self._hosts.items()},
@@ -225,7 +226,7 @@ class Site:
                 name: {unit: (str(s.state), s.enabled) for unit, s in sorted(host.services.items())}
                 for name, host in self._hosts.items()
             },
-            founders=founders,
+            clusters=clusters,
             members=members,
             breaches=[f"{breach.invariant}: {breach.evidence}" for breach in self.network.breaches],
         )
@@ -240,10 +241,10 @@ def _files_of(host: SimulatedHost) -> dict[str, tuple[str, int]]:
     }
 
 
-def _together(network: SimulatedNetwork, cluster: Cluster) -> tuple[list[str], dict[str, bool]]:
-    """Who made the cluster, and who votes in its etcd."""
+def _together(network: SimulatedNetwork, cluster: Cluster) -> tuple[int, dict[str, bool]]:
+    """How often a cluster was made, and who votes in its etcd."""
     if cluster.distro in ("rke2", "k3s"):
         rancher = rancher_world(network)
-        return list(rancher.initialised), {name: member.voter for name, member in rancher.members.items()}
+        return len(rancher.initialised), {name: member.voter for name, member in rancher.members.items()}
     etcd = kube_world(network, cluster).etcd
-    return list(etcd.bootstraps), {peer: not member.learner for peer, member in etcd.members.items()}
+    return len(etcd.bootstraps), {peer: not member.learner for peer, member in etcd.members.items()}
