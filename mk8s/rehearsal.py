@@ -107,6 +107,7 @@ def rehearse(
         members=cluster.nodes,
         guards=guards,
         secrets=[TOKEN],
+        before=len(before),
         durable=lambda: memory.durable_seq,
         breaches=lambda: network.breaches,
     )
