@@ -10,7 +10,7 @@ What "the same way" means: `Symptom`. Nothing here touches a node or a file. Beg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
@@ -127,7 +127,7 @@ def shrink(
     left = search.nodes(kept, nodes)
     kept = search.faults(kept, left)
     left = search.nodes(kept, left)
-    kept = search.plainer(kept, left)
+    kept = search.faults(search.plainer(kept, left), left)
     ended = search.ended(kept, left)
     return Shrunk(seed, symptom, search.cast(kept, left), ended, search.runs, len(wrongs), len(nodes))
 
@@ -184,19 +184,37 @@ class _Search:
         servers = list(smallest(servers, lambda some: self.fails(wrongs, (head, *some, *agents))))
         return (head, *servers, *agents)
 
-    def plainer(self, wrongs: Sequence[Wrong], nodes: Sequence[str]) -> list[Wrong]:
-        """Fractions that are easier to read, where they do not matter."""
+    def plainer(self, wrongs: Sequence[Wrong], nodes: Sequence[str]) -> Sequence[Wrong]:
+        """Fractions that read more easily, and first attempts instead of later ones, where they do as well."""
         plain = list(wrongs)
-        for index, one in enumerate(plain):
-            if not isinstance(one, Strike):
-                continue
-            for fraction in (0.5, round(one.fraction, 2)):
-                changed: list[Wrong] = [*plain]
-                changed[index] = replace(one, fraction=fraction)
-                if self.fails(changed, nodes):
-                    plain = changed
-                    break
+        for one in wrongs:
+            if isinstance(one, Strike) and one in plain:
+                plain = self._plainer_one(plain, one, nodes)
         return plain
+
+    def _plainer_one(self, wrongs: list[Wrong], one: Strike, nodes: Sequence[str]) -> list[Wrong]:
+        for simple in _simpler(one):
+            changed = [other for other in wrongs if other is not one and not _meets_as(other, simple)]
+            changed.append(simple)
+            if self.fails(changed, nodes):
+                return changed
+        return wrongs
+
+
+def _simpler(one: Strike) -> Iterator[Strike]:
+    """The same, the simplest first."""
+    fractions = dict.fromkeys((0.5, round(one.fraction, 2), one.fraction))
+    for attempt in dict.fromkeys((1, one.attempt)):
+        for fraction in fractions:
+            simple = replace(one, attempt=attempt, fraction=fraction)
+            if simple != one:
+                yield simple
+
+
+def _meets_as(other: Wrong, one: Strike) -> bool:
+    """Whether both meet the same moment."""
+    key = (one.node, one.operation, one.attempt)
+    return isinstance(other, Strike) and (other.node, other.operation, other.attempt) == key
 
 
 def smallest(items: Sequence[T], fails: Callable[[Sequence[T]], bool]) -> Sequence[T]:

@@ -37,6 +37,6 @@ def conditions(
     )
 
 
-def of_rate(rate: float) -> Cast:
-    """Every kind of fault, at this rate in all."""
-    return Cast(rates=(Rates(dict.fromkeys(FAULT_KINDS, rate / len(FAULT_KINDS))),))
+def of_rate(rate: float, nodes: frozenset[str] | None = None) -> Cast:
+    """Every kind of fault, at this rate in all, on these nodes (None: on all)."""
+    return Cast(rates=(Rates(dict.fromkeys(FAULT_KINDS, rate / len(FAULT_KINDS)), nodes),))
