@@ -70,9 +70,12 @@ class Project:
         raise UsageError(f"{self.manifest} has no node {name!r}", remedy=f"its nodes are {known}")
 
 
-def load_project(manifest: Path) -> Project:
-    """Read a manifest and find its driver. Raises ManifestError with every fault of both."""
-    loaded = load_cluster(manifest)
+def load_project(manifest: Path, *, keys: bool = True) -> Project:
+    """Read a manifest and find its driver. Raises ManifestError with every fault of both.
+
+    Without `keys` the keys for SSH need not be here: for verbs that reach no node.
+    """
+    loaded = load_cluster(manifest, keys=keys)
     distro = load_distro(loaded.cluster.distro)
     _refuse_faults(manifest, distro, loaded.cluster)
     faults = waiver_faults(loaded.cluster.waived)

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING
 from mk8s.cli.common import add_manifest, add_recorded, number, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from machines import Record
     from mk8s.forecast.comparing import Comparison
     from mk8s.forecast.profile import Profile
     from mk8s.project import Project
     from mk8s.report.run import View
-    from mk8s.timeline import Timeline
     from mk8s.transcript import Transcript
 
 __all__ = ["add_arguments", "main"]
@@ -70,7 +69,7 @@ def main(args: Namespace) -> int:
     from mk8s.report.run import run_page
 
     _refuse_nonsense(args)
-    project = load_project(args.manifest)
+    project = load_project(args.manifest, keys=False)
     view = _simulated(args, project) if args.simulate else _recorded(args, project)
     text = run_page(view)
     if args.out == STDOUT:
@@ -146,6 +145,8 @@ def _view(
     simulated: str = "",
     kept_in: str = "",
 ) -> View:
+    from dataclasses import replace
+
     from mk8s.report.run import View
     from mk8s.rollout import titles_of
     from mk8s.tables import node_machine
@@ -153,40 +154,33 @@ def _view(
 
     cluster = project.cluster
     spec = node_machine(cluster, pacing=project.distro.pacing(cluster))
-    timeline = timeline_of(records, spec, transcript)
-    wanted = not args.no_prediction and not (args.simulate and not args.faults)
-    compared = _compared(args, project, profile, timeline) if wanted else None
-    titles: Mapping[str, str] = titles_of(spec)
-    return View(
+    view = View(
         cluster=cluster,
-        timeline=timeline,
-        titles=titles,
+        timeline=timeline_of(records, spec, transcript),
+        titles=titles_of(spec),
         transcript=transcript,
         simulated=simulated,
-        comparison=compared,
         source=profile.source,
         kept_in=kept_in,
     )
+    if args.no_prediction or (args.simulate and not args.faults):
+        return view
+    return replace(view, comparison=_compared(args, project, profile, view))
 
 
-def _compared(args: Namespace, project: Project, profile: Profile, timeline: Timeline) -> Comparison:
-    from mk8s.forecast.comparing import compare
-    from mk8s.forecast.predicting import forecast, seeds_for
+def _compared(args: Namespace, project: Project, profile: Profile, view: View) -> Comparison:
+    from mk8s.report.foreseeing import compared, seeds_of
 
-    seeds = min(SEEDS, seeds_for(len(project.cluster.nodes)))
+    seeds = seeds_of(project.cluster)
     say(f"predicting the run with {seeds} seeds (--no-prediction leaves that out)")
-    foreseen = forecast(
+    return compared(
         project.cluster,
         project.distro,
-        seeds=seeds,
-        profile=profile,
-        uplink=_uplink(args),
-        images=_images(project),
+        view.timeline,
+        profile,
+        _uplink(args),
+        nominal=bool(view.simulated),
     )
-    return compare(foreseen.timeline, timeline)
-
-
-SEEDS = 5  # the middle one is what is compared: more would not move it far
 
 
 def _images(project: Project) -> tuple[str, ...]:

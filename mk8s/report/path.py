@@ -52,7 +52,7 @@ def path_table(legs: Sequence[PathLeg], classes: Mapping[str, str], timeline: Ti
     ]
     columns = [
         Column("#", numeric=True),
-        Column("Node"),
+        Column("Node", node=True),
         Column("What it did"),
         Column("From", numeric=True),
         Column("Took", numeric=True),

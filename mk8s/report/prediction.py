@@ -79,7 +79,7 @@ def _nodes(found: Comparison) -> Html | None:
     """Those whose end was foreseen worst."""
     far = sorted(found.nodes, key=_how_far, reverse=True)[:MOST]
     columns = [
-        Column("Node", wide=True),
+        Column("Node", wide=True, node=True),
         Column("Role"),
         Column("Predicted", numeric=True),
         Column("Measured", numeric=True),

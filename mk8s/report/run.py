@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from mk8s.cluster import Cluster
 from mk8s.forecast.comparing import Comparison
@@ -44,7 +45,8 @@ class View:
 
 def run_page(view: View) -> str:
     """The whole document."""
-    kind = f"simulated run, {view.simulated}" if view.simulated else "run"
+    when = _began(view.timeline)
+    kind = f"simulated run, {view.simulated}" if view.simulated else f"run of {when}" if when else "run"
     return page(f"{view.cluster.name}: {kind}", run_sections(view), lead=_lead(view), foot=_foot(view))
 
 
@@ -101,14 +103,16 @@ def _verdict(view: View) -> Html:
 def _facts(view: View) -> list[tuple[str, str]]:
     timeline, cluster = view.timeline, view.cluster
     started = [r.header for r in timeline.records if r.header]
-    when = next((header.started for header in started if header.started), "")
     errors = sum(trouble.count for trouble in troubles_of(timeline.records))
     program = started[-1].program if started else ""
     found = [
         ("Cluster", cluster.name),
         ("Distro", cluster.distro),
         ("Version", cluster.version),
-        ("Begun", f"simulated, {view.simulated}" if view.simulated else when or "not written down"),
+        (
+            "Begun",
+            f"simulated, {view.simulated}" if view.simulated else _began(timeline) or "not written down",
+        ),
         ("Length" if timeline.finished else "So far", length(timeline.ended)),
         ("Control plane complete after", _when(timeline.ha_at)),
         ("All nodes healthy after", _when(timeline.all_at)),
@@ -118,6 +122,16 @@ def _facts(view: View) -> list[tuple[str, str]]:
     resumes = len(started) - 1
     found += [("Resumed", f"{resumes} times" if resumes > 1 else "once")] if resumes > 0 else []
     return [*found, ("Program", f"mk8s {program}")] if program else found
+
+
+def _began(timeline: Timeline) -> str:
+    """By the wall clock of the machine that ran it, to the minute; empty where it was not written down."""
+    text = next((r.header.started for r in timeline.records if r.header and r.header.started), "")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{moment:%Y-%m-%d %H:%M} {moment.tzname() or ''}".strip()
 
 
 def _when(second: float | None) -> str:

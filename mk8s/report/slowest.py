@@ -28,7 +28,7 @@ NONE_KEPT = "No transcript was kept of this run, so its steps are not known."
 COLUMNS = (
     Column("Times", numeric=True),
     Column("Longest", numeric=True),
-    Column("on"),
+    Column("on", node=True),
     Column("Median", numeric=True),
     Column("Together", numeric=True),
     Column(""),

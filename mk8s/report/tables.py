@@ -9,27 +9,31 @@ from mk8s.report.markup import Html, el, fragment, percent
 
 __all__ = ["Column", "bar", "facts", "folded", "note", "table"]
 
+WIDEST_NAME = 24  # letters that are kept in one line
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
     title: str
     numeric: bool = False
     wide: bool = False  # takes the room that is left
+    node: bool = False  # a node's name, not broken at its hyphens
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], caption: str = "") -> Html:
     """Cells are words, or markup. Wide tables scroll by themselves; a row is never cut by a page's end."""
     head = el("tr", *(el("th", c.title, scope="col", class_=_class(c)) for c in columns))
     body = [
-        el("tr", *(el("td", cell, class_=_class(c)) for c, cell in zip(columns, row, strict=True)))
+        el("tr", *(el("td", cell, class_=_class(c, cell)) for c, cell in zip(columns, row, strict=True)))
         for row in rows
     ]
     said = el("caption", caption) if caption else None
     return el("div", el("table", said, el("thead", head), el("tbody", *body)), class_="scroll")
 
 
-def _class(column: Column) -> str | None:
-    return " ".join(["num"] * column.numeric + ["wide"] * column.wide) or None
+def _class(column: Column, cell: str = "") -> str | None:
+    is_name = column.node and len(cell) <= WIDEST_NAME
+    return " ".join(["num"] * column.numeric + ["wide"] * column.wide + ["node"] * is_name) or None
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Html:

@@ -88,7 +88,7 @@ def nodes_table(timeline: Timeline) -> Html:
     """Each node: how it ended, what it worked and waited, what came to it and how fast."""
     most = max((moved_by(lane).total for lane in timeline.lanes), default=0)
     columns = [
-        Column("Node"),
+        Column("Node", node=True),
         Column("Role"),
         Column("State"),
         Column("After", numeric=True),
