@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from machines import EdgeSpec, MachineSpec
 from mk8s.transcript import StepDone
 
-__all__ = ["Bound", "PathLeg", "bounds_of"]
+__all__ = ["GAVE_BACK", "Bound", "PathLeg", "bounds_of"]
 
 UPLOAD = "upload"
 GAVE_BACK = "gave its place back"  # as `machines.critical` says it
@@ -80,14 +80,10 @@ def _add(causes: dict[tuple[str, str], _Cause], key: tuple[str, str], leg: PathL
 
 
 def _words(upload: bool, edge: EdgeSpec, cause: _Cause, spec: MachineSpec) -> str:
-    nodes = _named(list(cause.nodes))
-    if upload:
-        return f"the upload to {nodes}"
-    title = edge.title or edge.name
-    if cause.queued and edge.limit:
-        places = spec.limits[edge.limit]
-        return f"{title}, {'one' if places == 1 else places} at a time ({edge.limit}): {nodes}"
-    return f"{title}: {nodes}"
+    places = spec.limits[edge.limit] if cause.queued and edge.limit else 0
+    pace = f", {'one' if places == 1 else places} at a time ({edge.limit})" if places else ""
+    what = "the upload" if upload else edge.title or edge.name
+    return f"{what}{pace}: {_named(list(cause.nodes))}"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -28,7 +28,8 @@ __all__ = ["SEEDS", "Bound", "Forecast", "Moved", "PathLeg", "Prepare", "Range",
 
 SEEDS = 20
 FEWEST_SEEDS = 3
-NODE_RUNS = 2000  # nodes times seeds that are rehearsed unless told otherwise: some ten seconds
+NODE_RUNS = 1500  # nodes times seeds that are rehearsed unless told otherwise: some ten seconds
+KEPT = 5  # seeds at the most whose rehearsals are all kept in detail; of more, the middle one is made again
 HEALTHY = "healthy"
 LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9  # quantiles, by the nearest rank: of few seeds the lowest and the highest
 
@@ -120,10 +121,16 @@ def forecast(
 
     count = seeds_for(len(cluster.nodes)) if seeds is None else seeds
     servers = frozenset(node.name for node in cluster.nodes if node.is_server)
-    ends = [_ends(rehearsed(seed), servers) for seed in range(count)]
+    kept: dict[int, Rehearsal] = {}
+    ends: list[_Ends] = []
+    for seed in range(count):
+        run = rehearsed(seed, detail=count <= KEPT)
+        ends.append(_ends(run, servers))
+        if count <= KEPT:
+            kept[seed] = run
     middle = sorted(range(count), key=lambda seed: (ends[seed].run, seed))[_rank(MIDDLE, count)]
     spec = node_machine(cluster, pacing=distro.pacing(cluster))
-    return _forecast(rehearsed(middle, detail=True), ends, spec, profile)
+    return _forecast(kept.get(middle) or rehearsed(middle, detail=True), ends, spec, profile)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mk8s.amounts import bytes_in_words, time_in_words
+from mk8s.forecast.bounds import GAVE_BACK
 from mk8s.forecast.predicting import Forecast, Moved, PathLeg, Range
 from mk8s.planning.values import NodePlan, Plan
 from mk8s.transcript import StepDone
@@ -18,6 +19,8 @@ TENTHS_BELOW = 10.0  # seconds: longer ones are told to the second
 WORTH = 0.02  # of its leg that a step takes to be named
 LEAST = 0.5  # seconds that it takes at the least
 BOUNDS = 3  # causes that are told
+TELLING = 0.01  # of the run's length that one is at the least
+MANY = 4  # legs of the same kind that are all told
 SAME = 1.2  # nodes that receive about the same are told together
 
 
@@ -70,7 +73,7 @@ def range_in_words(found: Range | None, seeds: int) -> str:
 
 
 def _bound(seen: Forecast) -> Iterator[str]:
-    for place, bound in enumerate(seen.bounds[:BOUNDS]):
+    for place, bound in enumerate(bound for bound in seen.bounds[:BOUNDS] if bound.share >= TELLING):
         word = "bound by" if place == 0 else "then"
         yield f"  {word:<11} {bound.words}: {lasting(bound.seconds)}, {bound.share:.0%}"
 
@@ -107,10 +110,33 @@ def _path(seen: Forecast) -> Iterator[str]:
     if not seen.path:
         return
     yield f"  critical path, of seed {seen.middle_seed}"
-    for number, leg in enumerate(seen.path, 1):
-        yield f"  {number:>4}. {leg_in_words(leg)}"
-        if named := steps_worth_naming(leg):
-            yield "        " + "; ".join(f"{step.title} {lasting(step.seconds)}" for step in named)
+    number = 1
+    for legs in _alike(seen.path):
+        shown = legs if len(legs) <= MANY else (legs[0], legs[-1])
+        for leg in shown:
+            if leg is legs[-1] and shown is not legs:
+                yield f"        ... {len(legs) - 2} more of the same, {_each_takes(legs[1:-1])} ..."
+                number += len(legs) - 2
+            yield f"  {number:>4}. {leg_in_words(leg)}"
+            if named := steps_worth_naming(leg):
+                yield "        " + "; ".join(f"{step.title} {lasting(step.seconds)}" for step in named)
+            number += 1
+
+
+def _alike(path: Sequence[PathLeg]) -> Iterator[tuple[PathLeg, ...]]:
+    """Legs that follow each other on one edge, each begun when the one before gave its place back."""
+    legs: list[PathLeg] = []
+    for leg in path:
+        if legs and not (leg.edge == legs[-1].edge and leg.after.endswith(GAVE_BACK)):
+            yield tuple(legs)
+            legs = []
+        legs.append(leg)
+    yield tuple(legs)
+
+
+def _each_takes(legs: Sequence[PathLeg]) -> str:
+    low, high = (lasting(choose(leg.seconds for leg in legs)) for choose in (min, max))
+    return low if low == high else f"{low} to {high} each"
 
 
 def leg_in_words(leg: PathLeg) -> str:

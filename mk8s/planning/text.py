@@ -21,6 +21,7 @@ from transports.base import EXEC, Command
 __all__ = ["about", "command_line", "detail", "plan_as_text", "standing_in_words", "title_of"]
 
 INDENT = "      "
+NAMED = 12  # nodes of a group
 WIDEST = 84  # characters before the column of times
 Spans = Mapping[tuple[str, str], Expected]
 
@@ -47,7 +48,8 @@ def plan_as_text(plan: Plan, *, commands: bool = False) -> str:
 
 
 def _group(members: Sequence[tuple[NodePlan, list[_Line]]]) -> str:
-    names = ", ".join(f"{plan.node.name} ({plan.node.address})" for plan, _ in members)
+    names = ", ".join(f"{plan.node.name} ({plan.node.address})" for plan, _ in members[:NAMED])
+    names += f" and {len(members) - NAMED} more" if len(members) > NAMED else ""
     rows = list(zip(*(lines for _, lines in members), strict=True))
     width = min(WIDEST, max((len(row[0].text) for row in rows if _times(row)), default=0))
     return "\n".join([f"{members[0][0].node.role}: {names}", *(_merged(row, width) for row in rows)])
