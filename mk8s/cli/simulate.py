@@ -19,12 +19,13 @@ import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mk8s.cli.common import add_manifest, add_output, number, say
 
 if TYPE_CHECKING:
     from mk8s.project import Project
+    from mk8s.rehearsal import Rehearsal
     from mk8s.simulating.request import Request
     from mk8s.simulating.trial import Conditions, Ended
 
@@ -177,9 +178,7 @@ def _one(args: Namespace, request: Request, conditions: Conditions, seed: int) -
     from machines.simulation import Broken, SimulationStuck
     from mk8s.rollout import edge_titles
     from mk8s.screen import EventScreen, PlainScreen
-    from mk8s.simulating.trial import ended_of, rehearsed
-    from mk8s.simulating.words import faults_in_words
-    from mk8s.summary import summary
+    from mk8s.simulating.trial import rehearsed
 
     cluster = conditions.chosen
     titles = edge_titles(cluster)
@@ -191,27 +190,50 @@ def _one(args: Namespace, request: Request, conditions: Conditions, seed: int) -
     try:
         run = rehearsed(conditions, seed, observer=screen, keep_transcript=bool(args.report), journal=journal)
     except (Broken, SimulationStuck) as broken:
-        _keep(args.journal, journal.data)
-        say(f"{type(broken).__name__.lower()}: {broken}\nrepeat it: {request.command(seed)}")
-        return _shrunk(args, request, conditions, seed) if args.shrink else 1
-    _keep(args.journal, run.journal)
-    ended = ended_of(run, conditions.cast.expected, cluster)
+        say(f"{broken}\nrepeat it: {request.command(seed)}")
+        as_expected = False
+    else:
+        as_expected = _told(args, request, conditions, run)
+    if args.journal:
+        _write(args.journal, journal.data, "--journal")
+    return _after(args, request, conditions, seed, as_expected=as_expected)
+
+
+def _told(args: Namespace, request: Request, conditions: Conditions, run: Rehearsal) -> bool:
+    """Say what came of a run. Returns whether all is as expected."""
+    from mk8s.simulating.trial import ended_of
+    from mk8s.simulating.words import faults_in_words
+    from mk8s.summary import summary
+
+    ended = ended_of(run, conditions.cast.expected, conditions.chosen)
     say(faults_in_words(run) or "no fault struck")
-    say(summary(cluster, run.result, run.records, str(request.manifest), simulated=True))
-    say(
-        *(f"not as expected: {words}\n" for words in ended.unmet), f"seed {seed}, journal sha256 {run.digest}"
-    )
+    say(summary(conditions.chosen, run.result, run.records, str(request.manifest), simulated=True))
+    for words in ended.unmet:
+        say(f"not as expected: {words}")
+    say(f"seed {run.seed}, journal sha256 {run.digest}")
     if args.report:
         from mk8s.report.files import write_page
         from mk8s.simulating.page import one_page
 
         write_page(args.report, one_page(conditions, run))
-    if args.output == "text":
+    if args.output == "text" and not args.shrink:  # then stdout is the scenario's
         for name, state in run.result.states.items():
             print(f"{name}\t{state}")
-    if args.shrink and not ended.as_expected:
-        return _shrunk(args, request, conditions, seed)
-    return 0 if ended.as_expected else 1
+    return ended.as_expected
+
+
+def _after(args: Namespace, request: Request, conditions: Conditions, seed: int, *, as_expected: bool) -> int:
+    """The exit code, and what --shrink asks for."""
+    if as_expected:
+        if args.shrink:
+            say("there is nothing to shrink: all is as expected")
+        return 0
+    smallest = _smallest(args, request, conditions, seed)
+    if smallest and args.output == "json":
+        print(json.dumps({"smallest": smallest}))
+    elif smallest and not args.save:
+        print(smallest["scenario"], end="")
+    return 1
 
 
 def _many(args: Namespace, request: Request, conditions: Conditions, first: int) -> int:
@@ -223,20 +245,22 @@ def _many(args: Namespace, request: Request, conditions: Conditions, first: int)
     if not results:
         return 130
     tally = tally_of(results)
+    worst = tally.worst[0]
     commands = {one.seed: request.command(one.seed) for one in tally.worst}
-    if args.output == "json":
-        print(json.dumps(tally_as_data(tally, commands), indent=1))
-    else:
-        print(tally_as_text(tally, commands))
     if args.report:
         _report_many(args.report, conditions, results, commands)
     if stopped:
         say(f"interrupted after {len(results)} of {args.runs} runs: the summary is of those")
+    if args.output == "json":
+        wanted = not (stopped or worst.as_expected)
+        smallest = _smallest(args, request, conditions, worst.seed) if wanted else {}
+        more = {"smallest": smallest} if smallest else {}
+        print(json.dumps({**tally_as_data(tally, commands), **more}, indent=1))
+        return 130 if stopped else int(not worst.as_expected)
+    (say if args.shrink else print)(tally_as_text(tally, commands))
+    if stopped:
         return 130
-    failing = not tally.worst[0].as_expected
-    if args.shrink and failing:
-        return _shrunk(args, request, conditions, tally.worst[0].seed)
-    return 1 if failing else 0
+    return _after(args, request, conditions, worst.seed, as_expected=worst.as_expected)
 
 
 def _results(args: Namespace, request: Request, seeds: range) -> tuple[list[Ended], bool]:
@@ -274,32 +298,29 @@ def _report_many(file: Path, conditions: Conditions, results: list[Ended], comma
     write_page(file, many_page(conditions, results, tally, commands, run))
 
 
-def _shrunk(args: Namespace, request: Request, conditions: Conditions, seed: int) -> int:
-    """Reduce a seed that fails, and give the scenario. The exit code is that of the failure."""
+def _smallest(args: Namespace, request: Request, conditions: Conditions, seed: int) -> dict[str, Any]:
+    """Reduce a seed that fails, if --shrink says so, and save it. What was found, for JSON; or nothing."""
     from mk8s.simulating.progress import line_on
     from mk8s.simulating.shrinking import NothingFails, shrink
     from mk8s.simulating.writing import shrunk_text
 
+    if not args.shrink:
+        return {}
     with line_on(sys.stderr) as tell:
         try:
             shrunk = shrink(conditions, seed, tell=tell)
         except NothingFails as error:
             say(f"cannot be shrunk: {error}")
-            return 1
+            return {}
     file = args.save or Path("smallest.yaml")
-    text = shrunk_text(shrunk, conditions.cluster, request.command(seed), request.command_for(file))
+    repeat = request.command_for(file)
+    text = shrunk_text(shrunk, conditions.cluster, request.command(seed), repeat)
     say(f"{shrunk.symptom}: {shrunk.faults} faults on {shrunk.nodes} nodes are enough ({shrunk.runs} runs)")
-    if args.save is None:
-        print(text, end="")
-        return 1
-    _write(args.save, text.encode(), "--save")
-    say(f"written to {args.save}.  Repeat it: {request.command_for(args.save)}")
-    return 1
-
-
-def _keep(file: Path | None, journal: bytes) -> None:
-    if file is not None:
-        _write(file, journal, "--journal")
+    if args.save:
+        _write(args.save, text.encode(), "--save")
+        say(f"written to {args.save}.  Repeat it: {repeat}")
+    numbers = {"faults": shrunk.faults, "nodes": shrunk.nodes, "runs": shrunk.runs}
+    return {"symptom": str(shrunk.symptom), **numbers, "scenario": text}
 
 
 def _write(file: Path, content: bytes, option: str) -> None:

@@ -30,7 +30,7 @@ from machines.documents import Document, Value
 from machines.documents import Path as Place
 from machines.forms import SCALARS
 from machines.simulation import FAULT_KINDS, FaultKind
-from machines.words import did_you_mean
+from machines.words import did_you_mean, nearest
 from mk8s.errors import UsageError
 from mk8s.manifest.schema import EDGE_NAMES
 from mk8s.manifest.values import rate as bytes_per_second
@@ -127,7 +127,9 @@ def load_scenario(name: str) -> ScenarioForm:
     if "/" not in name and not name.endswith((SUFFIX, ".yml")):
         shipped = shipped_scenarios()
         if name not in shipped:
-            hint = f"{did_you_mean(name, shipped)}; a file of your own is named by its path"
+            near = nearest(name, shipped)
+            hint = f"did you mean {near!r}? " if near else ""
+            hint += f"There are {', '.join(shipped)}; a file of your own is named by its path"
             raise UsageError(f"no scenario {name!r} is shipped", remedy=hint)
         return _read(shipped[name])
     return _read(Path(name))

@@ -185,7 +185,7 @@ class _Search:
         return (head, *servers, *agents)
 
     def plainer(self, wrongs: Sequence[Wrong], nodes: Sequence[str]) -> Sequence[Wrong]:
-        """Fractions that read more easily, and first attempts instead of later ones, where they do as well."""
+        """Fractions that read more easily and first attempts instead of later ones, where they do too."""
         plain = list(wrongs)
         for one in wrongs:
             if isinstance(one, Strike) and one in plain:

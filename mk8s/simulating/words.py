@@ -99,7 +99,9 @@ def _causes(tally: Tally) -> Iterator[str]:
         return
     yield "what made nodes fail (edge, failure; the last fault before it):"
     for cause in failed[:CAUSES]:
-        yield f"  {cause.nodes:>6} nodes in {cause.seeds} runs: {_cause(cause)}"
+        nodes = f"{cause.nodes} node{'s' if cause.nodes > 1 else ''}"
+        runs = f"{cause.seeds} run{'s' if cause.seeds > 1 else ''}"
+        yield f"  {nodes} in {runs}: {_cause(cause)}"
     if len(failed) > CAUSES:
         yield f"  ... and {len(failed) - CAUSES} more ways"
 

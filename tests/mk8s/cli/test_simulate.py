@@ -1,0 +1,194 @@
+"""mk8s simulate: seeds, scenarios, half-done runs and shrinking, as a person calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mk8s.cli import main
+from tests.mk8s.cli.test_cli import MANIFEST
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(MANIFEST)
+    return file
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A scenario of one's own: the agent fills its disk."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "scenario: mine\nseed: 4\nfaults:\n  - {node: '*', what: reboot, at: 2m}\n"
+        "  - {node: agents, what: disk-full, when: {edge: stage}, after: 1s}\n"
+    )
+    return file
+
+
+def test_many_seeds_are_summed_up_and_the_exit_code_tells_whether_all_were_well(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The summary is data; how far it is, is talk."""
+    assert main(["simulate", str(manifest), "--runs", "3", "--jobs", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert "3 runs, 3 as expected" in out
+    assert "until the end: quickest" in out
+    assert "3 of 3 runs in" in err
+
+
+def test_many_seeds_give_the_same_on_several_processes(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """But for the seconds of the processors."""
+    found = []
+    for jobs in ("1", "2"):
+        main(
+            ["simulate", str(manifest), "--runs", "4", "--faults", "0.05", "--jobs", jobs, "--output", "json"]
+        )
+        data = json.loads(capsys.readouterr().out)
+        del data["cpu_seconds"]
+        found.append(data)
+    assert found[0] == found[1]
+    assert found[0]["seeds"] == 4
+
+
+def test_the_command_beside_a_bad_seed_repeats_it(
+    manifest: Path, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options and all: the journal is the same."""
+    words = ["--scenario", str(mine), "--faults", "0.01", "--runs", "2", "--jobs", "1", "--output", "json"]
+    assert main(["simulate", str(manifest), *words]) == 1
+    worst = json.loads(capsys.readouterr().out)["worst"][0]
+    assert main(worst["repeat"].split()[1:]) == 1
+    assert f"seed {worst['seed']}, journal sha256 {worst['journal_sha256']}" in capsys.readouterr().err
+
+
+def test_a_scenario_names_its_seed_and_tells_what_happened(
+    manifest: Path, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unless --seed says another."""
+    assert main(["simulate", str(manifest), "--scenario", str(mine)]) == 1
+    err = capsys.readouterr().err
+    assert "seed 4, journal" in err
+    assert "disk-full" in err
+    main(["simulate", str(manifest), "--scenario", str(mine), "--seed", "5"])
+    assert "seed 5, journal" in capsys.readouterr().err
+
+
+def test_a_scenario_whose_expectation_comes_true_is_a_success(manifest: Path) -> None:
+    """Also where a node fails, as it should."""
+    assert main(["simulate", str(manifest), "--scenario", "disk-full-on-one"]) == 0
+
+
+def test_an_expectation_that_does_not_come_true_is_told(
+    manifest: Path, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With node, what it is, and what was expected."""
+    mine.write_text(mine.read_text() + "expect: {nodes: {'*': healthy}}\n")
+    assert main(["simulate", str(manifest), "--scenario", str(mine)]) == 1
+    assert "not as expected: 192-0-2-21 is quarantined, and healthy is expected" in capsys.readouterr().err
+
+
+def test_what_selects_nobody_is_told(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The manifest has one agent."""
+    manifest.write_text(MANIFEST.replace("  - {address: 192.0.2.21, user: ops, role: agent}\n", ""))
+    main(["simulate", str(manifest), "--scenario", "two-agents-never-answer"])
+    assert "the manifest has no such node" in capsys.readouterr().err
+
+
+def test_an_unknown_scenario_is_refused(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line needs a person: exit code 2."""
+    assert main(["simulate", str(manifest), "--scenario", "nightmare"]) == 2
+    assert "slow-uplink" in capsys.readouterr().err
+
+
+def test_shrinking_prints_a_scenario_that_fails_alike(
+    manifest: Path, mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Printed, or kept with --save; it begins with the command that repeats it."""
+    words = ["simulate", str(manifest), "--scenario", str(mine), "--shrink"]
+    assert main(words) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("# mk8s simulate")
+    assert "what: disk-full" in printed
+    assert "reboot" not in printed
+    saved = tmp_path / "smallest.yaml"
+    assert main([*words, "--save", str(saved)]) == 1
+    assert saved.read_text().startswith(f"# mk8s simulate {manifest} --scenario {saved}\n")
+    capsys.readouterr()
+    assert main(["simulate", str(manifest), "--scenario", str(saved)]) == 1
+    assert "192-0-2-21: quarantined" in capsys.readouterr().err
+
+
+def test_the_smallest_of_many_seeds_stands_in_the_json(
+    manifest: Path, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside the summary, as the text of the file."""
+    words = ["--scenario", str(mine), "--runs", "2", "--jobs", "1", "--shrink", "--output", "json"]
+    assert main(["simulate", str(manifest), *words]) == 1
+    smallest = json.loads(capsys.readouterr().out)["smallest"]
+    assert (smallest["faults"], smallest["nodes"]) == (1, 2)
+    assert "what: disk-full" in smallest["scenario"]
+
+
+def test_what_does_not_fail_is_not_shrunk(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And that is good news."""
+    assert main(["simulate", str(manifest), "--shrink"]) == 0
+    assert "nothing to shrink" in capsys.readouterr().err
+
+
+def test_a_simulation_goes_on_from_a_state_folder(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here a journal that an earlier simulation left half-done; it is only read."""
+    whole = tmp_path / "whole.jsonl"
+    main(["simulate", str(manifest), "--journal", str(whole)])
+    folder = tmp_path / "state"
+    (folder / "journal").mkdir(parents=True, mode=0o700)
+    folder.chmod(0o700)
+    half = b"".join(whole.read_bytes().splitlines(keepends=True)[:40])
+    (folder / "journal" / "journal.jsonl").write_bytes(half)
+    (folder / "journal" / "journal.jsonl").chmod(0o600)
+    capsys.readouterr()
+    assert main(["simulate", str(manifest), "--from-state", str(folder)]) == 0
+    assert "4 of 4 nodes healthy" in capsys.readouterr().err
+    assert (folder / "journal" / "journal.jsonl").read_bytes() == half
+
+
+def test_without_a_run_there_is_nothing_to_go_on_from(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The words say what to leave out."""
+    assert main(["simulate", str(manifest), "--from-state"]) == 1
+    assert "--from-state" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--save", "x.yaml"], "--save keeps what --shrink finds"),
+        (["--journal", "x", "--runs", "2"], "--journal keeps one run's journal"),
+    ],
+)
+def test_options_that_make_no_sense_together_are_refused(
+    words: list[str], said: str, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is simulated."""
+    assert main(["simulate", str(manifest), *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("runs", ["1", "4"])
+def test_a_page_is_written_about_one_run_and_about_many(runs: str, manifest: Path, tmp_path: Path) -> None:
+    """One file, with everything in it."""
+    page = tmp_path / "page.html"
+    words = ["--runs", runs, "--jobs", "1", "--faults", "0.02", "--report", str(page)]
+    main(["simulate", str(manifest), *words])
+    text = page.read_text()
+    assert text.startswith("<!doctype html>")
+    assert ("The worst seeds" in text) == (runs == "4")
+    assert "Critical path" in text
