@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby, pairwise
 
 from mk8s.amounts import bytes_in_words
 from mk8s.forecast.bounds import PathLeg
 from mk8s.report.gantt import first_line
-from mk8s.report.markup import Html, el, fragment, percent
+from mk8s.report.markup import Html, el, fragment, items, percent
 from mk8s.report.scale import Scale, length
 from mk8s.report.tables import Column, bar, folded, table
 from mk8s.timeline import Stretch, Timeline
@@ -19,7 +20,8 @@ HIGH = 26  # pixels
 FOR_A_NUMBER = 0.03  # share of the width
 WORTH_A_LINE = 0.005  # of a step: share of its leg
 NAMED = 3  # failed attempts of a leg
-MANY = 12  # legs: more, and their steps are folded
+CHAIN = 6  # nodes one after the other at the same edge: more, and they are one row
+MANY = 12  # rows: the steps of further ones are folded
 
 
 def legs_of(timeline: Timeline, titles: Mapping[str, str]) -> list[PathLeg]:
@@ -46,10 +48,14 @@ def path_table(legs: Sequence[PathLeg], classes: Mapping[str, str], timeline: Ti
     if not legs:
         return el("p", "No node has become healthy, so there is no path to show.")
     whole = max(legs[-1].ended, 1e-9)
-    rows = [
-        _row(number, leg, whole, _failures(leg, timeline) if timeline else [])
-        for number, leg in enumerate(legs, 1)
-    ]
+    rows: list[tuple[str, ...]] = []
+    for _, group in groupby(enumerate(legs, 1), key=lambda numbered: numbered[1].edge):
+        own = list(group)
+        if len(own) > CHAIN:
+            rows.append(_chain(own, whole))
+        else:
+            details = len(rows) < MANY
+            rows += [_row(number, leg, whole, _failures(leg, timeline), details) for number, leg in own]
     columns = [
         Column("#", numeric=True),
         Column("Node", node=True),
@@ -59,7 +65,7 @@ def path_table(legs: Sequence[PathLeg], classes: Mapping[str, str], timeline: Ti
         Column("Share", numeric=True),
         Column("Steps", wide=True),
     ]
-    told = f"{len(legs)} legs, {length(whole)} in all. {_of_nodes(legs)}"
+    told = f"{len(legs)} legs, {length(whole)} in all. {_most(legs)}"
     return fragment(_strip(legs, classes, whole), el("p", told), table(columns, rows))
 
 
@@ -78,13 +84,40 @@ def _strip(legs: Sequence[PathLeg], classes: Mapping[str, str], whole: float) ->
     return el("svg", *parts, class_="figure plot", height=HIGH, role="img", aria_label=aloud)
 
 
-def _failures(leg: PathLeg, timeline: Timeline) -> list[Stretch]:
+def _chain(numbered: Sequence[tuple[int, PathLeg]], whole: float) -> tuple[str, ...]:
+    """Many nodes at the same edge, one after the other, in one row."""
+    (number, first), (last, end) = numbered[0], numbered[-1]
+    legs = [leg for _, leg in numbered]
+    seconds = end.ended - first.began
+    causes = list(dict.fromkeys(leg.after.removeprefix(before.node) for before, leg in pairwise(legs)))
+    each = f"each when the one before {causes[0].strip()}" if len(causes) == 1 and causes[0] else ""
+    listed = items("ul", (f"{leg.node}: {length(leg.seconds)}" for leg in legs))
+    return (
+        f"{number}–{last}",
+        f"{len(legs)} nodes",
+        fragment(
+            el("strong", first.edge),
+            f": {first.title}, one after the other",
+            el("div", each, class_="quiet") if each else None,
+        ),
+        length(first.began),
+        length(seconds),
+        f"{100 * seconds / whole:.0f} %",
+        fragment(bar(seconds / whole), folded("Which, and how long", listed)),
+    )
+
+
+def _failures(leg: PathLeg, timeline: Timeline | None) -> list[Stretch]:
+    if timeline is None:
+        return []
     lane = next(lane for lane in timeline.lanes if lane.node == leg.node)
     own = [s for s in lane.stretches if s.edge == leg.edge and leg.began <= s.began < leg.ended]
     return [stretch for stretch in own if stretch.outcome == "error"]
 
 
-def _row(number: int, leg: PathLeg, whole: float, failures: Sequence[Stretch]) -> tuple[str, ...]:
+def _row(
+    number: int, leg: PathLeg, whole: float, failures: Sequence[Stretch], details: bool
+) -> tuple[str, ...]:
     after = el("div", f"after {leg.after}", class_="quiet") if leg.after else None
     failed = [
         el(
@@ -104,7 +137,7 @@ def _row(number: int, leg: PathLeg, whole: float, failures: Sequence[Stretch]) -
         length(leg.began),
         length(leg.seconds),
         f"{100 * share:.0f} %",
-        fragment(bar(share), _steps(leg, is_open=number <= MANY)),
+        fragment(bar(share), _steps(leg, is_open=details)),
     )
 
 
@@ -128,10 +161,12 @@ def _step_words(step: StepDone) -> str:
     return f"{'wait until ' if step.kind == 'wait-for' else ''}{step.title}{size}"
 
 
-def _of_nodes(legs: Sequence[PathLeg]) -> str:
-    """Who it hung on most."""
-    by_node: dict[str, float] = {}
+def _most(legs: Sequence[PathLeg]) -> str:
+    """Which edge it hung on most."""
+    by_edge: dict[str, list[PathLeg]] = {}
     for leg in legs:
-        by_node[leg.node] = by_node.get(leg.node, 0.0) + leg.seconds
-    node = max(by_node, key=lambda name: by_node[name])
-    return f"It hung longest on {node}: {length(by_node[node])}."
+        by_edge.setdefault(leg.edge, []).append(leg)
+    edge, own = max(by_edge.items(), key=lambda found: sum(leg.seconds for leg in found[1]))
+    nodes = {leg.node for leg in own}
+    who = own[0].node if len(nodes) == 1 else f"{len(nodes)} nodes"
+    return f"Most of it is {edge} on {who}: {length(sum(leg.seconds for leg in own))}."
