@@ -134,6 +134,7 @@ def rehearse(
             keep_kubeconfig=_forget,
             transcript=entries.append if keep_transcript else None,
             seed=seed,
+            knows_links=profile.links != DEFAULTS.links,
         )
         rollout = Rollout(cluster, distro, around)
         guards.update(rollout.registry.guards)

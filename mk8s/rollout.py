@@ -54,6 +54,7 @@ class Surroundings:
     program: str = ""
     started: str = ""  # wall clock, for people; empty in simulation
     seed: int = 0
+    knows_links: bool = False  # of a simulation: they are as measured or given, see `fanout.wiring`
     grace: float = 30.0  # seconds that running actions get after the first Ctrl-C
 
 
@@ -70,6 +71,7 @@ class Rollout:
             around.key_places,
             capacity=lambda: self.spec.limits[UPLOADS],
             expected=self._expected_files,
+            measures=around.knows_links,
         )
         self.traffic = Traffic(self._expected_files)
         executor = Executor(

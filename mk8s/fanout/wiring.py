@@ -1,7 +1,7 @@
 """The courier of a run, put together from what the manifest and the journal say.
 
-In simulation (no `places`) nothing is measured, so ``auto`` goes by `limits.bandwidth` alone: without it
-nodes hand on only where the manifest asks for it with ``mode: on``.
+In simulation (no `places`) ``auto`` goes by `limits.bandwidth`, or by what it measures where the links are
+known (`measures`). With neither, nodes hand on only where the manifest asks for it with ``mode: on``.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class FanOutOffice:
     places: Places | None  # None: a simulation
     capacity: Callable[[], int]  # nodes that may receive at the same time
     expected: Callable[[], Expected]  # what is still to be brought to nodes
+    measures: bool = False  # in a simulation, too: its links are as somebody knows them to be
     say: Callable[[str], None] = lambda _words: None  # hears what was chosen, for all nodes
     _courier: FanOutDelivery | None = field(default=None, init=False)
 
@@ -56,7 +57,8 @@ class FanOutOffice:
 
     def _may_hand_on(self) -> bool:
         """Whether there is anything to choose by: a rehearsal without a bandwidth has nothing."""
-        mode, known = self.cluster.fan_out.mode, self.places is not None or self.cluster.bandwidth
+        known = self.places is not None or self.measures or self.cluster.bandwidth
+        mode = self.cluster.fan_out.mode
         return mode == "on" or (mode == "auto" and bool(known))
 
     def _choose(self, note: Callable[[str], None]) -> Choice:

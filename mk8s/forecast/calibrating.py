@@ -126,6 +126,8 @@ class _Fit:
     def move_operations(self, simulated: _Simulated) -> None:
         """Each by how much longer it took than in the simulation."""
         seen, made = by_operation(self.run.transcript.commands), by_operation(simulated.transcript.commands)
+        for name in self.operations.keys() - made.keys():  # nobody can tell what of it is whose
+            del self.operations[name]
         for name in seen.keys() & made.keys() - FILES:
             apart = fmean(c.seconds for c in seen[name]) - fmean(c.seconds for c in made[name])
             self.operations[name] = max(0.0, self.operations.get(name, 0.0) + apart)
