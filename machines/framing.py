@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from machines.records import SCHEMA, Record, RecordError, decode, encode, schema_of
 
-__all__ = ["JournalDamaged", "Parsed", "frame", "parse"]
+__all__ = ["JournalDamaged", "Lines", "Parsed", "frame", "parse"]
 
 CHECKSUM = 8  # hex digits of a crc32, before the space
 REMEDY = (
@@ -47,25 +47,45 @@ def frame(record: Record) -> bytes:
 
 def parse(data: bytes, file: str = "journal") -> Parsed:
     """Every record of a journal. Raises `JournalDamaged` with the file's name and the byte offset."""
-    records: list[Record] = []
-    schema = SCHEMA
-    start = 0
-    while start < len(data):
-        end = data.find(b"\n", start)
-        if end < 0:
-            break
-        line = data[start:end]
+    lines = Lines(file)
+    return Parsed(lines.take(data), lines.offset)
+
+
+class Lines:
+    """A journal read piece by piece: for looking on while another process appends to it."""
+
+    def __init__(self, file: str = "journal") -> None:
+        self._file = file
+        self._schema = SCHEMA
+        self._count = 0
+        self.offset = 0  # bytes of whole lines that were taken
+
+    def take(self, data: bytes) -> list[Record]:
+        """The records of the whole lines in `data`, which begins at `offset`; a torn tail is left.
+
+        Raises `JournalDamaged`.
+        """
+        records: list[Record] = []
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            records.append(self._record(data[start:end]))
+            self.offset += end + 1 - start
+            start = end + 1
+        return records
+
+    def _record(self, line: bytes) -> Record:
         if not _is_sound(line):
-            raise JournalDamaged(file, start, "the line does not fit its checksum")
+            raise JournalDamaged(self._file, self.offset, "the line does not fit its checksum")
         try:
-            schema = schema_of(line[CHECKSUM + 1 :], schema)
-            record = decode(line[CHECKSUM + 1 :], schema)
+            self._schema = schema_of(line[CHECKSUM + 1 :], self._schema)
+            record = decode(line[CHECKSUM + 1 :], self._schema)
         except RecordError as error:
-            raise JournalDamaged(file, start, str(error)) from error
-        _refuse_gap(record, len(records), file, start)
-        records.append(record)
-        start = end + 1
-    return Parsed(records, start)
+            raise JournalDamaged(self._file, self.offset, str(error)) from error
+        if record.seq != self._count + 1:
+            problem = f"record {record.seq} follows record {self._count}"
+            raise JournalDamaged(self._file, self.offset, problem)
+        self._count = record.seq
+        return record
 
 
 def _is_sound(line: bytes) -> bool:
@@ -73,8 +93,3 @@ def _is_sound(line: bytes) -> bool:
         line[:CHECKSUM] == b"%08x" % zlib.crc32(line[CHECKSUM + 1 :])
         and line[CHECKSUM : CHECKSUM + 1] == b" "
     )
-
-
-def _refuse_gap(record: Record, before: int, file: str, offset: int) -> None:
-    if record.seq != before + 1:
-        raise JournalDamaged(file, offset, f"record {record.seq} follows record {before}")

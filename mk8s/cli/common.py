@@ -17,6 +17,7 @@ __all__ = [
     "add_state",
     "add_verbs",
     "length_of_time",
+    "moment",
     "number",
     "say",
 ]
@@ -110,3 +111,24 @@ def length_of_time(text: str) -> float:
     if not found > 0:
         raise ArgumentTypeError(f"{text!r} is no time at all")
     return found
+
+
+def moment(text: str) -> float:
+    """A second of a run from ``90s 5m 1h``, or as it is printed: ``45 s``, ``4:05``, ``1:10:00``."""
+    from machines.forms import duration
+
+    try:
+        return _clock(text) if ":" in text else duration(text.replace(" ", ""))
+    except ValueError as error:
+        problem = f"{text!r} is not a time of a run, such as 90s, 5m, 1h or 4:05"
+        raise ArgumentTypeError(problem) from error
+
+
+def _clock(text: str) -> float:
+    """Raises ValueError."""
+    hours, minutes, seconds = (["0", *text.split(":")])[-3:]
+    if text.count(":") > 2 or not all(part.isdecimal() for part in (hours, minutes, seconds)):
+        raise ValueError(text)
+    if int(seconds) > 59 or (text.count(":") == 2 and int(minutes) > 59):
+        raise ValueError(text)
+    return int(hours) * 3600.0 + int(minutes) * 60 + int(seconds)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -50,11 +50,14 @@ class LiveScreen:
         roles: Mapping[str, str],
         *,
         title: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock`: what durations are told by, in seconds; a replay has one of its own."""
         from rich.console import Console
         from rich.live import Live
 
-        now = time.monotonic()
+        now = clock()
+        self._clock = clock
         self._titles = titles
         self._title = title
         self._began = now
@@ -76,7 +79,7 @@ class LiveScreen:
     def record(self, record: Record) -> None:
         if record.kind == "state" and record.node in self._rows:
             row = self._rows[record.node]
-            row.state, row.since = record.to, time.monotonic()
+            row.state, row.since = record.to, self._clock()
         line = line_of(record, self._titles)
         if line and line.text != record.to:  # a state has its column: the reason for it stays beside it
             self._tell(line)
@@ -132,7 +135,7 @@ class LiveScreen:
         reached = STATES.index(state) if state in STATES else -1
         bar = "●" * (reached + 1) + "○" * (len(STATES) - reached - 1)
         tone = "green" if state == "healthy" else "red" if reached < 0 else ""
-        elapsed = duration(time.monotonic() - row.since) if state != "healthy" else ""
+        elapsed = duration(self._clock() - row.since) if state != "healthy" else ""
         return bar, Text(state, style=tone), elapsed, self._news_of(row, state)
 
     def _news_of(self, row: Row, state: str) -> Text:
@@ -148,7 +151,7 @@ class LiveScreen:
         healthy = sum(row.state == "healthy" for row in self._rows.values())
         hidden = len(self._rows) - len(self._shown())
         more = f", {hidden} more not shown" if hidden else ""
-        elapsed = duration(time.monotonic() - self._began)
+        elapsed = duration(self._clock() - self._began)
         words = f"{self._title}  {healthy} of {len(self._rows)} healthy{more}  {elapsed}"
         line = f"{words}  {self._moving}".rstrip()
         if len(line) > self._console.width:  # the time left stands at its end

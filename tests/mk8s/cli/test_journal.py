@@ -1,0 +1,168 @@
+"""mk8s journal and mk8s replay: filters, times, formats, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from machines.simulation import ScriptedFault
+from mk8s.cli import main
+from tests.mk8s.cli.recorded import keep, manifest_in, run_of
+
+FULL = ScriptedFault("srv-3", "file.append", "disk-full", attempt=None)
+STEP = {
+    "node": "srv-1", "operation": "step", "kind": "wait-for", "description": "it is up", "at": 1.0,
+    "seconds": 2.5, "status": 0, "bytes": 0, "changed": False,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster whose run ended with a full disk on one server; one step in its transcript."""
+    path = manifest_in(tmp_path_factory.mktemp("journal"))
+    keep(path, run_of(path, FULL).records, [{"operation": "run", "started": ""}, STEP])
+    return path
+
+
+def lines(capsys: pytest.CaptureFixture[str], manifest: Path, *words: str) -> list[str]:
+    assert main(["journal", str(manifest), *words]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def records(capsys: pytest.CaptureFixture[str], manifest: Path, *words: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in lines(capsys, manifest, "--output", "json", *words)]
+
+
+def test_nodes_are_named_by_name_address_or_role(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Several of them together."""
+    found = records(capsys, manifest, "--node", "192.0.2.11", "--node", "agent")
+    assert {record["node"] for record in found} == {"srv-1", "agent-1", "agent-2"}
+
+
+def test_kinds_and_edges_narrow_it_down_together(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both must fit."""
+    found = records(capsys, manifest, "--kind", "intent", "--kind", "done", "--edge", "bootstrap")
+    assert {(record["kind"], record["edge"]) for record in found} == {
+        ("intent", "bootstrap"),
+        ("done", "bootstrap"),
+    }
+
+
+def test_errors_are_all_that_went_wrong(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Failures, lost signals, blocked nodes."""
+    kinds = {record["kind"] for record in records(capsys, manifest, "--errors")}
+    assert kinds == {"error", "lost", "blocked"}
+
+
+def test_times_of_the_run_bound_it(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From one second to another, as they are typed or printed."""
+    whole = records(capsys, manifest)
+    middle = [r for r in whole if 30 <= float(str(r["at"])) <= 120]
+    assert records(capsys, manifest, "--since", "30s", "--until", "2:00") == middle
+    assert middle
+
+
+def test_steps_stand_between_the_records(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """When they ended; and in JSON by their kind."""
+    found = [line for line in lines(capsys, manifest, "--steps") if " step " in line]
+    assert [line.split(maxsplit=5)[-1] for line in found] == ["it is up: seen in 2.5 s"]
+    steps = [r for r in records(capsys, manifest, "--steps") if r["kind"] == "step"]
+    assert (steps[0]["title"], steps[0]["seconds"]) == ("it is up", 2.5)
+    assert not any(r["kind"] == "step" for r in records(capsys, manifest))
+
+
+def test_a_run_that_is_over_is_followed_to_its_end(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same lines, and that it has ended."""
+    whole = lines(capsys, manifest)
+    assert main(["journal", str(manifest), "--follow"]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines() == whole
+    assert told.err == "the run has ended\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--node", "srv-9"], "hint: its nodes are srv-1"),
+        (["--kind", "retyr"], "hint: did you mean 'retry'?"),
+        (["--edge", "stag"], "hint: did you mean 'stage'?"),
+        (["--since", "2m", "--until", "1m"], "hint: give the earlier time to --since"),
+        (["--journal", "/nowhere/x"], "/nowhere/x cannot be read"),
+    ],
+)
+def test_what_there_is_not_is_refused_with_what_there_is(
+    words: list[str], hint: str, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2."""
+    assert main(["journal", str(manifest), *words]) == 2
+    assert hint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("time", ["4", "4:99", "1:2:3:4", "soon", "-3s", "1:99:00", ":"])
+def test_a_time_that_is_none_is_refused(
+    time: str, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With how times are written."""
+    with pytest.raises(SystemExit) as end:
+        main(["replay", str(manifest), f"--at={time}"])
+    assert end.value.code == 2
+    assert "is not a time of a run, such as 90s, 5m, 1h or 4:05" in capsys.readouterr().err
+
+
+def test_a_moment_is_shown(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All nodes as of then; the records were verified first."""
+    assert main(["replay", str(manifest), "--at", "1:00"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("at 1:00 of ")
+    assert "srv-3    server   quarantined" in told.out
+    assert told.err.endswith("each fits the one before\n")
+
+
+def test_a_moment_can_be_read_by_a_program(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And only a moment: records have `mk8s journal`."""
+    assert main(["replay", str(manifest), "--at", "1m", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["at"] == 60
+    assert main(["replay", str(manifest), "--output", "json"]) == 2
+    assert "mk8s journal --output json" in capsys.readouterr().err
+
+
+def test_without_a_terminal_all_is_told_at_once(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line a record, then the end."""
+    whole = lines(capsys, manifest)
+    assert main(["replay", str(manifest)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[: len(whole)] == whole
+    assert told[len(whole)].startswith("at ")
+
+
+def test_a_simulated_journal_is_replayed_from_its_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The cluster was never run."""
+    path = manifest_in(tmp_path)
+    file = tmp_path / "sim.jsonl"
+    file.write_bytes(run_of(path).journal)
+    assert main(["replay", str(path), "--journal", str(file), "--at", "0s"]) == 0
+    assert "0 of 5 healthy" in capsys.readouterr().out
+
+
+def test_records_that_contradict_each_other_are_told_and_still_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1."""
+    import msgspec
+
+    path = manifest_in(tmp_path)
+    wrong = [
+        msgspec.structs.replace(r, source="running") if r.to == "pending~stage" and r.node == "srv-2" else r
+        for r in run_of(path).records
+    ]
+    keep(path, wrong)
+    assert main(["replay", str(path), "--at", "1s"]) == 1
+    told = capsys.readouterr()
+    assert "srv-2 leaves running, and was in pending" in told.err
+    assert told.out.startswith("at 1 s of ")
