@@ -126,9 +126,10 @@ def _follow(project: Project, past: Past, args: Namespace, wanted: Selection) ->
 
 def _folder(project: Project, args: Namespace) -> Path:
     """Where the journal's lock is."""
-    if args.journal is None:
+    file: Path | None = args.journal
+    if file is None:
         return project.past_state(args.state).journal
-    return args.journal if args.journal.is_dir() else args.journal.parent
+    return file if file.is_dir() else file.parent
 
 
 def _reader(project: Project, args: Namespace, folder: Path) -> Callable[[], list[Entry]]:

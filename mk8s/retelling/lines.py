@@ -21,11 +21,17 @@ Entry: TypeAlias = Record | StepDone
 
 def mixed(records: Iterable[Record], steps: Iterable[StepDone]) -> Iterator[Entry]:
     """Both by their second; a step counts when it ends, and comes before a record of the same second."""
-    ended = (
-        (step.ended, 0, number, step) for number, step in enumerate(sorted(steps, key=lambda s: s.ended))
-    )
-    written = ((record.at, 1, record.seq, record) for record in records)
-    yield from (entry[-1] for entry in heapq.merge(ended, written))
+    yield from (entry for *_, entry in heapq.merge(_by_end(steps), _by_number(records)))
+
+
+def _by_end(steps: Iterable[StepDone]) -> Iterator[tuple[float, int, int, Entry]]:
+    for number, step in enumerate(sorted(steps, key=lambda step: step.ended)):
+        yield step.ended, 0, number, step
+
+
+def _by_number(records: Iterable[Record]) -> Iterator[tuple[float, int, int, Entry]]:
+    for record in records:
+        yield record.at, 1, record.seq, record
 
 
 def as_text(entry: Entry, titles: Mapping[str, str]) -> str:
