@@ -29,6 +29,7 @@ class Reasons:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
+        self._wanted = {node.name: node for node in scene.cluster.nodes}
         self._found: dict[str, Reason] = {}
         self._holders: dict[str, list[str]] = {}
         self._counts: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -46,7 +47,7 @@ class Reasons:
         return self._found[node]
 
     def _reason(self, node: str) -> Reason:
-        life, wanted = self._scene.life(node), {n.name: n for n in self._scene.cluster.nodes}
+        life, wanted = self._scene.life(node), self._wanted
         if life is None:
             words = "is not in a run yet: the next run begins with it"
             plural = "are not in a run yet: the next run begins with them"
