@@ -74,9 +74,8 @@ def main(args: Namespace) -> int:
     profile = profile_of(args, project)
     plan = plan_now(project, Wishes(args.state, args.facts, args.seeds, profile, uplink))
     _give(args.out, _shown(plan, args))
-    total = sum(node.bytes_to_send for node in plan.nodes)
     say(
-        f"\nat most {bytes_in_words(total)} to send to {len(plan.nodes)} nodes.  "
+        f"\nat most {bytes_in_words(plan.bytes_to_send)} to send to {len(plan.nodes)} nodes.  "
         f"Next: mk8s run {project.words(args.state)}"
     )
     return 1 if plan.needs_a_look else 0

@@ -81,6 +81,7 @@ def _node_plan(ground: Ground, node: Node, look: Look | None) -> NodePlan:
         tuple(edge.title or edge.name for edge in edges_behind(ground, node) if edge.do),
         tuple(_edge_plans(ground, situation, look)),
         look,
+        is_done(ground, node),
     )
 
 

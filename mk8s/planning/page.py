@@ -5,25 +5,26 @@ Begin reading at `plan_as_page`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from functools import partial
 
 from mk8s.amounts import bytes_in_words
 from mk8s.forecast.predicting import Forecast, Range
-from mk8s.planning.expected import Expected, expected_of
-from mk8s.planning.prediction import lasting
-from mk8s.planning.text import about, detail, standing_in_words, title_of
-from mk8s.planning.values import EdgePlan, NodePlan, Plan, StepPlan
+from mk8s.planning.groups import Group, Times, groups_of
+from mk8s.planning.prediction import lasting, spread_in_words
+from mk8s.planning.text import about, detail, edge_in_words, lines_of, standing_in_words, title_of
+from mk8s.planning.values import EdgePlan, Plan, StepPlan
 from mk8s.report.gantt import edge_classes, gantt
 from mk8s.report.markup import Html, el, fragment
 from mk8s.report.page import Section, page
 from mk8s.report.path import path_table
 from mk8s.report.tables import Column, bar, facts, folded, note, table
-from mk8s.transcript import StepDone
 
 __all__ = ["plan_as_page"]
 
 FOOT = "A plan: hosts and time were simulated, and nothing was changed on any node."
 OF_PATH = "What the run's length consists of: each leg can begin only when the one before has ended."
+FEW = 3  # groups that are not folded
 COLUMNS = (Column("Step", wide=True), Column("Stands"), Column("Expected", numeric=True))
 
 
@@ -46,7 +47,7 @@ def _lead(plan: Plan) -> Html:
 
 def _notes(plan: Plan) -> Iterator[str]:
     yield from plan.notes
-    if plan.stock.assumed:
+    if plan.stock.assumed and plan.bytes_to_send:
         names = ", ".join(f"{name} ({bytes_in_words(size)})" for name, size in plan.stock.assumed.items())
         yield f"These files of the release are not here; nominal sizes stand for them: {names}"
 
@@ -56,9 +57,9 @@ def _facts(plan: Plan, seen: Forecast) -> list[tuple[str, str]]:
         ("Distro", f"{plan.cluster.distro} {plan.cluster.version}"),
         ("Nodes", str(len(plan.nodes))),
         ("All nodes healthy", _middle(seen.to_all)),
-        ("in 8 of 10 seeds", _spread(seen.to_all)),
+        (spread_in_words(seen.seeds), _spread(seen.to_all)),
         ("Control plane complete", _middle(seen.to_ha)),
-        ("in 8 of 10 seeds", _spread(seen.to_ha)),
+        (spread_in_words(seen.seeds), _spread(seen.to_ha)),
         ("Bytes from here", bytes_in_words(seen.from_here)),
         ("Bytes from node to node", bytes_in_words(seen.from_nodes)),
         ("Seeds", str(seen.seeds)),
@@ -78,6 +79,7 @@ def _of_forecast(seen: Forecast) -> Iterator[Section]:
     of_seed = (
         f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}. "
         f"The durations rest on {seen.source}."
+        + (f" This run begins at {lasting(seen.began)}: what stands before is done." if seen.began else "")
     )
     yield Section("bounds", "What bounds it", _bounds(seen))
     yield Section("timeline", "All nodes over time", gantt(seen.timeline, titles), of_seed)
@@ -91,32 +93,28 @@ def _bounds(seen: Forecast) -> Html:
 
 
 def _of_nodes(plan: Plan, commands: bool) -> Section:
-    spans = expected_of(plan.forecast)
-    parts = [_node(node, spans, commands) for node in plan.nodes]
-    return Section("nodes", "Each node", fragment(*parts), "What a run would do, in order.")
+    groups = groups_of(plan, partial(lines_of, commands=commands))
+    parts = [_group(group, commands, is_open=len(groups) <= FEW) for group in groups]
+    told = "What a run would do, in order. Nodes whose plan reads the same stand together."
+    return Section("nodes", "Each node", fragment(*parts), told)
 
 
-def _node(plan: NodePlan, spans: Mapping[tuple[str, str], Expected], commands: bool) -> Html:
-    about_it = list(about(plan))
-    ahead = sum(step.is_ahead for edge in plan.edges for step in edge.steps)
-    head = f"{plan.node.name} ({plan.node.role}, {plan.node.address}): {ahead} steps"
-    edges = [_edge(edge, spans.get((plan.node.name, edge.name)), commands) for edge in plan.edges]
-    return folded(head, el("pre", "\n".join(about_it)) if about_it else Html(), *edges)
+def _group(group: Group, commands: bool, *, is_open: bool) -> Html:
+    lines = list(about(group.first))
+    edges = [_edge(edge, group.times[edge.name], commands) for edge in group.first.edges]
+    known = el("pre", "\n".join(lines)) if lines else None
+    return folded(group.heading, fragment(known, *edges), is_open=is_open)
 
 
-def _edge(edge: EdgePlan, expected: Expected | None, commands: bool) -> Html:
-    times = expected.of(edge) if expected else [None] * len(edge.steps)
-    after = f", after {edge.signal}" if edge.signal else ""
-    when = f", {lasting(expected.began)} to {lasting(expected.ended)}" if expected else ""
-    rows = [_step(step, done, commands) for step, done in zip(edge.steps, times, strict=True)]
-    return fragment(el("h3", f"{edge.title} [{edge.name}]{after}{when}"), table(COLUMNS, rows))
+def _edge(edge: EdgePlan, times: Times, commands: bool) -> Html:
+    rows = [_step(step, seconds, commands) for step, seconds in zip(edge.steps, times.steps, strict=True)]
+    when = f": {times.when}" if times.when else ""
+    return fragment(el("h3", edge_in_words(edge) + when), table(COLUMNS, rows))
 
 
-def _step(plan: StepPlan, done: StepDone | None, commands: bool) -> tuple[str, ...]:
-    below: Sequence[str] = [
-        *((plan.look.diff,) if plan.look.diff else ()),
-        *((detail(plan.step),) if commands else ()),
-    ]
+def _step(plan: StepPlan, seconds: str, commands: bool) -> tuple[str, ...]:
+    below = [plan.look.diff] if plan.look.diff else []
+    below += [detail(plan.step)] if commands else []
     title = fragment(title_of(plan.step), *(el("pre", text) for text in below))
     stands = standing_in_words(plan.look) or ("waited for" if plan.look.standing == "wait" else "to do")
-    return (title, stands, lasting(done.seconds) if done and plan.is_ahead else "–")
+    return (title, stands, seconds or "–")

@@ -13,13 +13,21 @@ from mk8s.forecast.predicting import Forecast, Moved, PathLeg, Range
 from mk8s.planning.values import NodePlan, Plan
 from mk8s.transcript import StepDone
 
-__all__ = ["forecast_as_text", "lasting", "leg_in_words", "range_in_words", "steps_worth_naming"]
+__all__ = [
+    "forecast_as_text",
+    "lasting",
+    "leg_in_words",
+    "range_in_words",
+    "spread_in_words",
+    "steps_worth_naming",
+]
 
 TENTHS_BELOW = 10.0  # seconds: longer ones are told to the second
 WORTH = 0.02  # of its leg that a step takes to be named
 LEAST = 0.5  # seconds that it takes at the least
 BOUNDS = 3  # causes that are told
 TELLING = 0.01  # of the run's length that one is at the least
+MANY_SEEDS = 10  # of fewer, the low and the high are the very lowest and highest
 MANY = 4  # legs of the same kind that are all told
 SAME = 1.2  # nodes that receive about the same are told together
 
@@ -35,7 +43,7 @@ def forecast_as_text(plan: Plan) -> str:
     """What is to be expected of the run; one sentence where there is nothing left."""
     seen = plan.forecast
     lines = list(_told(seen, plan)) if seen else [_nothing(plan)]
-    lines += [f"  assumed     {_assumed(plan)}"] if plan.stock.assumed else []
+    lines += [f"  assumed     {_assumed(plan)}"] if plan.stock.assumed and plan.bytes_to_send else []
     lines += [f"  note        {note}" for note in plan.notes]
     return "\n".join(lines)
 
@@ -47,7 +55,7 @@ def _nothing(plan: Plan) -> str:
 
 
 def _told(seen: Forecast, plan: Plan) -> Iterator[str]:
-    yield f"forecast, of {seen.seeds} seed{'' if seen.seeds == 1 else 's'}"
+    yield _heading(seen.seeds)
     yield f"  all healthy {range_in_words(seen.to_all, seen.seeds)}"
     yield f"  servers     {range_in_words(seen.to_ha, seen.seeds)}"
     if seen.to_all is None:
@@ -60,6 +68,17 @@ def _told(seen: Forecast, plan: Plan) -> Iterator[str]:
         yield f"  skipped     {skipped}"
     yield f"  rests on    {seen.source}"
     yield from _path(seen)
+
+
+def _heading(seeds: int) -> str:
+    if seeds == 1:
+        return "forecast of one seed"
+    return f"forecast: the median of {seeds} seeds, and {spread_in_words(seeds)}"
+
+
+def spread_in_words(seeds: int) -> str:
+    """What lies between the low and the high."""
+    return "where 8 of 10 lie" if seeds >= MANY_SEEDS else "the lowest and the highest"
 
 
 def range_in_words(found: Range | None, seeds: int) -> str:

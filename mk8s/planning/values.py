@@ -75,6 +75,7 @@ class NodePlan:
     done: tuple[str, ...]  # titles of edges that the journal says are done
     edges: tuple[EdgePlan, ...]  # that a run would go through
     look: Look | None = None  # None: it was not asked
+    is_done: bool = False  # it is where it should be, by the journal
 
     @property
     def nothing_to_do(self) -> bool:
@@ -115,6 +116,11 @@ class Plan:
     forecast: Forecast | None  # None: nothing is left to be run
     stock: Stock = field(default_factory=Stock)
     notes: tuple[str, ...] = ()  # what the prediction leaves out, for people
+
+    @property
+    def bytes_to_send(self) -> int:
+        """The most that all nodes together receive."""
+        return sum(plan.bytes_to_send for plan in self.nodes)
 
     @property
     def needs_a_look(self) -> bool:
