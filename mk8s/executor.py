@@ -14,8 +14,8 @@ is the event loop's. Begin reading at `Executor.run_steps`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias, TypeVar
 
@@ -27,7 +27,7 @@ from mk8s.direct import DirectDelivery
 from mk8s.steps import Step, Upload, WriteFile
 from mk8s.traffic import Traffic
 from mk8s.transcript import STEP, StepKind
-from mk8s.working import ROOT, Classify, Done, Hands, Work
+from mk8s.working import ROOT, Classify, Done, Hands, Work, as_root
 from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, Transport, TransportError
 
 __all__ = ["Classify", "Executor", "MakeDelivery", "StepsReport"]
@@ -36,7 +36,6 @@ T = TypeVar("T")
 MakeDelivery: TypeAlias = Callable[[Hands], Delivery]
 """How large files get onto nodes, given the hands to do it with."""
 
-LANGUAGE = {"LC_ALL": "C"}
 LOOKS = 3  # how often a question is asked whose answer comes cut
 DISK_FULL = b"No space left on device"
 
@@ -77,18 +76,21 @@ class Executor:
         delivery: MakeDelivery = DirectDelivery,
         traffic: Traffic | None = None,
         clock: Callable[[], float] = anyio.current_time,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         """`transcript` gets an entry per command and step, `note` (node, text) for people.
 
         `redact` hides secrets. `delivery` makes what brings files to nodes; without it, this machine
         sends them. `traffic` is told how far they are. `clock`: seconds of the run, for the transcript.
+        `sleep`: what waits let time pass with.
         """
         self._transports = transports
-        self._transcript = transcript or _ignore
+        self._transcript = transcript
         self._note = note or _ignore_note
         self.redact = redact or _as_it_is
         self._traffic = Traffic() if traffic is None else traffic
         self._clock = clock
+        self.sleep = sleep
         self._delivery = delivery(self)
 
     async def run_steps(
@@ -139,11 +141,13 @@ class Executor:
 
         `on_output` hears what it says as it comes; then the outcome does not hold it.
         """
-        as_root = replace(command, sudo=True, env={**LANGUAGE, **command.env})
+        transport, asked = self._transports[node], as_root(command)
+        if self._transcript is None:
+            return await self.translated(transport.run(asked, on_output=on_output))
         entry = self._entry(node, command.operation, command.description, changed=changed)
 
         async def run() -> Outcome:
-            outcome = await self._transports[node].run(as_root, on_output=on_output)
+            outcome = await transport.run(asked, on_output=on_output)
             entry["status"] = outcome.status
             entry["bytes"] = len(outcome.stdout) + len(outcome.stderr)
             return outcome
@@ -186,9 +190,12 @@ class Executor:
 
         await self._recorded(entry, send_all())
 
-    @contextmanager
-    def doing(self, node: str, kind: StepKind, title: str) -> Iterator[Done]:
+    def doing(self, node: str, kind: StepKind, title: str) -> AbstractContextManager[Done]:
         """A step of a list, from its beginning to its end, however it ends: for the transcript."""
+        return nullcontext(Done()) if self._transcript is None else self._written(node, kind, title)
+
+    @contextmanager
+    def _written(self, node: str, kind: StepKind, title: str) -> Iterator[Done]:
         done = Done()
         entry = self._entry(node, STEP, title, changed=False) | {"kind": kind}
         began = anyio.current_time()
@@ -201,7 +208,7 @@ class Executor:
         finally:
             entry |= {"changed": done.changed, "bytes": done.size}
             entry["seconds"] = round(anyio.current_time() - began, 6)
-            self._transcript(entry)
+            self._write(entry)
 
     async def deliver(
         self, node: str, step: Upload, on_bytes: OnBytes, note: Callable[[str], None]
@@ -249,6 +256,10 @@ class Executor:
             return ActionError("disk.full", "disk", message=message, remedy="free some space on the host")
         return ActionError(f"exit.{outcome.status}", "exit", message=message)
 
+    def _write(self, entry: dict[str, Any]) -> None:
+        if self._transcript is not None:
+            self._transcript(entry)
+
     def _entry(self, node: str, operation: str, description: str, *, changed: bool) -> dict[str, Any]:
         return {
             "node": node,
@@ -271,7 +282,7 @@ class Executor:
             raise
         finally:
             entry["seconds"] = round(anyio.current_time() - began, 6)
-            self._transcript(entry)
+            self._write(entry)
 
 
 def _nothing_known(_outcome: Outcome, _command: Command) -> None:
@@ -280,10 +291,6 @@ def _nothing_known(_outcome: Outcome, _command: Command) -> None:
 
 def _as_it_is(text: str) -> str:
     return text
-
-
-def _ignore(_entry: dict[str, Any]) -> None:
-    """Nobody keeps a transcript."""
 
 
 def _ignore_note(_node: str, _text: str) -> None:

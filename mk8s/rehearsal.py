@@ -135,6 +135,7 @@ def rehearse(
             transcript=entries.append if keep_transcript else None,
             seed=seed,
             knows_links=profile.links != DEFAULTS.links,
+            sleep=clock.sleep,
         )
         rollout = Rollout(cluster, distro, around)
         guards.update(rollout.registry.guards)

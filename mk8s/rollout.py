@@ -6,7 +6,7 @@ through the constructor. It knows no terminal and no manifest file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,7 @@ class Surroundings:
     started: str = ""  # wall clock, for people; empty in simulation
     seed: int = 0
     knows_links: bool = False  # of a simulation: they are as measured or given, see `fanout.wiring`
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep  # what waits let time pass with
     grace: float = 30.0  # seconds that running actions get after the first Ctrl-C
 
 
@@ -81,6 +82,7 @@ class Rollout:
             delivery=self._fan_out.make,
             traffic=self.traffic,
             clock=self._seconds,
+            sleep=around.sleep,
         )
         self._supervisor: Supervisor | None = None
         self.binding = Binding(

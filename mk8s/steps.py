@@ -69,6 +69,7 @@ class Verdict:
 
 
 Judge: TypeAlias = Callable[[Outcome], Verdict]
+"""Pure: the same outcome has the same verdict, so a wait judges an answer that is still the same once."""
 
 
 @dataclass(frozen=True, slots=True)

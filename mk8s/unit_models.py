@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import PurePosixPath
 
 from mk8s.paces import LOOK
@@ -24,12 +25,12 @@ def answer_with_state(host: SimulatedHost, command: Command, answer: Outcome) ->
     )
 
 
-async def ask(host: SimulatedHost, command: Command) -> Outcome:
+def ask(host: SimulatedHost, command: Command) -> Outcome:
     """What `units.ask_unit` prints."""
     return Outcome(status=0, stdout=_state(host, command.args[0]).encode())
 
 
-async def _runs(host: SimulatedHost, command: Command) -> Outcome:
+def _runs(host: SimulatedHost, command: Command) -> Outcome:
     unit, *files = command.args
     service = host.service(unit)
     if service is None or service.state not in ("active", "activating") or service.sub == "auto-restart":
@@ -39,7 +40,7 @@ async def _runs(host: SimulatedHost, command: Command) -> Outcome:
     return YES if noted == _print_of(host, files) else NO
 
 
-async def _run(host: SimulatedHost, command: Command) -> Outcome:
+def _run(host: SimulatedHost, command: Command) -> Outcome:
     unit, *files = command.args
     host.disk.make_folder(RECORDS)
     host.daemon_reload()
@@ -66,6 +67,7 @@ def note_start(host: SimulatedHost, service: SimulatedService) -> None:
     host.disk.write(_since(service.name), str(len(service.journal)).encode())
 
 
+@cache
 def _since(unit: str) -> PurePosixPath:
     return PurePosixPath(f"/run/mk8s/{unit}.since")
 

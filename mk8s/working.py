@@ -11,7 +11,7 @@ It knows no transport and no transcript. Begin reading at `Work.do`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -25,12 +25,12 @@ from mk8s.answers import FileState, read_file_state
 from mk8s.commands import file_state, set_mode
 from mk8s.delivery import Delivered, OnBytes, part_of
 from mk8s.parts import Room, read_room, room_for
-from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
+from mk8s.steps import Run, Step, Upload, Verdict, WaitFor, WriteFile
 from mk8s.traffic import Moving, Rate
 from mk8s.transcript import StepKind
 from transports.base import Bytes, Command, OnOutput, OnProgress, Outcome, Piece, Source
 
-__all__ = ["KINDS", "ROOT", "Classify", "Done", "Hands", "Work", "answered"]
+__all__ = ["KINDS", "ROOT", "Classify", "Done", "Hands", "Work", "answered", "as_root"]
 
 T = TypeVar("T")
 Classify: TypeAlias = Callable[[Outcome, Command], ActionError | None]
@@ -38,6 +38,7 @@ Classify: TypeAlias = Callable[[Outcome, Command], ActionError | None]
 
 NEWS = 2.0  # seconds between two words about one upload
 ROOT = "root"  # whose every file is
+LANGUAGE = "LC_ALL"
 KINDS: Mapping[type[Step], StepKind] = {
     Upload: "upload",
     WriteFile: "write-file",
@@ -50,6 +51,7 @@ class Hands(Protocol):
     """What a list of steps needs of the executor; the words are there."""
 
     redact: Callable[[str], str]
+    sleep: Callable[[float], Awaitable[None]]  # seconds
 
     async def ask(self, node: str, command: Command) -> Outcome: ...
 
@@ -187,22 +189,30 @@ class Work:
         return await self.executor.ask(self.node, command)
 
     async def _wait(self, step: WaitFor) -> None:
-        said = None
+        node, command = step.on or self.node, as_root(step.command)
+        before, said = None, None
         for pause in step.pauses():
-            verdict = step.judge(await self.executor.ask(step.on or self.node, step.command))
-            if verdict.met:
-                self.seen.extend([f"{step.title}: {verdict.reason}"] if verdict.reason else [])
-                return
-            words = f"waiting until {step.title}: {verdict.reason or 'not yet'}"
-            if verdict.lineage:
-                message = self.executor.redact(words)
-                raise ActionError(
-                    *verdict.lineage, message=message, remedy=verdict.remedy, final=verdict.final
-                )
-            if words != said:
-                self.note(words)
-                said = words
-            await anyio.sleep(pause)
+            outcome = await self.executor.ask(node, command)
+            if outcome != before:
+                before = outcome
+                words = self._news(step, step.judge(outcome))
+                if words is None:
+                    return
+                if words != said:
+                    self.note(words)
+                    said = words
+            await self.executor.sleep(pause)
+
+    def _news(self, step: WaitFor, verdict: Verdict) -> str | None:
+        """What is being waited for, in words; None when it is met. Raises ActionError for never."""
+        if verdict.met:
+            self.seen.extend([f"{step.title}: {verdict.reason}"] if verdict.reason else [])
+            return None
+        words = f"waiting until {step.title}: {verdict.reason or 'not yet'}"
+        if verdict.lineage:
+            message = self.executor.redact(words)
+            raise ActionError(*verdict.lineage, message=message, remedy=verdict.remedy, final=verdict.final)
+        return words
 
     def _progress(self, step: Upload) -> OnBytes:
         """Tell people of an upload now and then, and those who add up all of them each time."""
@@ -225,6 +235,22 @@ class Work:
                 )  # a narrow screen cuts the end
 
         return progress
+
+
+def as_root(command: Command) -> Command:
+    """The command as it is sent: as root, and with one fixed language. One that is so already is the same."""
+    if command.sudo and LANGUAGE in command.env:
+        return command
+    return Command(
+        operation=command.operation,
+        description=command.description,
+        script=command.script,
+        args=command.args,
+        stdin=command.stdin,
+        env={LANGUAGE: "C", **command.env},
+        sudo=True,
+        timeout=command.timeout,
+    )
 
 
 def answered(hands: Hands, command: Command, outcome: Outcome, read: Callable[[Outcome], T]) -> T:

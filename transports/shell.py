@@ -70,8 +70,7 @@ def become_root(prologue: str, mark: str, escalate: str, *, password: bool) -> s
 
 def check(command: Command) -> None:
     """Refuse what cannot travel as shell words."""
-    words = (command.script, *command.args, *command.env.values())
-    if any("\0" in word for word in words):
+    if "\0" in "".join((command.script, *command.args, *command.env.values())):
         raise ArgumentError(f"{command.operation}: a script, argument or variable holds a NUL byte")
     for name in command.env:
         if not ENV_NAME.fullmatch(name):

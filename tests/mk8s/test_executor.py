@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +21,7 @@ from mk8s.modelled import model_os
 from mk8s.parts_model import modelled_delivery
 from mk8s.steps import Run, Step, Upload, Verdict, WaitFor, WriteFile
 from mk8s.transcript import STEP, transcript_of
+from mk8s.working import as_root
 from transports.base import Command, File, Outcome, argv
 from transports.simulated import FAULT_KINDS, Links, Pace, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
@@ -129,6 +130,12 @@ def scene(
 
 def says(status: int = 0, stdout: str = "", stderr: str = "") -> Outcome:
     return Outcome(status=status, stdout=stdout.encode(), stderr=stderr.encode())
+
+
+def something_else() -> Callable[[SimulatedHost], Outcome]:
+    """Another answer each time."""
+    asked = count()
+    return lambda _host: says(stdout=str(next(asked)))
 
 
 def install(host: SimulatedHost) -> Outcome:
@@ -451,7 +458,7 @@ async def test_an_answer_that_cannot_be_read_is_a_failure_and_no_bug() -> None:
 async def test_a_wait_looks_until_it_is_met() -> None:
     """Each reason is told once; it counts neither as changed nor as skipped."""
     on = scene()
-    on.answers("ask", lambda _host: says())
+    on.answers("ask", something_else())
     report = await on.run(wait(after(3)))
 
     assert report == StepsReport(seen=("the app is there: it is up",))
@@ -470,7 +477,7 @@ async def test_a_wait_looks_often_at_first_and_then_every_interval() -> None:
         at.append(anyio.current_time())
         return Verdict(met=len(at) == 30)
 
-    on.answers("ask", lambda _host: says())
+    on.answers("ask", something_else())
     await on.run(wait(judge, interval=3.0))
     pauses = [later - earlier for earlier, later in pairwise(at)]
 
@@ -489,7 +496,7 @@ async def test_a_node_that_others_ask_too_is_asked_less_often() -> None:
 async def test_a_hopeless_wait_gives_up_with_the_judges_words() -> None:
     """Lineage and remedy are the judge's."""
     on = scene()
-    on.answers("ask", lambda _host: says())
+    on.answers("ask", something_else())
     never = Verdict(
         met=False, reason="token rejected", lineage=("join.rejected", "join"), remedy="use the token"
     )
@@ -508,10 +515,30 @@ async def test_a_wait_may_ask_another_node() -> None:
     assert [entry["node"] for entry in on.transcript] == ["b"]
 
 
+async def test_an_answer_that_is_still_the_same_is_not_judged_again() -> None:
+    """A judge is pure: of ten looks, it sees the two that say something new."""
+    on = scene()
+    looks: list[str] = []
+    judged: list[str] = []
+
+    def answer(_host: SimulatedHost) -> Outcome:
+        looks.append("starting" if len(looks) < 9 else "running")
+        return says(stdout=looks[-1])
+
+    def judge(outcome: Outcome) -> Verdict:
+        judged.append(outcome.text)
+        return Verdict(met=outcome.text == "running", reason=outcome.text)
+
+    on.answers("ask", answer)
+    await on.run(wait(judge))
+
+    assert (len(looks), judged) == (10, ["starting", "running"])
+
+
 async def test_a_wait_that_is_not_answered_ends() -> None:
     """Whether to go on is the table's to say."""
     on = scene({"ask": ("drop", 1)})
-    on.answers("ask", lambda _host: says())
+    on.answers("ask", something_else())
 
     assert (await on.fail(wait(after(0)))).kind == "connection.lost"
 
@@ -621,3 +648,26 @@ async def test_a_note_of_ones_own_takes_the_place_of_the_common_one() -> None:
     await on.run(WRITE, note=own.append)
 
     assert (own, on.notes) == (["write the config"], [])
+
+
+async def test_a_wait_lets_time_pass_with_the_sleep_that_it_is_given() -> None:
+    """A simulation's own clock is quicker than the event loop's."""
+    on = scene()
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    on.executor.sleep = sleep
+    on.answers("ask", something_else())
+    await on.run(wait(after(3)))
+
+    assert slept == pytest.approx([0.25, 0.3, 0.36])
+
+
+def test_a_command_that_is_roots_already_is_sent_as_it_is() -> None:
+    """A wait makes it so once, and not for each look."""
+    once = as_root(INSTALL)
+
+    assert (once.sudo, once.env) == (True, {"LC_ALL": "C"})
+    assert as_root(once) is once

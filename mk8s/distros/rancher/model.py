@@ -50,7 +50,7 @@ __all__ = [
     "world_of",
 ]
 
-Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Awaitable[Outcome]]
+Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Outcome | Awaitable[Outcome]]
 
 RESTART_AFTER = 5.0  # seconds, RestartSec in the units
 YES, NO = Outcome(status=0), Outcome(status=1)
@@ -103,13 +103,25 @@ def world_of(network: SimulatedNetwork) -> World:
 
 
 def _handler(world: World, answer: Answer) -> Handler:
-    async def handle(host: SimulatedHost, command: Command) -> Outcome:
+    def handle(host: SimulatedHost, command: Command) -> Outcome | Awaitable[Outcome]:
         try:
-            return await answer(world, host, command)
+            said = answer(world, host, command)
         except OSError as error:
-            return Outcome(status=1, stderr=f"{error.filename}: {error.strerror}\n".encode())
+            return _refused_by_disk(error)
+        return said if isinstance(said, Outcome) else _awaited(said)
 
     return handle
+
+
+async def _awaited(said: Awaitable[Outcome]) -> Outcome:
+    try:
+        return await said
+    except OSError as error:
+        return _refused_by_disk(error)
+
+
+def _refused_by_disk(error: OSError) -> Outcome:
+    return Outcome(status=1, stderr=f"{error.filename}: {error.strerror}\n".encode())
 
 
 # Files
@@ -134,7 +146,7 @@ async def _place_archive(_world: World, host: SimulatedHost, command: Command) -
     return YES
 
 
-async def _begin_cache(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _begin_cache(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     path = PurePosixPath(command.args[0])
     host.disk.make_folder(path.parent)
     if path not in host.files:
@@ -142,7 +154,7 @@ async def _begin_cache(_world: World, host: SimulatedHost, command: Command) -> 
     return YES
 
 
-async def _has_cache(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _has_cache(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     return YES if PurePosixPath(command.args[0]) in host.files else NO
 
 
@@ -167,7 +179,7 @@ async def _has_install(_world: World, host: SimulatedHost, command: Command) -> 
     return YES if await is_recorded(host, PurePosixPath(command.args[0])) else NO
 
 
-async def _version(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _version(world: World, host: SimulatedHost, command: Command) -> Outcome:
     """A program that mk8s did not bring has the version that the manifest hopes for."""
     found = any(PurePosixPath(path) in host.files for path in command.args)
     words = f"{world.engine.name} version {world.cluster.version} (simulated)" if found else "absent"
@@ -177,7 +189,7 @@ async def _version(world: World, host: SimulatedHost, command: Command) -> Outco
 # Units
 
 
-async def _start(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _start(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     service = host.service(command.args[0])
     if service is None:
         return Outcome(status=5, stderr=f"Failed to start {command.args[0]}: Unit not found.".encode())
@@ -192,29 +204,29 @@ async def _start(_world: World, host: SimulatedHost, command: Command) -> Outcom
     return YES
 
 
-async def _unit(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    return await unit_models.ask(host, command)
+def _unit(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+    return unit_models.ask(host, command)
 
 
 # The cluster's answers
 
 
-async def _authority(world: World, _host: SimulatedHost, command: Command) -> Outcome:
+def _authority(world: World, _host: SimulatedHost, command: Command) -> Outcome:
     if not world.initialised:
         return Outcome(status=1, stderr=f"sed: can't read {command.args[0]}: No such file\n".encode())
     digest = hashlib.sha256(world.initialised[0].encode()).hexdigest()
     return Outcome(status=0, stdout=f"K10{digest}\n".encode())
 
 
-async def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
     return _ask(world, host, command, b"ok")
 
 
-async def _ping(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _ping(world: World, host: SimulatedHost, command: Command) -> Outcome:
     return _ask(world, host, command, b"pong")
 
 
-async def _etcd(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _etcd(world: World, host: SimulatedHost, command: Command) -> Outcome:
     healthy = world.has_quorum and host.up and world.members.get(host.name) is not None
     running = healthy and world.members[host.name].running
     refused = Outcome(status=7, stderr=b"curl: (7) Failed to connect to 127.0.0.1 port 2381\n")
@@ -233,7 +245,7 @@ def _refusal(world: World, host: SimulatedHost) -> Outcome | None:
     return None if world.serves(host) else Outcome(status=1, stderr=NO_API)
 
 
-async def _get_node(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _get_node(world: World, host: SimulatedHost, command: Command) -> Outcome:
     as_kubelet = any(word.endswith("/agent/kubelet.kubeconfig") for word in command.args)
     refusal = None if as_kubelet and world.cluster.joins else _refusal(world, host)
     if refusal:
@@ -245,7 +257,7 @@ async def _get_node(world: World, host: SimulatedHost, command: Command) -> Outc
     return Outcome(status=0, stdout=json.dumps(world.as_json(node)).encode())
 
 
-async def _get_nodes(world: World, host: SimulatedHost, _command: Command) -> Outcome:
+def _get_nodes(world: World, host: SimulatedHost, _command: Command) -> Outcome:
     refusal = _refusal(world, host)
     if refusal:
         return refusal
