@@ -18,6 +18,7 @@ __all__ = ["curves", "histogram", "states_over_time"]
 
 HIGH = 160  # pixels
 BINS = 30
+OVER = 38  # pixels above the highest column, for labels
 WIDE = 1000  # units of the plots that are stretched to the page's width
 STATE_COLOURS = {
     "healthy": "k-good",
@@ -113,8 +114,14 @@ def histogram(values: Sequence[float], marks: Mapping[str, float] | None = None)
         bins[min(int((value - low) / width * len(bins)), len(bins) - 1)] += 1
     most = max(bins)
     bars = [_column(i, count, most, len(bins), low, width) for i, count in enumerate(bins)]
-    lines = [_rule((at - low) / width, f"{name} {length(at)}", number)
-             for number, (name, at) in enumerate((marks or {}).items())]  # fmt: skip
+    rules = [(share, _rule(share)) for share in ((at - low) / width for at in (marks or {}).values())]
+    lines = [line for _, line in rules]
+    highest = percent((bins.index(most) + 0.5) / len(bins))
+    lines.append(el("text", str(most), x=highest, y=OVER + 14, text_anchor="middle", class_="halo"))
+    lines += [
+        _rule_label(share, f"{name} {length(at)}", number)
+        for number, ((share, _), (name, at)) in enumerate(zip(rules, (marks or {}).items(), strict=True))
+    ]
     ends = [el("text", length(at), x=percent(share), y=HIGH + 34, text_anchor=anchor, class_="scale")
             for at, share, anchor in ((low, 0.0, "start"), ((low + high) / 2, 0.5, "middle"),
                                       (high, 1.0, "end"))]  # fmt: skip
@@ -126,17 +133,20 @@ def _column(number: int, count: int, most: int, bins: int, low: float, width: fl
     if not count:
         return None
     began, ended = (low + width * (number + i) / bins for i in (0, 1))
-    high = round((HIGH - 20) * count / most, 1)
+    high = round((HIGH - OVER) * count / most, 1)
     words = f"{count} from {length(began)} to {length(ended)}"
     return el("rect", el("title", words), x=percent(number / bins), width=percent(1 / bins),
               y=HIGH + 18 - high, height=high, class_="fill e0")  # fmt: skip
 
 
-def _rule(share: float, label: str, number: int) -> Html:
-    line = el("line", x1=percent(share), x2=percent(share), y1=0, y2=HIGH + 18, class_="rule")
+def _rule(share: float) -> Html:
+    return el("line", x1=percent(share), x2=percent(share), y1=0, y2=HIGH + 18, class_="rule")
+
+
+def _rule_label(share: float, label: str, number: int) -> Html:
     anchor, shift = ("end", -5) if share > 0.6 else ("start", 5)
-    text = el("text", label, x=percent(share), dx=shift, y=11 + 13 * (number % 3), text_anchor=anchor)
-    return fragment(line, text)
+    return el("text", label, x=percent(share), dx=shift, y=11 + 13 * (number % 3), text_anchor=anchor,
+              class_="halo")  # fmt: skip
 
 
 def curves(named: Mapping[str, Curve], end: float) -> Html:

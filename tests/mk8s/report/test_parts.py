@@ -93,7 +93,10 @@ def test_what_many_nodes_do_alike_is_one_of_the_slowest() -> None:
     steps = [StepDone(f"n{i}", "run", "same", 0.0, float(i), 0, 0, changed=True) for i in range(1, 6)]
     told = slowest_steps(Transcript(steps=steps))
     assert told.count("<tr>") == 2
-    assert '<td class="num">5</td><td class="num">5.0 s</td><td class="node">n5</td><td class="num">3.0 s</td>' in told
+    assert (
+        '<td class="num">5</td><td class="num">5.0 s</td><td class="node">n5</td><td class="num">3.0 s</td>'
+        in told
+    )
 
 
 def test_a_rate_is_spread_over_the_time_it_took() -> None:
