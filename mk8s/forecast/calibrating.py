@@ -33,11 +33,12 @@ from transports.simulated import Span
 
 __all__ = ["calibrated", "release_in"]
 
-ROUNDS = 4
-SERVERS, AGENTS = 3, 5  # so many of each are simulated: more show nothing new
+ROUNDS = 5
+SETTLED = 2  # rounds, after which the simulation is near enough to the run for all of a wait to be moved
+SERVERS, AGENTS = 2, 3  # so many of each are simulated: more show nothing new
 WIDEST = 0.25  # of a phase's own length: how far apart its low and high may be
 LEAST = 0.001  # seconds
-LOOKS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0)  # pauses: where the same looks may come from
+LOOKS = (-0.8, -0.4, 0.0, 0.4, 0.8)  # pauses: where the same looks may come from
 PAUSE, SHARE = 0.25, 0.2  # seconds, and of the wait: between two looks; see `mk8s.steps`
 SAME = 0.02  # seconds: two waits that differ by less are the same
 
@@ -45,10 +46,10 @@ SAME = 0.02  # seconds: two waits that differ by less are the same
 def calibrated(run: EarlierRun, layer: Layer) -> Layer:
     """The layer with durations that reproduce the run: its operations moved, and phases beside them."""
     fit = _Fit(run, layer)
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         simulated = fit.simulate()
         fit.move_operations(simulated)
-        fit.move_phases(simulated)
+        fit.move_phases(simulated, settled=number >= SETTLED)
     fit.take_the_middle()
     fit.carry_over()
     return replace(layer, durations=dict(fit.widened()))
@@ -132,12 +133,13 @@ class _Fit:
             apart = fmean(c.seconds for c in seen[name]) - fmean(c.seconds for c in made[name])
             self.operations[name] = max(0.0, self.operations.get(name, 0.0) + apart)
 
-    def move_phases(self, simulated: _Simulated) -> None:
-        """Each by the mean of what all places that show it say."""
+    def move_phases(self, simulated: _Simulated, *, settled: bool) -> None:
+        """Each by the mean of what all places that show it say. `settled`: and what lies beside it too."""
         for name in self._names():
             apart = self._apart(simulated, name)
             if apart:
-                self._move(next(part for part in self.shown if part.phase == name), fmean(apart))
+                part = next(part for part in self.shown if part.phase == name)
+                self._move(part, fmean(apart), settled=settled)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys(part.phase for part in self.shown))
@@ -151,13 +153,13 @@ class _Fit:
         ]
         return [fmean(seen) - fmean(made) for seen, made in pairs if seen and made]
 
-    def _move(self, part: Shown, apart: float) -> None:
+    def _move(self, part: Shown, apart: float, *, settled: bool) -> None:
         """The phase alone; where it would be less than nothing, all that lies in the same wait with it."""
         minus = [name for name in part.minus if name in self.declared]
         rest = sum(map(self._now, minus))
         together = self._now(part.phase) + rest
         wanted = max(LEAST, together + apart)
-        if wanted - rest >= LEAST or not together:
+        if wanted - rest >= LEAST or not together or not settled:
             self.phases[part.phase] = max(LEAST, self._now(part.phase) + apart)
             return
         for name in (part.phase, *minus):
@@ -186,12 +188,17 @@ class _Fit:
         return max(PAUSE, SHARE * fmean(waits))
 
     def carry_over(self) -> None:
-        """What the run did not show differs from its model as what it showed."""
-        factors = [self.phases[name] / _mid(self.declared[name]) for name in self._names() if self._has(name)]
+        """What the run did not show differs from its model as what it showed, at best of the same kind."""
+        factors = {
+            name: self.phases[name] / _mid(self.declared[name])
+            for name in self._names()
+            if self._has(name) and self.phases[name] > 0
+        }
         unseen = {part.phase for part in self.run.distro.phases().shown} - self.phases.keys()
-        for name in unseen if factors else ():
+        for name in sorted(unseen) if factors else ():
+            alike = [factor for other, factor in factors.items() if _kind(other) == _kind(name)]
             if self._has(name):
-                self.phases[name] = _mid(self.declared[name]) * geometric_mean(factors)
+                self.phases[name] = _mid(self.declared[name]) * geometric_mean(alike or factors.values())
 
     def _has(self, name: str) -> bool:
         return name in self.declared and _mid(self.declared[name]) > 0
@@ -211,6 +218,11 @@ class _Fit:
 
 def _smaller(cluster: Cluster) -> Cluster:
     return replace(cluster, nodes=cluster.servers[:SERVERS] + cluster.agents[:AGENTS])
+
+
+def _kind(name: str) -> str:
+    """The last word of a phase's name: start, network."""
+    return name.rpartition("-")[2]
 
 
 def _mid(span: Span) -> float:
