@@ -5,6 +5,7 @@ Like the chart of nodes they are as wide as the page. Words beside each say what
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -109,7 +110,7 @@ def histogram(values: Sequence[float], marks: Mapping[str, float] | None = None)
         return el("p", "There is nothing to count.")
     low, high = min([*values, *(marks or {}).values()]), max([*values, *(marks or {}).values()])
     width = max(high - low, 1e-9)
-    bins = [0] * min(BINS, max(1, len(set(values))))
+    bins = [0] * min(BINS, len(set(values)), math.ceil(1.5 * math.sqrt(len(values))))
     for value in values:
         bins[min(int((value - low) / width * len(bins)), len(bins) - 1)] += 1
     most = max(bins)
