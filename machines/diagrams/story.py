@@ -94,7 +94,7 @@ def _about_all(record: Record) -> Note | None:
 
 _WORDS: Mapping[str, Callable[[Record], str]] = {
     "signal": lambda r: (
-        f"signal {r.signal}" + (f" ({r.evidence['have']} members)" if r.evidence.get("have") else "")
+        f"signal {r.signal}" + (f" ({r.evidence['have']} there)" if r.evidence.get("have") else "")
     ),
     "lost": lambda r: shortened(f"signal {r.signal} can no longer come: {r.reason}", MOST),
     "budget": lambda r: shortened(r.reason or "a failure budget is spent", MOST),
@@ -150,10 +150,10 @@ class _Course:
 
     begun: int = 0
     done: int = 0
-    failed: int = 0
     retries: int = 0
     last: Record | None = None
-    reasons: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)  # member -> its last
+    fallen: list[str] = field(default_factory=list)
 
 
 def _together(
@@ -190,25 +190,28 @@ def _count(course: _Course, record: Record, failures: set[str]) -> None:
     if record.kind == "retry":
         course.retries += 1
     elif record.kind == "error":
-        course.reasons.append(f"{record.node}: {_reason(record)}")
+        course.reasons[record.node] = _reason(record)
     elif IN_FLIGHT in record.to:
         course.begun += 1
+    elif record.to in failures:
+        course.fallen.append(record.node)
     else:
-        course.failed += record.to in failures
-        course.done += record.to not in failures
+        course.done += 1
     course.last = record
 
 
 def _end(record: Record, role: str, title: str, course: _Course) -> Iterator[tuple[Record, Event]]:
-    still = course.begun - course.done - course.failed
+    failed = len(course.fallen)
+    still = course.begun - course.done - failed
     counts = (
         (course.done, "done"),
-        (course.failed, "failed"),
+        (failed, "failed"),
         (still, "under way"),
         (course.retries, "retries"),
     )
     told = ", ".join(f"{count} {words}" for count, words in counts if count > 0)
-    yield record, Message(role, f"{title}: {told}", "failed" if course.failed else "done")
-    if course.failed:
-        for reason in course.reasons[-SHOWN:]:
-            yield record, Note(reason, role)
+    yield record, Message(role, f"{title}: {told}", "failed" if failed else "done")
+    for name in course.fallen[:SHOWN]:
+        yield record, Note(f"{name}: {course.reasons.get(name, 'it failed')}", role)
+    if failed > SHOWN:
+        yield record, Note(f"and {failed - SHOWN} more", role)

@@ -230,7 +230,15 @@ def test_the_story_of_many_says_who_failed_and_why() -> None:
     """The count in the message, the last reasons as notes."""
     story = story_of(recorded(20, failing=["f7"]), groups.SPEC)
     assert any("build: 19 done, 1 failed, 5 retries" in event.text for event in story.events)
-    assert any(isinstance(e, Note) and e.who == "follower" and "f7: " in e.text for e in story.events)
+    notes = [e.text.split("  ")[1] for e in story.events if isinstance(e, Note) and e.who == "follower"]
+    assert notes == ["f7: the plank broke"]
+
+
+def test_of_many_who_failed_the_story_names_the_first() -> None:
+    """And how many more there are."""
+    story = story_of(recorded(20, failing=[f"f{n}" for n in range(5)]), groups.SPEC)
+    notes = [e.text.split("  ")[1] for e in story.events if isinstance(e, Note) and e.who == "follower"]
+    assert (len(notes), notes[-1]) == (4, "and 2 more")
 
 
 @pytest.mark.parametrize("draw", [mermaid_sequence, plantuml_sequence])
