@@ -7,6 +7,7 @@ import re
 import pytest
 
 from machines import Record
+from mk8s.forecast.bounds import PathLeg
 from mk8s.report.gantt import edge_classes, gantt
 from mk8s.report.path import legs_of, path_table
 from mk8s.report.plots import histogram, states_over_time
@@ -57,6 +58,21 @@ def test_the_path_adds_up_to_the_run() -> None:
     assert sum(leg.seconds for leg in legs) == pytest.approx(view.timeline.ended, abs=1)
     assert "wait until rke2-server.service is active" in told
     assert "after signal primary-ready" in told
+
+
+def test_many_nodes_one_after_the_other_are_one_row() -> None:
+    """With who they were, and for how long each."""
+    legs = [
+        PathLeg(
+            f"n{i}", "stage", "put it there", 10.0 * i, 10.0 * i + 10, f"n{i - 1} gave its place back", ()
+        )
+        for i in range(20)
+    ]
+    told = path_table(legs, {"stage": "e0"})
+    assert told.count("<tr>") == 2
+    assert "1–20" in told
+    assert "each when the one before gave its place back" in told
+    assert "n19: 10 s" in told
 
 
 def test_errors_that_say_the_same_are_told_once() -> None:
