@@ -35,7 +35,8 @@ STYLE = """\
 .machine text.m-catch{fill:#9a2118}
 .machine .m-count{fill:#1b2430}
 .machine .m-count-text{fill:#ffffff;font-weight:bold;text-anchor:middle}
-.machine .m-legend{fill:#5a6675;font-size:10px}"""
+.machine .m-legend{fill:#5a6675;font-size:10px}
+@media print{svg.machine{max-height:96vh}}"""
 HEADS = {"begin": "#5a6675", "ok": "#2e7d32", "catch": "#b3261e"}
 LEGEND = "solid: a state · dashed: at work · blue: what opens it · ↻ tried again · red: where failures lead"
 
