@@ -68,9 +68,7 @@ def plan_now(project: Project, wishes: Wishes) -> Plan:
         images_in(release),
         places_in(past.history) if past else {},
     )
-    looks: Mapping[str, Look] = {}
-    if wishes.facts:
-        ground, looks = _asked(project, wishes.state, ground)
+    looks = _asked(project, wishes.state, ground) if wishes.facts else {}
     nodes = make_plan(ground, looks)
     seen, notes = _foreseen(project, wishes, ground, past, looks)
     return Plan(cluster, nodes, seen, stock, notes)
@@ -88,8 +86,8 @@ def _release(cluster: Cluster, distro: Distro) -> tuple[Mapping[str, File], Stoc
     return {name: known[name] for name in nominal if name in known}, Stock(sizes)
 
 
-def _asked(project: Project, folder: Path | None, ground: Ground) -> tuple[Ground, Mapping[str, Look]]:
-    """What the nodes say. Their secrets are looked up, never made: what nobody has is on no node."""
+def _asked(project: Project, folder: Path | None, ground: Ground) -> Mapping[str, Look]:
+    """What the nodes say. Secrets are looked up to compare with, never made, and stay in here."""
     cluster = project.cluster
     refuse_missing_secrets(cluster, os.environ)
     state = project.state(folder)
@@ -104,7 +102,7 @@ def _asked(project: Project, folder: Path | None, ground: Ground) -> tuple[Groun
         finally:
             await close_all(roads)
 
-    return known, trio.run(main)
+    return trio.run(main)
 
 
 def _token(project: Project, secrets: Secrets) -> str:

@@ -56,10 +56,10 @@ def _nothing(plan: Plan) -> str:
 
 def _told(seen: Forecast, plan: Plan) -> Iterator[str]:
     yield _heading(seen.seeds)
-    yield f"  all healthy {range_in_words(seen.to_all, seen.seeds)}"
-    yield f"  servers     {range_in_words(seen.to_ha, seen.seeds)}"
+    yield f"  all servers {range_in_words(seen.to_ha, seen.seeds)}"
+    yield f"  all nodes   {range_in_words(seen.to_all, seen.seeds)}"
     if seen.to_all is None:
-        yield f"  it ends     {range_in_words(seen.ends, seen.seeds)}"
+        yield f"  it ends     {range_in_words(seen.ends, seen.seeds, 'after')}"
     for node, why in seen.troubles.items():
         yield f"  trouble     {node}: {why}"
     yield from _bound(seen)
@@ -81,14 +81,14 @@ def spread_in_words(seeds: int) -> str:
     return "where 8 of 10 lie" if seeds >= MANY_SEEDS else "the lowest and the highest"
 
 
-def range_in_words(found: Range | None, seeds: int) -> str:
+def range_in_words(found: Range | None, seeds: int, word: str = "healthy after") -> str:
     """The middle, then from where to where."""
     if found is None:
         return "not to be expected"
     low, middle, high = (time_in_words(round(value)) for value in (found.low, found.middle, found.high))
     if seeds == 1 or low == high:
-        return f"after {middle}"
-    return f"after {middle}   ({low} to {high})"
+        return f"{word} {middle}"
+    return f"{word} {middle}   ({low} to {high})"
 
 
 def _bound(seen: Forecast) -> Iterator[str]:
