@@ -204,7 +204,7 @@ class _Search:
 def _simpler(one: Strike) -> Iterator[Strike]:
     """The same, the simplest first."""
     fractions = dict.fromkeys((0.5, round(one.fraction, 2), one.fraction))
-    for attempt in dict.fromkeys((1, one.attempt)):
+    for attempt in dict.fromkeys((1, 2, one.attempt)):
         for fraction in fractions:
             simple = replace(one, attempt=attempt, fraction=fraction)
             if simple != one:
