@@ -12,77 +12,20 @@ It knows no format: `svg` writes what this places. Begin reading at `layout`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
+from machines.diagrams.drawing import BIG, LINE, PADDING, SMALL, Drawing, Label, Placed, Point, Route, Words
 from machines.diagrams.measure import shortened, width_of, wrapped
-from machines.diagrams.picture import Arrow, Box, Picture
+from machines.diagrams.picture import Arrow, Picture
 
-__all__ = ["Drawing", "Label", "Placed", "Route", "Words", "layout"]
+__all__ = ["layout"]
 
 MARGIN, GAP, SLOT, TRACK = 24.0, 26.0, 20.0, 16.0  # pixels
-NARROWEST, PADDING = 130.0, 14.0
-BIG, SMALL = 14.0, 11.0  # font sizes
-LINE = 15.0  # from line to line of small words
+NARROWEST = 130.0
 MOST_IN_BOX, MOST_ON_ARROW, MOST_ASIDE = 54, 44, 20  # characters
 
 Side: TypeAlias = Literal["left", "right"]
-Point: TypeAlias = tuple[float, float]
-
-
-class Words(NamedTuple):
-    """A line of text in a box. `style`: name, title, when, bounds, again, done."""
-
-    text: str
-    style: str
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A box and where it stands."""
-
-    box: Box
-    words: tuple[Words, ...]
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A line with corners. `joins`: it ends at another line, with a dot, and not with a head."""
-
-    points: tuple[Point, ...]
-    kind: str  # begin, ok, catch
-    is_taken: bool = True
-    joins: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Words on an arrow; `x` is where they begin, or end where `anchor` is end."""
-
-    x: float
-    y: float
-    text: str
-    whole: str  # before it was shortened
-    kind: str
-    anchor: Literal["start", "end"] = "start"
-
-    @property
-    def width(self) -> float:
-        return width_of(self.text, SMALL)
-
-
-@dataclass(slots=True)
-class Drawing:
-    width: float = 0.0
-    height: float = 0.0
-    boxes: list[Placed] = field(default_factory=list)
-    routes: list[Route] = field(default_factory=list)
-    labels: list[Label] = field(default_factory=list)
-    start: Point = (0.0, 0.0)  # the dot above the first box
 
 
 @dataclass(slots=True)
@@ -123,7 +66,7 @@ class _Layout:
 
     def drawn(self) -> Drawing:
         words = {state: tuple(self._words(state)) for state in self._column}
-        center = self._left_zone(words) + max(_width(each) for each in words.values()) / 2
+        center = self._left_zone() + max(_width(each) for each in words.values()) / 2
         bottom = self._place_column(words, center)
         self._draw_straight(center)
         self._draw_buses()
@@ -211,13 +154,12 @@ class _Layout:
 
     # -- the column -----------------------------------------------------------------------------------
 
-    def _left_zone(self, words: Mapping[str, Sequence[Words]]) -> float:
+    def _left_zone(self) -> float:
         """Room at the left for labels and buses."""
         buses = [bus for bus in self._buses if bus.side == "left"]
         self._tracks("left")
         labels = [width_of(self._short(a), SMALL) + 12 for bus in buses for a in bus.arrows]
         tracks = max((bus.track + 1 for bus in buses), default=0)
-        del words
         return MARGIN + tracks * TRACK + max(labels, default=0.0) + (8 if buses else 0)
 
     def _tracks(self, side: Side) -> None:

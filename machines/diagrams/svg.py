@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from xml.sax.saxutils import escape
 
-from machines.diagrams.layout import BIG, LINE, PADDING, SMALL, Drawing, Label, Placed, Route, layout
+from machines.diagrams.drawing import BIG, LINE, PADDING, SMALL, Drawing, Label, Placed, Route
+from machines.diagrams.layout import layout
 from machines.diagrams.measure import width_of
 from machines.diagrams.picture import Taken, picture_of
 from machines.table import Table

@@ -13,6 +13,7 @@ from typing import Any
 
 from machines import EdgeSpec, MachineSpec
 from machines.diagrams.picture import again_in_words, bounds_in_words, catch_in_words, opening_in_words
+from machines.signals import listed
 from machines.words import did_you_mean, one_line, printable
 from mk8s.cluster import Node
 from mk8s.errors import UsageError
@@ -23,12 +24,14 @@ from mk8s.past import find_past, transcript_beside
 from mk8s.planning.making import steps_of
 from mk8s.planning.text import detail
 from mk8s.project import Project
+from mk8s.release import inspect_release
 from mk8s.screen.words import duration
 from mk8s.steps import Step
 from mk8s.tables import node_machine
 from mk8s.timeline import Stretch, timeline_of
 from mk8s.transcript import StepDone
 from mk8s.working import KINDS
+from transports.base import File
 
 __all__ = ["EdgeView", "edge_as_data", "edge_as_text", "edge_view"]
 
@@ -45,6 +48,7 @@ class EdgeView:
     steps: tuple[Step, ...]
     attempts: tuple[Stretch, ...]
     done: Mapping[str, StepDone]
+    assumed: tuple[str, ...] = ()  # files that are not here: their sizes and hashes are made up
 
 
 def edge_view(project: Project, node: Node, name: str, state: Path | None) -> EdgeView:
@@ -52,11 +56,29 @@ def edge_view(project: Project, node: Node, name: str, state: Path | None) -> Ed
     cluster = project.cluster
     spec = node_machine(cluster, pacing=project.distro.pacing(cluster))
     edge = _edge(spec, node, name)
-    ground = ground_of(project, spec)
-    steps = tuple(steps_of(ground.distro, edge, ground.situation(node)))
+    steps, assumed = _steps(project, spec, node, edge)
     attempts = _attempts(project, state, node, edge)
     done = {step.title: step for attempt in attempts for step in attempt.steps}
-    return EdgeView(node, edge, spec, steps, attempts, done)
+    return EdgeView(node, edge, spec, steps, attempts, done, assumed)
+
+
+def _steps(
+    project: Project, spec: MachineSpec, node: Node, edge: EdgeSpec
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """The driver's, and the files in them that are not here. Files are hashed only where steps name any."""
+    ground = ground_of(project, spec)
+    steps = steps_of(ground.distro, edge, ground.situation(node))
+    named = {name: file for name, file in ground.release.items() if _is_named(file, steps)}
+    if not named:
+        return tuple(steps), ()
+    found = inspect_release(project.cluster, project.distro).files
+    ground = ground_of(project, spec, found)
+    steps = steps_of(ground.distro, edge, ground.situation(node))
+    return tuple(steps), tuple(file.path.name for name, file in named.items() if name not in found)
+
+
+def _is_named(file: File, steps: Sequence[Step]) -> bool:
+    return any(file.sha256 in detail(step) for step in steps)
 
 
 def _edge(spec: MachineSpec, node: Node, name: str) -> EdgeSpec:
@@ -92,6 +114,11 @@ def edge_as_text(view: EdgeView) -> str:
         *(f"  {line}" for line in _conditions(view)),
         *(["its steps, of which those that are true already are skipped:"] if view.steps else []),
         *(line for number, step in enumerate(view.steps, 1) for line in _step(number, step, view)),
+        *(
+            [f"not here yet, so its size and sha256 are made up: {listed(view.assumed)}"]
+            if view.assumed
+            else []
+        ),
         *_came(view.attempts),
     ]
     return printable("\n".join(lines))
@@ -149,6 +176,7 @@ def edge_as_data(view: EdgeView) -> dict[str, Any]:
         "to": edge.to,
         "conditions": list(_conditions(view)),
         "steps": [_step_as_data(step, view.done.get(step.title)) for step in view.steps],
+        "assumed": list(view.assumed),
         "attempts": [
             {
                 "attempt": each.attempt,

@@ -19,6 +19,7 @@ from mk8s.project import Project
 from mk8s.rehearsal import nominal_release
 from mk8s.steps import Step, WaitFor
 from mk8s.timeline import timeline_of
+from transports.base import File
 
 __all__ = ["ground_of", "scene_now", "step_in_words"]
 
@@ -47,10 +48,10 @@ def scene_now(project: Project, state: Path | None) -> Scene:
     )
 
 
-def ground_of(project: Project, spec: MachineSpec) -> Ground:
-    """What the driver's steps are made from, with nominal files: their names are the right ones."""
+def ground_of(project: Project, spec: MachineSpec, found: Mapping[str, File] | None = None) -> Ground:
+    """What the driver's steps are made from. Files that were not `found` are nominal, with the right names."""
     cluster, distro = project.cluster, project.distro
-    return Ground(cluster, distro, spec, nominal_release(cluster, distro))
+    return Ground(cluster, distro, spec, {**nominal_release(cluster, distro), **(found or {})})
 
 
 def _steps(ground: Ground, node: str, edge: EdgeSpec) -> list[Step]:

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from machines.diagrams.dot import dot
-from machines.diagrams.layout import Drawing, Label, Placed, layout
+from machines.diagrams.drawing import Drawing, Label, Placed
+from machines.diagrams.layout import layout
 from machines.diagrams.measure import wrapped
 from machines.diagrams.mermaid import mermaid
 from machines.diagrams.picture import Way, picture_of

@@ -130,3 +130,13 @@ def test_who_asks_for_what_there_is_not_is_told_what_there_is(
     """An unknown node, an unknown edge, an edge of another role."""
     assert main(["explain", str(manifest), *words]) == 2
     assert hint in capsys.readouterr().err
+
+
+def test_what_is_made_up_of_files_that_are_not_here_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their sizes and hashes; of files that are here, the real ones stand in the commands."""
+    manifest = manifest_in(tmp_path)
+    text = told(capsys, str(manifest), "srv-1", "stage")
+    assert "not here yet, so its size and sha256 are made up: " in text
+    assert "made up" not in told(capsys, str(manifest), "srv-1", "verify")
