@@ -1,5 +1,5 @@
 # `make demo` runs the main job, `make test` all checks. Each target sets up what it needs.
-.PHONY: demo demo-real test test-fast test-e2e test-real lint format setup lock bench clean
+.PHONY: demo demo-real test test-fast test-e2e test-real nightly lint format setup lock bench clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -28,6 +28,9 @@ test-e2e: setup  ## only the tests on real hosts, without real Kubernetes
 
 test-real: setup  ## only the tests of real Kubernetes on real hosts; builds it first if need be
 	$(PYTEST) -n 2 --dist loadfile -m real
+
+nightly: setup  ## 20 000 seeds (SEEDS=...), random machines, rollouts and crash points; hours
+	@scripts/nightly $(SEEDS)
 
 lint: setup  ## ruff and strict mypy
 	$(BIN)/ruff check .

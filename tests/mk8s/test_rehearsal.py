@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import replace
-
-import pytest
 
 from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.cluster import FanOut
@@ -17,9 +14,6 @@ from mk8s.distros.rancher.model import world_of
 from mk8s.rehearsal import Rehearsal, rehearse
 from tests.mk8s.examples import cluster
 
-SEEDS = 500
-CHUNK = 25  # seeds a test, so that they spread over the cores
-ENDS = {"healthy", "failed", "quarantined", "rolled-back"}
 PROGRAM = """
 from mk8s.distros.base import load_distro
 from mk8s.rehearsal import rehearse
@@ -62,7 +56,7 @@ def test_a_rehearsal_chooses_to_hand_on_as_the_run_would_by_the_bandwidth_that_i
 
 
 def test_one_seed_is_one_journal_in_every_process() -> None:
-    """Eight processes with different hash seeds: one digest."""
+    """Three processes with different hash seeds: one digest. tests/mk8s/invariants asks more of them."""
     runs = [
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
@@ -70,7 +64,7 @@ def test_one_seed_is_one_journal_in_every_process() -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        for hash_seed in range(1, 9)
+        for hash_seed in (1, 2, 3)
     ]
     digests = [run.communicate()[0].strip() for run in runs]
     assert len(digests[0]) == 64
@@ -80,22 +74,3 @@ def test_one_seed_is_one_journal_in_every_process() -> None:
 def test_another_seed_is_another_journal() -> None:
     """Or the test above would prove nothing."""
     assert faulty(1, servers=3, agents=3).digest != faulty(2, servers=3, agents=3).digest
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
-def test_fifty_nodes_with_faults_break_no_invariant(first: int) -> None:
-    """Checked after each record: limits, signals, budgets, one life, no secret; and everyone ends.
-
-    The modelled cluster keeps its own book of what must never happen: a second initialisation, two learners.
-    """
-    ended: Counter[str] = Counter()
-    for seed in range(first, first + CHUNK):
-        run = faulty(seed, servers=5, agents=45)
-        assert world_of(run.network).violations == [], f"seed {seed}"
-        assert all(
-            state in ENDS or name in run.result.blocked for name, state in run.result.states.items()
-        ), f"seed {seed}"
-        assert not any(end.failure.kind == "internal" for end in run.result.failures.values()), f"seed {seed}"
-        ended.update(run.result.states.values())
-    assert ended["healthy"] > CHUNK * 25

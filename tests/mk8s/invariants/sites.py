@@ -192,16 +192,19 @@ class Site:
         watch.end()
         return result
 
-    async def run_until_killed(self, journal: MortalJournal, hosts_own: trio.Nursery) -> None:
-        """A run that its journal ends; the commands that it gave go on in the hosts' own nursery."""
+    async def survives(self, journal: MortalJournal, hosts_own: trio.Nursery) -> bool:
+        """Run until the end, True, or until the journal's process is killed.
+
+        The commands that a killed run gave go on in the hosts' own nursery.
+        """
         roads: dict[str, Transport] = {
             name: MortalTransport(road, journal.killed, hosts_own) for name, road in self.roads().items()
         }
         try:
             await self.run(journal, roads)
         except KilledError:
-            return
-        raise AssertionError("the run came to its end before that record")
+            return False
+        return True
 
     def _rollout(self, journal: Journal, roads: Mapping[str, Transport]) -> Rollout:
         around = Surroundings(

@@ -45,7 +45,7 @@ def crashed(distro: str, record: int, *, synced_only: bool) -> EndState:
         hosts = site(distro)
         async with trio.open_nursery() as own:
             journal = MortalJournal(record)
-            await hosts.run_until_killed(journal, own)
+            assert not await hosts.survives(journal, own)
             result = await hosts.run(MemoryJournal(journal.left(synced_only=synced_only)))
             own.cancel_scope.cancel()
         return hosts.end_state(result)
