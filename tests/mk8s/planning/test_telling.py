@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests.mk8s.planning.worlds import TOKEN, UNIT, World, cluster_of, ground_of
 
 MARKED = b"token: a-secret-of-somebody-else\n"
 CONFIG = PurePosixPath("/etc/rancher/k3s/config.yaml")
+DOCS = Path(__file__).parents[3] / "docs" / "plan.md"
 CLUSTER_KEYS = {"format", "cluster", "nodes", "forecast", "assumed_sizes", "notes"}
 NODE_KEYS = {
     "node", "role", "address", "state", "nothing_to_do", "bytes_to_send", "done", "found", "edges",
@@ -116,6 +117,12 @@ def test_the_keys_of_the_data_are_stable(asked: Plan) -> None:
         step["standing"] for node in data["nodes"] for edge in node["edges"] for step in edge["steps"]
     }
     assert standings == {"to-do", "true", "unknown", "wait"}
+
+
+@pytest.mark.parametrize("key", sorted(CLUSTER_KEYS | NODE_KEYS | FORECAST_KEYS))
+def test_every_key_is_documented(key: str) -> None:
+    """Programs are written after docs/plan.md."""
+    assert f"`{key}`" in DOCS.read_text()
 
 
 def test_what_is_true_needs_no_seconds_and_what_is_left_has_some(asked: Plan) -> None:
