@@ -1,4 +1,4 @@
-"""A picture with its places: what `layout` hands to `svg`. Pure values, in pixels from the upper left corner."""
+"""A picture with its places: what `layout` hands to `svg`. Pixels from the upper left corner. Pure values."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def scene_now(project: Project, state: Path | None) -> Scene:
 
 
 def ground_of(project: Project, spec: MachineSpec, found: Mapping[str, File] | None = None) -> Ground:
-    """What the driver's steps are made from. Files that were not `found` are nominal, with the right names."""
+    """What the driver's steps are made from. Files not `found` are nominal: their names are right."""
     cluster, distro = project.cluster, project.distro
     return Ground(cluster, distro, spec, {**nominal_release(cluster, distro), **(found or {})})
 
