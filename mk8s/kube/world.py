@@ -17,11 +17,13 @@ from weakref import WeakKeyDictionary
 from mk8s.cluster import Cluster
 from mk8s.kube.etcd import Etcd
 from mk8s.kube.views import SILENT, NodeView
+from mk8s.ports_model import leave, listen
 from transports.simulated import Handler, SimulatedHost, SimulatedNetwork
 
-__all__ = ["API", "NodeObject", "World", "everywhere", "replicas", "world_of"]
+__all__ = ["API", "OURS", "NodeObject", "World", "everywhere", "replicas", "world_of"]
 
 API = 6443
+OURS = "kubernetes"  # who listens
 POSTING = "kubelet is posting ready status"
 NO_NETWORK = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
@@ -54,7 +56,6 @@ class World:
     nodes: dict[str, NodeObject] = field(default_factory=dict)  # by node name
     applied: dict[str, bytes] = field(default_factory=dict)  # manifests: path -> content
     workloads: dict[str, Workloads] = field(default_factory=dict)  # "daemonset/kube-proxy" -> how it is
-    _ports: dict[str, set[int]] = field(default_factory=dict)  # host name -> what listens there
     _library: Mapping[str, Handler] | None = None
 
     def __post_init__(self) -> None:
@@ -78,15 +79,18 @@ class World:
     # What listens
 
     def open(self, host: SimulatedHost, *ports: int) -> None:
-        """A program of this host begins to listen, such as its API server on `API`."""
-        self._ports.setdefault(host.name, set()).update(ports)
+        """A program of this host begins to listen, such as its API server on `API`.
+
+        Raises ServiceFailed where something foreign has the port.
+        """
+        listen(host, OURS, *ports)
 
     def close(self, host: SimulatedHost, *ports: int) -> None:
         """It does no more. Call it from the service's `gone`: a power loss ends programs too."""
-        self._ports.setdefault(host.name, set()).difference_update(ports)
+        leave(host, OURS, *ports)
 
     def listens(self, host: SimulatedHost, port: int) -> bool:
-        return host.up and port in self._ports.get(host.name, ())
+        return host.up and host.listening.get(port) == OURS
 
     def serves(self, host: SimulatedHost) -> bool:
         """Whether the API server on this host runs and etcd has a majority behind it."""

@@ -15,7 +15,7 @@ __all__ = ["GATHER_DURATIONS", "GATHER_HANDLERS"]
 
 
 async def _model(host: SimulatedHost, command: Command) -> Outcome:
-    """A modelled host: nothing listens, no swap, every module and program is there, its clock is at 0."""
+    """A modelled host: only what it runs listens, no swap, all modules and programs, its clock is at 0."""
     lines = [
         f"hostname={host.hostname}",
         "system=Linux",
@@ -33,6 +33,7 @@ async def _model(host: SimulatedHost, command: Command) -> Outcome:
         "address=127.0.0.1/8 lo",
         *(f"address={address}/24 eth0" for address in _addresses(host)),
         f"mac=02:00:00:{host.machine_id[0:2]}:{host.machine_id[2:4]}:{host.machine_id[4:6]}",
+        *(f"listen=00000000:{port:04X}" for port in sorted(host.listening)),
         *_leftovers(host, command),
         "clock=0.0",
     ]

@@ -13,6 +13,7 @@ from mk8s.distros.common import model as common
 from mk8s.distros.k0s import durations as k0s_durations
 from mk8s.distros.k0s import model as k0s
 from mk8s.distros.k3s import model as k3s
+from mk8s.distros.kubeadm import durations as kubeadm_durations
 from mk8s.distros.kubeadm import model as kubeadm
 from mk8s.distros.rancher import model as rancher
 from mk8s.distros.rke2 import model as rke2
@@ -43,7 +44,7 @@ ROOMS: Mapping[str, tuple[set[str], Mapping[str, Span]]] = {
     "rke2": (_engine("rke2", rke2.OWN), rke2.DURATIONS),
     "k3s": (_engine("k3s", k3s.OWN), k3s.DURATIONS),
     "k0s": ({*k0s.HANDLED}, k0s_durations.DURATIONS),
-    "kubeadm": ({*kubeadm.HANDLED}, kubeadm.DURATIONS),
+    "kubeadm": ({*kubeadm.HANDLED}, kubeadm_durations.DURATIONS),
     "vanilla": ({*vanilla.HANDLED}, vanilla.DURATIONS),
     "upstream": ({*upstream.HANDLED}, upstream.DURATIONS),
 }

@@ -99,6 +99,7 @@ class SimulatedHost:
         self._own: dict[str, Handler] = {}
         self._shared: tuple[Mapping[str, Handler], ...] = ()
         self._pid = 600
+        self.listening: dict[int, str] = {}  # TCP port -> the program that has it
         self._counts: dict[str, int] = {}  # how often each duration was drawn
 
     # What it holds

@@ -32,6 +32,7 @@ __all__ = ["CONTROLLER", "SOCKET", "WORKER", "K0sWorld", "peer_of", "words_of"]
 
 SOCKET = PurePosixPath("/run/k0s/status.sock")
 CONTROLLER, WORKER = "k0scontroller.service", "k0sworker.service"
+JOINING, KUBELET = 9443, 10250  # ports
 TAINT = "node-role.kubernetes.io/control-plane"
 PATIENCE = 240.0  # seconds that a joining controller insists on etcd, from v1.31.5 on
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between its attempts: they double
@@ -154,7 +155,7 @@ class K0sWorld:
         while not self.world.etcd.has_quorum:
             yield host.seconds("k0s:controller-looks-again")
         _write(host, data_dir(node) / "pki/admin.conf", ADMIN)
-        self.world.open(host, API)
+        self.world.open(host, API, JOINING)
         service.log('level=info msg="all components started" component=k0s')
         if "--enable-worker" in words or is_single(node):
             yield host.seconds("k0s:controller-kubelet")
@@ -264,6 +265,7 @@ class K0sWorld:
 
     def _register(self, host: SimulatedHost, node: Node, words: Mapping[str, str]) -> None:
         """The kubelet's Node: Ready once its network is up, and never without its images."""
+        self.world.open(host, KUBELET)
         ready_in = host.seconds("k0s:node-network")
         if not has_network(self.cluster) or not self._has_images(host, node):
             ready_in = float("inf")
@@ -284,7 +286,7 @@ class K0sWorld:
     def gone(self, host: SimulatedHost, _service: SimulatedService) -> None:
         """Its process ended, and all that it ran but containers."""
         host.disk.remove(SOCKET)
-        self.world.close(host, API)
+        self.world.close(host, API, JOINING, KUBELET)
         self.world.etcd.stop(host)
         self.world.kubelet_gone(host)
 

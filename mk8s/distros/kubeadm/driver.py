@@ -74,7 +74,7 @@ class Kubeadm(DelegatingDriver):
         teach(host, network, cluster)
 
     def phases(self) -> Phases:
-        from mk8s.distros.kubeadm.model import PHASES
+        from mk8s.distros.kubeadm.durations import PHASES
 
         return PHASES
 

@@ -31,9 +31,22 @@ from mk8s.distros.kubeadm.paths import (
     RUNNER_UNIT,
 )
 from mk8s.distros.kubeadm.readiness import ca_hash
+from mk8s.distros.kubeadm.said import (
+    ETCD_FAILED,
+    EXISTS,
+    IN_USE,
+    NO_ANSWER,
+    NO_CERTIFICATES,
+    NO_TOKEN,
+    NODE_READY,
+    NOT_UP,
+    NOT_WELL,
+    OTHER_AUTHORITY,
+)
 from mk8s.distros.upstream.versions import release_of
 from mk8s.kube.etcd import EtcdRefused
-from mk8s.kube.world import API, World
+from mk8s.kube.world import API, OURS, World
+from mk8s.ports_model import is_taken
 from transports.base import Outcome
 from transports.simulated import ServiceFailed, SimulatedHost, SimulatedService
 
@@ -41,6 +54,7 @@ __all__ = ["CERTIFICATES_LAST", "TOKENS_LAST", "KubeadmWorld"]
 
 LEARNERS_FROM = 29  # EtcdLearnerMode is on by default
 CONTROLLERS, SCHEDULER, KUBELET = 10257, 10259, 10248
+KUBELET_API, ETCD_PORTS = 10250, (2379, 2380)
 CONTROL_PLANE = (API, CONTROLLERS, SCHEDULER)
 ETCD_PATIENCE, KUBELET_PATIENCE, JOIN_PATIENCE = 120.0, 240.0, 300.0  # seconds, kubeadm's own constants
 CERTIFICATES_LAST, TOKENS_LAST = 7200.0, 7200.0  # seconds
@@ -63,34 +77,7 @@ fYDsOcun
 """A certificate that was made for this; its key is nobody's."""
 
 ADMIN = b"apiVersion: v1\nclusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: kubernetes\n"
-PREFLIGHT = "error execution phase preflight: "
-NO_ANSWER = (
-    PREFLIGHT + "couldn't validate the identity of the API Server: dial tcp {}:6443: connection refused"
-)
-NO_TOKEN = (
-    PREFLIGHT + "couldn't validate the identity of the API Server: could not find a JWS signature in the "
-    'cluster-info ConfigMap for token ID "{}"'
-)
-OTHER_AUTHORITY = (
-    PREFLIGHT
-    + "couldn't validate the identity of the API Server: cluster CA found in cluster-info ConfigMap "
-    'is invalid: none of the public keys "{}" are pinned'
-)
-NO_CERTIFICATES = (
-    "error execution phase control-plane-prepare/download-certs: error downloading certs: error downloading "
-    'the secret: Secret "kubeadm-certs" was not found in the "kube-system" Namespace.'
-)
-ETCD_FAILED = (
-    "error execution phase control-plane-join/etcd: error creating local etcd static pod manifest file: {}"
-)
-NODE_READY = (
-    'error execution phase kubelet-start: a Node with name "{}" and status "Ready" already exists in the '
-    "cluster. You must delete the existing Node or change the name of this new joining Node"
-)
 SILENCE = 40.0  # seconds without a word of the kubelet until its Node is not Ready any more
-NOT_WELL = "error execution phase kubelet-start: the kubelet is not healthy after 4m0s"
-NOT_UP = "error execution phase wait-control-plane: couldn't initialize a Kubernetes cluster"
-EXISTS = "\t[ERROR FileAvailable-{}]: {} already exists"
 
 
 @dataclass
@@ -119,6 +106,7 @@ class KubeadmWorld:
             documents = list(yaml.safe_load_all(host.disk.read(RUNNER_CONFIG)))
             yield host.seconds("kubeadm:preflight")
             _refuse_leftovers(host)
+            _refuse_taken_ports(host, serves=verb == "init" or "controlPlane" in documents[0])
             if verb == "init":
                 yield from self.init_life(host, service, documents[0])
             else:
@@ -257,7 +245,7 @@ class KubeadmWorld:
         if KUBELET_CONFIG not in host.files:
             raise ServiceFailed('"Failed to load kubelet config file" path="/var/lib/kubelet/config.yaml"')
         yield host.seconds("kubeadm:kubelet-start")
-        self.world.open(host, KUBELET)
+        self.world.open(host, KUBELET, KUBELET_API)
         serves = ETCD_MANIFEST in host.files
         yield host.seconds("kubeadm:control-plane-start" if serves else "kubeadm:kubelet-certificate")
         while not self._run_static_pods(host):
@@ -284,19 +272,22 @@ class KubeadmWorld:
             except ServiceFailed:
                 return False
             host.disk.make_folder(ETCD_DATA)
-        self.world.open(host, *CONTROL_PLANE)
+        try:
+            self.world.open(host, *CONTROL_PLANE, *ETCD_PORTS)
+        except ServiceFailed:
+            return False
         return True
 
     def kubelet_gone(self, host: SimulatedHost, _service: SimulatedService) -> None:
         """Its static pods go on without it, unless the power is gone."""
         self.silent[host.name] = self.now
-        self.world.close(host, KUBELET)
+        self.world.close(host, KUBELET, KUBELET_API)
         self.world.kubelet_gone(host)
         if not host.up:
             self.stop_pods(host)
 
     def stop_pods(self, host: SimulatedHost) -> None:
-        self.world.close(host, *CONTROL_PLANE)
+        self.world.close(host, *CONTROL_PLANE, *ETCD_PORTS)
         self.world.etcd.stop(host)
 
     # kubeadm reset
@@ -334,6 +325,13 @@ def _refuse_leftovers(host: SimulatedHost) -> None:
     for path in LEFTOVERS:
         if host.disk.exists(PurePosixPath(path)):
             raise ServiceFailed(EXISTS.format(path.replace("/", "-"), path))
+
+
+def _refuse_taken_ports(host: SimulatedHost, *, serves: bool) -> None:
+    """kubeadm's preflight: of a server all ports, of a worker the kubelet's."""
+    for port in (KUBELET_API, *CONTROL_PLANE, *ETCD_PORTS) if serves else (KUBELET_API,):
+        if is_taken(host, OURS, port):
+            raise ServiceFailed(IN_USE.format(port))
 
 
 def _write(host: SimulatedHost, path: PurePosixPath, content: bytes, mode: int = 0o644) -> None:

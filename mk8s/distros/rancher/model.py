@@ -70,7 +70,7 @@ class _Taught:
         self.handlers = {name: _handler(self.world, answer) for name, answer in answers.items()}
         self.services = {
             engine.server_unit: ServiceModel(self.world.server_life, RESTART_AFTER, self.world.server_gone),
-            engine.agent_unit: ServiceModel(self.world.agent_life, RESTART_AFTER),
+            engine.agent_unit: ServiceModel(self.world.agent_life, RESTART_AFTER, self.world.agent_gone),
         }
 
 

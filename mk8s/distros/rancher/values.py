@@ -10,7 +10,7 @@ import yaml
 
 from mk8s.cluster import Node
 
-__all__ = ["DROP_IN_SUFFIX", "is_true", "laid_over", "settings_of", "words"]
+__all__ = ["DROP_IN_SUFFIX", "is_true", "laid_over", "parsed", "settings_of", "words"]
 
 DROP_IN_SUFFIX = ".yaml"  # of the files in config.yaml.d that are read
 
@@ -29,14 +29,15 @@ def laid_over(config: Mapping[str, Any], drop_ins: Mapping[str, str]) -> Mapping
         return config
     found = dict(config)
     for name in sorted(name for name in drop_ins if name.endswith(DROP_IN_SUFFIX)):
-        for key, value in _parsed(drop_ins[name]).items():
+        for key, value in parsed(drop_ins[name]).items():
             bare = key.removesuffix("+")
             found[bare] = [*words(found.get(bare)), *words(value)] if key != bare else value
     return found
 
 
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> Mapping[str, Any]:
+def parsed(text: str) -> Mapping[str, Any]:
+    """A YAML text that holds a mapping; empty for any other. Many nodes have the same: reading is slow."""
     try:
         loaded = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError):

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from mk8s.cluster import Cluster
+from mk8s.distros.rancher import listening
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.readiness import IS_VOTER
 from mk8s.distros.rancher.roles import CONTROL_PLANE, ETCD
@@ -40,14 +38,15 @@ from mk8s.distros.rancher.said import (
     UP,
 )
 from mk8s.distros.rancher.tokens import password_of
-from mk8s.distros.rancher.values import is_true, laid_over
+from mk8s.distros.rancher.values import is_true, laid_over, parsed
+from mk8s.ports_model import leave
 from transports.simulated import ServiceFailed, SimulatedHost, SimulatedNetwork, SimulatedService
 
 __all__ = ["Member", "NodeObject", "World"]
 
 KUBECONFIG = b"apiVersion: v1\nclusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: default\n"
 
-API_IS_UP = PurePosixPath("/run/k3s/api")  # the model's own note; /run is empty after a reboot
+API_IS_UP = PurePosixPath("/run/k3s/api")  # our own note: /run is empty after a reboot
 LEARNER_PATIENCE = 300.0  # seconds without progress after which a learner is removed
 
 
@@ -114,13 +113,13 @@ class World:
     @property
     def has_quorum(self) -> bool:
         """Always, with an external datastore."""
-        voters = [member for member in self.members.values() if member.voter]
-        return 2 * sum(member.running for member in voters) > len(voters) or not voters
+        voters = [member.running for member in self.members.values() if member.voter]
+        return 2 * sum(voters) > len(voters) or not voters
 
     def serves(self, host: SimulatedHost) -> bool:
         """Whether the API and the supervisor answer on this host."""
-        service = host.service(self.engine.server_unit)
-        return bool(host.up and service and host.disk.exists(API_IS_UP) and self.has_quorum)
+        has_unit = host.service(self.engine.server_unit) is not None
+        return host.up and has_unit and host.disk.exists(API_IS_UP) and self.has_quorum
 
     def has_kubectl(self, host: SimulatedHost) -> bool:
         """Whether the host has the program that answers as kubectl."""
@@ -130,10 +129,10 @@ class World:
     def config_of(self, host: SimulatedHost) -> Mapping[str, Any]:
         """The host's config as the engine would read it, drop-ins and all; empty when there is none."""
         file, folder = self.engine.config, PurePosixPath(f"{self.engine.config}.d")
-        config = _parsed(host.disk.read(file)) if file in host.files else {}
+        config = parsed(host.disk.read(file).decode()) if file in host.files else {}
         if not host.disk.is_folder(folder):
             return config
-        files = [path for path in host.files if path.parent == folder]
+        files = (path for path in host.files if path.parent == folder)
         return laid_over(config, {path.name: host.disk.read(path).decode() for path in files})
 
     def node_name_of(self, host: SimulatedHost) -> str:
@@ -144,15 +143,14 @@ class World:
 
     def is_ready(self, node: NodeObject) -> bool:
         service = node.host.service(node.unit)
-        runs = service is not None and service.state == "active" and node.host.up and not node.host.cut
-        return runs and self.now >= node.ready_at
+        reached = node.host.up and not node.host.cut and self.now >= node.ready_at
+        return reached and service is not None and service.state == "active"
 
     def server_for(self, source: SimulatedHost, url: str) -> SimulatedHost | None:
         """The serving host behind a registration address. The endpoint leads to any server that serves."""
         address = urlsplit(url).hostname or ""
-        addresses = [address]
-        if address not in self.network.hosts and address == self.cluster.endpoint:
-            addresses = [node.address for node in self.cluster.servers]
+        is_endpoint = address not in self.network.hosts and address == self.cluster.endpoint
+        addresses = [node.address for node in self.cluster.servers] if is_endpoint else [address]
         reached = (self.network.reach(source, known) for known in addresses)
         return next((host for host in reached if host is not None and self.serves(host)), None)
 
@@ -192,6 +190,7 @@ class World:
         yield self._takes(host, "server-begin")
         config = self.config_of(host)
         self._need_images(host, config)
+        listening.take(self.engine, host, config, etcd=self._wants_etcd(config))
         first = not host.disk.exists(self._etcd_data(config)) or host.name not in self.members
         if not self._wants_etcd(config):
             self._begin_without_etcd(host, config)
@@ -204,7 +203,7 @@ class World:
         joins = "server" if config.get("server") else "primary"
         yield self._takes(host, f"{joins}-first-start" if first else "server-restart")
         yield from self._wait_for_promotion(host)
-        while not self.has_quorum:
+        while not self.has_quorum or self._pods_are_kept_out(host, config):
             yield self._takes(host, "server-looks-again")
         self._open(host, config)
         service.log(UP.format(name=self.engine.name))
@@ -291,8 +290,15 @@ class World:
     def server_gone(self, host: SimulatedHost, _service: SimulatedService) -> None:
         """Its process ended: etcd and the API server go with it."""
         host.disk.remove(API_IS_UP)
+        leave(host, self.engine.name)
         if host.name in self.members:
             self.members[host.name].running = False
+
+    def _pods_are_kept_out(self, host: SimulatedHost, config: Mapping[str, Any]) -> bool:
+        return listening.keeps_pods_out(self.engine, host, config, etcd=self._wants_etcd(config))
+
+    def agent_gone(self, host: SimulatedHost, _service: SimulatedService) -> None:
+        leave(host, self.engine.name)
 
     def agent_life(self, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
         """It asks until a server takes it, and never exits for that."""
@@ -306,6 +312,7 @@ class World:
             if service.journal[-1:] != [complaint]:
                 service.log(complaint)
             yield self._takes(host, "agent-asks-again")
+        listening.take_for_agent(self.engine, host)
         first = self.node_name_of(host) not in self.nodes
         yield self._takes(host, "agent-first-start" if first else "agent-restart")
         self._install_tools(host, config)
@@ -336,13 +343,6 @@ class World:
         folder = PurePosixPath(self.engine.data_dir_in(config)) / "agent" / "images"
         if self.engine.runtime_in_images and not any(path.parent == folder for path in host.files):
             raise ServiceFailed(RUNTIME_MISSING.format(tag=self.cluster.version.replace("+", "-")))
-
-
-@lru_cache(maxsize=256)
-def _parsed(content: bytes) -> Mapping[str, Any]:
-    """Many hosts have the same config, and reading YAML is slow."""
-    loaded = yaml.safe_load(content)
-    return loaded if isinstance(loaded, dict) else {}
 
 
 def _is_same_token(config: Mapping[str, Any], expected: object) -> bool:

@@ -35,7 +35,7 @@ PARTS: Mapping[str, Span] = {
     "vanilla:node-network": Span(3, 15),  # 10.6 s with routes and a bridge, measured with v1.20.2
 }
 """How long the parts of the units' lives take."""
-ETCD_PORT = 2379
+ETCD_PORT, PEERS, KUBELET = 2379, 2380, 10250
 APISERVER_PATIENCE = 20  # times that an API server tries to reach etcd, once a second, before it exits
 
 NO_ENVIRONMENT = "Failed to load environment files: No such file or directory"
@@ -87,7 +87,7 @@ def _etcd(world: World, host: SimulatedHost, _service: SimulatedService) -> Iter
     host.disk.make_folder(ETCD_DATA / "member")
     while not world.etcd.has_quorum:
         yield host.seconds("vanilla:etcd-looks-again")
-    world.open(host, ETCD_PORT)
+    world.open(host, ETCD_PORT, PEERS)
 
 
 def _apiserver(world: World, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
@@ -129,7 +129,7 @@ def _kubelet(world: World, host: SimulatedHost, service: SimulatedService) -> It
     yield host.seconds("vanilla:kubelet-start")
     if containerd is None or containerd.state != "active":
         raise ServiceFailed(NO_RUNTIME)
-    world.open(host, HEALTH["kubelet"])
+    world.open(host, HEALTH["kubelet"], KUBELET)
     yield from _until_reached(world, host, "kubelet")
     network = world.cluster.net.cni != "none"
     ready_in = host.seconds("vanilla:node-network") if network else float("inf")
@@ -168,11 +168,11 @@ def _model(world: World, life: Life, ports: tuple[int, ...]) -> ServiceModel:
 
 
 SERVICES: Mapping[str, tuple[Life, tuple[int, ...]]] = {
-    "etcd": (_etcd, (ETCD_PORT,)),
+    "etcd": (_etcd, (ETCD_PORT, PEERS)),
     "kube-apiserver": (_apiserver, (API,)),
     "kube-controller-manager": (_controller("kube-controller-manager"), (HEALTH["kube-controller-manager"],)),
     "kube-scheduler": (_controller("kube-scheduler"), (HEALTH["kube-scheduler"],)),
-    "kubelet": (_kubelet, (HEALTH["kubelet"],)),
+    "kubelet": (_kubelet, (HEALTH["kubelet"], KUBELET)),
     "kube-proxy": (_proxy, (HEALTH["kube-proxy"],)),
 }
 """Component -> how it lives, and what it listens on."""

@@ -16,8 +16,10 @@ from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Situation
 from mk8s.distros.kubeadm import DISTRO
+from mk8s.distros.kubeadm.commands import find_missing_images
 from mk8s.distros.kubeadm.model import HANDLED, kubeadm_world_of
 from mk8s.distros.kubeadm.paths import DONE, KUBELET_UNIT, LOG, MANIFESTS, RUNNER_CONFIG, RUNNER_UNIT
+from mk8s.distros.kubeadm.readiness import no_image_is_missing
 from mk8s.distros.kubeadm.world import KubeadmWorld
 from mk8s.executor import Executor
 from mk8s.modelled import OS_HANDLERS, model_os
@@ -417,3 +419,15 @@ def test_runs_with_faults_break_no_invariant(version: str, first: int) -> None:
         assert not any(end.failure.kind == "internal" for end in run.result.failures.values()), f"seed {seed}"
         healthy += sum(state == "healthy" for state in run.result.states.values())
     assert healthy > CHUNK
+
+
+async def test_a_node_that_was_given_no_images_lacks_them() -> None:
+    """Asked before kubeadm begins; after the import nothing is missing."""
+    lab = Lab(five())
+    agent, ask = lab.hosts["agent-1"], find_missing_images(lab.cluster.nodes[-1])
+
+    before = no_image_is_missing(await agent.perform(ask))
+    await lab.bootstrap()
+    after = no_image_is_missing(await agent.perform(ask))
+
+    assert (before.met, before.lineage[0], after.met) == (False, "artifact.missing", True)

@@ -1,0 +1,67 @@
+"""What is in a node's way on a modelled host meets it in the words of the real program, and there alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import pytest
+
+from machines import Result
+from mk8s.conformance import Subject
+from mk8s.distros.base import load_distro
+from mk8s.rehearsal import rehearse
+from transports.simulated import SimulatedHost
+
+VERSIONS = {
+    "k0s": "v1.33.4+k0s.0",
+    "k3s": "v1.33.4+k3s1",
+    "kubeadm": "v1.31.2",
+    "rke2": "v1.33.4+rke2r1",
+    "vanilla": "v1.31.2",
+}
+Prepare = Callable[[Mapping[str, SimulatedHost]], Awaitable[None]]
+
+
+def run(distro: str, prepare: Prepare) -> Result:
+    subject = Subject(load_distro(distro), VERSIONS[distro])
+    return rehearse(subject.cluster(3, 1), subject.distro, prepare=prepare).result
+
+
+def held(node: str, port: int) -> Prepare:
+    async def prepare(hosts: Mapping[str, SimulatedHost]) -> None:
+        hosts[node].listening[port] = "nginx"
+
+    return prepare
+
+
+@pytest.mark.parametrize("distro", ["k3s", "kubeadm", "rke2", "vanilla"])
+def test_an_agent_whose_kubelets_port_is_taken_fails_and_says_so(distro: str) -> None:
+    """Everybody else becomes healthy; the failure is the catalogue's, with what to do."""
+    result = run(distro, held("agt-1", 10250))
+    assert {node for node, state in result.states.items() if state != "healthy"} == {"agt-1"}
+    assert result.failures["agt-1"].failure.kind == "check.port"
+    assert "ss -ltnp" in result.failures["agt-1"].failure.remedy
+
+
+@pytest.mark.parametrize(
+    ("distro", "port"),
+    [("k3s", 6443), ("kubeadm", 6443), ("kubeadm", 2380), ("rke2", 9345), ("vanilla", 2380)],
+)
+def test_a_first_server_whose_port_is_taken_fails_and_nobody_joins(distro: str, port: int) -> None:
+    """It is seen at the start, in the words of whoever cannot listen."""
+    result = run(distro, held("srv-1", port))
+    assert "healthy" not in result.states.values()
+    assert result.failures["srv-1"].failure.kind == "check.port"
+
+
+@pytest.mark.parametrize(("distro", "port"), [("rke2", 6443), ("rke2", 2379), ("k0s", 9443)])
+def test_what_begins_anew_for_ever_ends_at_the_edges_time_limit(distro: str, port: int) -> None:
+    """A static pod, or a child of k0s, without its port: the unit goes on, and the edge's time runs out."""
+    result = run(distro, held("srv-1", port))
+    assert result.states["srv-1"] == "failed"
+    assert "healthy" not in result.states.values()
+
+
+@pytest.mark.parametrize("distro", VERSIONS)
+def test_a_port_that_nobody_needs_is_in_nobodys_way(distro: str) -> None:
+    assert run(distro, held("srv-1", 8080)).ok
