@@ -3,7 +3,7 @@
 The prediction comes from rehearsing exactly this manifest with several seeds. Release files that are not here
 yet get nominal sizes. With --facts the nodes are asked, read-only, what they are and have: a plan then says
 which steps are true already and how files differ. With --commands, the commands and the contents of files too
-(never a secret's). Exit status 1 when a node that was asked did not answer, or is not well any more.
+(never a secret's). Exit status 1 when a node did not answer, is not well any more, or would not become so.
 
 Examples:
   mk8s plan cluster.yaml

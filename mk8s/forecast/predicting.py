@@ -175,7 +175,7 @@ def _forecast(run: Rehearsal, ends: Sequence[_Ends], spec: MachineSpec, profile:
         bounds=bounds_of(path, spec),
         moved=_moved(run),
         troubles={
-            lane.node: lane.reason or f"stays {lane.state}"
+            lane.node: lane.reason.removeprefix(f"{lane.node}: ") or f"stays {lane.state}"
             for lane in timeline.lanes
             if lane.outcome != "success"
         },

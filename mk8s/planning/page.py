@@ -53,13 +53,16 @@ def _notes(plan: Plan) -> Iterator[str]:
 
 
 def _facts(plan: Plan, seen: Forecast) -> list[tuple[str, str]]:
+    servers = [
+        ("Control plane complete", _middle(seen.to_ha)),
+        (spread_in_words(seen.seeds), _spread(seen.to_ha)),
+    ]
     return [
         ("Distro", f"{plan.cluster.distro} {plan.cluster.version}"),
         ("Nodes", str(len(plan.nodes))),
         ("All nodes healthy", _middle(seen.to_all)),
         (spread_in_words(seen.seeds), _spread(seen.to_all)),
-        ("Control plane complete", _middle(seen.to_ha)),
-        (spread_in_words(seen.seeds), _spread(seen.to_ha)),
+        *(servers if any(node.node.is_server for node in plan.nodes) else ()),
         ("Bytes from here", bytes_in_words(seen.from_here)),
         ("Bytes from node to node", bytes_in_words(seen.from_nodes)),
         ("Seeds", str(seen.seeds)),

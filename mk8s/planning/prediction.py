@@ -56,7 +56,8 @@ def _nothing(plan: Plan) -> str:
 
 def _told(seen: Forecast, plan: Plan) -> Iterator[str]:
     yield _heading(seen.seeds)
-    yield f"  all servers {range_in_words(seen.to_ha, seen.seeds)}"
+    if any(node.node.is_server for node in plan.nodes):
+        yield f"  all servers {range_in_words(seen.to_ha, seen.seeds)}"
     yield f"  all nodes   {range_in_words(seen.to_all, seen.seeds)}"
     if seen.to_all is None:
         yield f"  it ends     {range_in_words(seen.ends, seen.seeds, 'after')}"

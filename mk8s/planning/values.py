@@ -124,6 +124,8 @@ class Plan:
 
     @property
     def needs_a_look(self) -> bool:
-        """Whether a node that was asked did not answer, or was healthy by the journal and is not now."""
+        """Whether a node was asked and did not answer, is not well any more, or will not become healthy."""
+        if self.forecast and self.forecast.troubles:
+            return True
         looks = [plan.look for plan in self.nodes if plan.look]
         return any(look.error or (look.health and not look.health.met) for look in looks)

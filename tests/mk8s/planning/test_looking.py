@@ -10,6 +10,7 @@ import pytest
 
 from tests.mk8s.planning.worlds import UNIT, Hosts, World, cluster_of, ground_of, look, node_of, planned
 
+DISTROS = ["rke2", "k3s", "k0s", "kubeadm", "vanilla"]
 AGENT = "agent-1"
 CONFIG = PurePosixPath("/etc/rancher/k3s/config.yaml")
 
@@ -125,7 +126,17 @@ def test_files_of_a_node_that_is_done_are_told_where_they_differ() -> None:
     assert [step.title for step, _ in world.looks[AGENT].drift] == [f"write {UNIT}"]
 
 
-@pytest.mark.parametrize("distro", ["rke2", "k3s", "k0s", "kubeadm"])
+@pytest.mark.parametrize("distro", DISTROS)
+def test_what_a_driver_did_is_found_true(distro: str) -> None:
+    """A run right after an edge would skip all of it, but for commands without a check."""
+    world = look(ground_of(cluster_of(distro)), "stage", "bootstrap", on=("srv-1", AGENT))
+    for name in ("srv-1", AGENT):
+        edges = [edge for edge in planned(world)[name].edges if edge.name in ("stage", "bootstrap")]
+        left = [step for edge in edges for step in edge.steps if step.look.standing == "to-do"]
+        assert [step.step.title for step in left if "it has no check" not in step.look.why] == []
+
+
+@pytest.mark.parametrize("distro", DISTROS)
 def test_every_driver_can_be_looked_at(distro: str) -> None:
     """Their checks are all modelled, and their lookups are not asked where that makes something."""
     world = look(ground_of(cluster_of(distro)))

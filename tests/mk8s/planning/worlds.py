@@ -24,7 +24,13 @@ __all__ = ["TOKEN", "UNIT", "Hosts", "World", "cluster_of", "ground_of", "look",
 
 TOKEN = "0123456789abcdef" * 4
 UNIT = PurePosixPath("/etc/systemd/system/k3s-agent.service")
-VERSIONS = {"rke2": "v1.33.4+rke2r1", "k3s": "v1.33.4+k3s1", "k0s": "v1.33.4+k0s.0", "kubeadm": "v1.20.2"}
+VERSIONS = {
+    "rke2": "v1.33.4+rke2r1",
+    "k3s": "v1.33.4+k3s1",
+    "k0s": "v1.33.4+k0s.0",
+    "kubeadm": "v1.20.2",
+    "vanilla": "v1.20.2",
+}
 Hosts = Mapping[str, SimulatedHost]
 
 
