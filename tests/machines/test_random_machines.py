@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from machines.diagrams.dot import dot
@@ -15,6 +16,7 @@ from machines.errors import Failure, MachineError
 from machines.loading import parse_machine
 from machines.spec import Catch
 from machines.table import OutOfPlace, Table
+from tests.amounts import many
 
 Form = dict[str, Any]
 CLASSES = ["connection", "timeout", "exit", "disk", "unit"]
@@ -138,6 +140,27 @@ def no_success(form: Form) -> None:
     form["states"] = {name: {"outcome": "failure"} if state else {} for name, state in form["states"].items()}
 
 
+def last(**keys: Any) -> Callable[[Form], object]:
+    """Something about the last edge, which always has an action."""
+    return lambda form: form["edges"][-1].update(keys)
+
+
+def signalled(**keys: Any) -> Callable[[Form], object]:
+    """A signal that every edge waits for."""
+
+    def mutate(form: Form) -> None:
+        form["signals"] = {"late": {"role": ["worker"], "state": "s1"} | keys}
+        for edge in form["edges"]:
+            edge["signal"] = "late"
+
+    return mutate
+
+
+def first(**keys: Any) -> Callable[[Form], object]:
+    """One more edge, before all others."""
+    return lambda form: form["edges"].insert(0, {"name": "extra", "from": "s0", "to": "s1"} | keys)
+
+
 MUTATIONS: dict[str, Callable[[Form], object]] = {
     "an unknown initial": lambda form: form.update(initial="nowhere"),
     "an unknown target": lambda form: form["edges"][0].update(to="nowhere"),
@@ -153,13 +176,44 @@ MUTATIONS: dict[str, Callable[[Form], object]] = {
     "a dead end": lambda form: form["states"]["failed"].clear(),
     "an unused limit": lambda form: form.update(limits={"idle": 1}),
     "a bad amount": lambda form: form.update(budgets={"worker": "200%"}),
+    "a signal that can never come": signalled(),
+    "a signal that counts no role": signalled(role=[], state="s0"),
+    "a signal of an amount that cannot be": signalled(state="s0", at_least="0"),
+    "a signal of an unknown state": signalled(state="nowhere"),
+    "a signal that nobody waits for": lambda form: form.update(signals={"s": {"role": ["a"], "state": "s0"}}),
+    "an edge that takes all": first(),
+    "a guard and its opposite": first(guard=["yes", "!yes"]),
+    "a probe without an action": first(guard=["no"], probe="seen"),
+    "a limit without an action": first(guard=["no"], limit="none"),
+    "an edge that leaves no state": last(**{"from": []}),
+    "a clause that hides another": last(
+        retry=[{"match": ["exit"], "attempts": 1}, {"match": ["exit.1"], "attempts": 1}]
+    ),
+    "a clause that matches nothing": last(retry=[{"match": [], "attempts": 1}]),
+    "a clause without an end": last(retry=[{"match": ["exit"]}], deadline=None),
+    "no attempts": last(retry=[{"match": ["exit"], "attempts": 0}]),
+    "a delay in the past": last(retry=[{"match": ["exit"], "attempts": 2, "delay": "-1s"}]),
+    "a backoff that shortens": last(retry=[{"match": ["exit"], "attempts": 2, "backoff": 0.5}]),
+    "a delay over its maximum": last(retry=[{"match": ["exit"], "attempts": 2, "delay": 9, "max_delay": 1}]),
+    "no time for an attempt": last(timeout=0),
+    "an attempt longer than all of them": last(timeout=100, deadline=90),
+    "a rollback of nothing": last(catch=[{"match": ["*"], "to": "failed", "rollback": True}]),
+    "a catch to an unknown state": last(catch=[{"match": ["*"], "to": "nowhere"}]),
+    "a limit that lets nobody through": lambda form: (
+        form.update(limits={"gate": 0}),
+        form["edges"][-1].update(limit="gate"),
+    ),
+    "a version before the first": lambda form: form.update(version=0),
+    "a name that is none": lambda form: form["edges"][-1].update(name="Not a name"),
     "no catch-all": no_catch,
     "no success": no_success,
 }
 
 
-@given(machines(), st.sampled_from(sorted(MUTATIONS)))
-def test_a_machine_with_one_thing_broken_is_refused(form: Form, mutation: str) -> None:
+@pytest.mark.parametrize("mutation", sorted(MUTATIONS))
+@settings(max_examples=many(12))
+@given(form=machines())
+def test_a_machine_with_one_thing_broken_is_refused(mutation: str, form: Form) -> None:
     """Sound before, refused after, and the fault stands inside the document."""
     parse_machine(json.dumps(form), "m.yaml")
     MUTATIONS[mutation](form)
