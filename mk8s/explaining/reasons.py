@@ -17,7 +17,6 @@ from machines.words import one_line
 from mk8s.explaining.scene import Scene
 from mk8s.explaining.values import Bound, Reason, Try
 from mk8s.last_words import MARK
-from mk8s.timeline import Stretch
 
 __all__ = ["Reasons"]
 
@@ -152,7 +151,7 @@ class Reasons:
             edge=edge.name,
             attempt=phase.stretch.attempt if phase.stretch else max(life.attempt, 1),
             bounds=self._bounds(life, edge, phase.began, in_attempt=True),
-            now="" if phase.kind == "undo" else self._now(life.name, edge, phase.stretch),
+            now="" if phase.kind == "undo" else self._now(life.name, edge, phase.began),
         )
 
     def _backing_off(self, life: Life, edge: EdgeSpec, since: float) -> Reason:
@@ -189,13 +188,14 @@ class Reasons:
             bounds.append(Bound("no attempt begins after", counted.at + left))
         return tuple(bounds)
 
-    def _now(self, node: str, edge: EdgeSpec, stretch: Stretch | None) -> str:
+    def _now(self, node: str, edge: EdgeSpec, since: float) -> str:
         """The step after the last one that ended, by the driver's list; and the last command."""
         last = self._scene.last_commands.get(node)
-        if stretch is None or last is None or last.at < stretch.began:
+        if last is None or last.at < since:
             return ""  # nothing was kept of this attempt, or not yet
         words = self._scene.titles(node, edge)
-        titles, done = list(words), [step.title for step in stretch.steps if step.title in words]
+        ended = [step.title for step in self._scene.steps_of(node) if step.at >= since]
+        titles, done = list(words), [title for title in ended if title in words]
         place = titles.index(done[-1]) + 1 if done else 0
         step = words[titles[place]] if place < len(titles) else ""
         command = f"the last command: {last.description}"

@@ -15,7 +15,7 @@ from typing import Literal
 from machines import EdgeSpec, History, Life, MachineSpec, Record
 from mk8s.cluster import Cluster
 from mk8s.timeline import Lane, Stretch, Timeline
-from mk8s.transcript import NOTHING_DONE, CommandDone, Transcript
+from mk8s.transcript import NOTHING_DONE, CommandDone, StepDone, Transcript
 
 __all__ = ["Going", "Phase", "Scene", "is_for", "second_now"]
 
@@ -86,6 +86,17 @@ class Scene:
     def last_commands(self) -> Mapping[str, CommandDone]:
         """The last command on each node."""
         return {command.node: command for command in self.transcript.commands}
+
+    @cached_property
+    def _steps(self) -> Mapping[str, Sequence[StepDone]]:
+        found: dict[str, list[StepDone]] = {}
+        for step in self.transcript.steps:
+            found.setdefault(step.node, []).append(step)
+        return found
+
+    def steps_of(self, node: str) -> Sequence[StepDone]:
+        """The steps that ended on a node, also those since the last record."""
+        return self._steps.get(node, ())
 
     def life(self, node: str) -> Life | None:
         return self.history.lives.get(node)

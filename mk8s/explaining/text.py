@@ -128,9 +128,12 @@ def _chain(node: str, scene: Scene, reasons: Reasons) -> Iterator[str]:
 
 def _root(root: Root, scene: Scene) -> Iterator[str]:
     yield f"  {_subject(root.group)}"
+    if len(root.group.nodes) > 1:
+        yield f"    {root.group.nodes[0]} for one:"
     yield from (f"    {line}" for line in _about(root.group.reason, scene))
     if root.holds_back:
-        yield f"    it holds back {_names(root.holds_back)}"
+        verb = "it holds" if len(root.group.nodes) == 1 else "they hold"
+        yield f"    {verb} back {_names(root.holds_back)}"
 
 
 def _subject(group: Group) -> str:

@@ -39,7 +39,7 @@ def test_the_step_at_work_is_the_one_after_the_last_that_ended() -> None:
         [CommandDone("srv-1", "unit", "look at the unit", 13.0, 0.1, 0, 0, False)],
         [StepDone("srv-1", "run", "make a folder", 11.0, 1.0, 0, 0, True)],
     )
-    reasons = Run().after(10).begin("srv-1", "stage").after(5).add("signal", signal="x").reasons(
+    reasons = Run().after(10).begin("srv-1", "stage").reasons(
         transcript=transcript,
         titles=lambda _node, _edge: {"make a folder": "make it", "it is there": "waits until: it is there"},
     )  # fmt: skip
