@@ -28,6 +28,7 @@ from mk8s.fanout.model import fan_out_handlers
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.modelled import model_os
 from mk8s.needs import pretend
+from mk8s.nominal import nominal_size
 from mk8s.parts_model import modelled_cuts
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.simulating.beginning import Brought, bring_to
@@ -38,13 +39,9 @@ from mk8s.transcript import Transcript, transcript_of
 from transports.base import File, Transport
 from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport, Time
 
-__all__ = ["NOMINAL_SIZES", "Rehearsal", "modelled_roads", "nominal_release", "rehearse"]
+__all__ = ["Rehearsal", "modelled_roads", "nominal_release", "rehearse"]
 
 TOKEN = "simulated-join-token"  # noqa: S105 - no host outside the model ever sees it
-MIB = 1 << 20
-NOMINAL_SIZES: Mapping[str, int] = {"images": 850 * MIB, "binary": 45 * MIB}
-"""Sizes of files that are not here, in bytes: orders of magnitude, for the time that links take."""
-SMALL = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +71,7 @@ def rehearse(
     observer: Observer | None = None,
     profile: Profile = DEFAULTS,
     uplink: float | None = None,
+    knows_links: bool | None = None,
     keep_transcript: bool = False,
     prepare: Callable[[Mapping[str, SimulatedHost]], Awaitable[None]] | None = None,
     journal: MemoryJournal | None = None,
@@ -83,6 +81,7 @@ def rehearse(
     """Run the whole manifest in virtual time, as long as the `profile` says that things take.
 
     `uplink`: the operator's, in bytes per second; the manifest's `limits.bandwidth` holds as well.
+    `knows_links`: choose by measuring whether nodes hand on, as a run does; None: where the profile has links.
     `prepare` brings the hosts, by their nodes' names, to where they are when the run begins, in no time of
     it. `journal`: what the run writes to; one with records is resumed, on hosts brought to where it says.
     `happenings` meet hosts and links at a moment. `checkers` see every record beside the standard ones.
@@ -134,7 +133,7 @@ def rehearse(
             keep_kubeconfig=_forget,
             transcript=entries.append if keep_transcript else None,
             seed=seed,
-            knows_links=profile.links != DEFAULTS.links,
+            knows_links=profile.links != DEFAULTS.links if knows_links is None else knows_links,
             sleep=clock.sleep,
         )
         rollout = Rollout(cluster, distro, around)
@@ -197,6 +196,5 @@ def nominal_release(cluster: Cluster, distro: Distro) -> dict[str, File]:
 
 
 def _nominal(cluster: Cluster, item: ArtifactItem) -> File:
-    kind = item.id.split("-")[0].split(":")[0]
     digest = hashlib.sha256(f"{cluster.version}/{item.file}".encode()).hexdigest()
-    return File(cluster.artifacts_dir / item.file, NOMINAL_SIZES.get(kind, SMALL), digest)
+    return File(cluster.artifacts_dir / item.file, nominal_size(cluster.distro, item.id), digest)
