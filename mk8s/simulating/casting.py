@@ -127,16 +127,26 @@ def _strikes(fault: FaultForm, operation: str, cluster: Cluster) -> Iterator[Str
 
 
 def _happenings(fault: FaultForm, cluster: Cluster) -> Iterator[Happening]:
-    what = as_type(What, fault.what)
-    nodes = selects(fault.node, cluster) if fault.node is not None else ("",)
-    for name in nodes:
-        if fault.when is None:
-            yield Happening(what, name, fault.at or 0.0, None, fault.for_, float(fault.rate or 0))
-            continue
-        # Of several nodes whose edge it may be, the first: a host does not go down once for each.
-        for other in (selects(fault.when.node, cluster) if fault.when.node else (name,))[:1]:
-            moment = Moment(other, fault.when.edge, fault.when.is_)
-            yield Happening(what, name, fault.after or 0.0, moment, fault.for_, float(fault.rate or 0))
+    for name in selects(fault.node, cluster) if fault.node is not None else ("",):
+        for after, when in _moments(fault, name, cluster):
+            yield Happening(
+                as_type(What, fault.what),
+                name,
+                after,
+                when,
+                fault.for_,
+                float(fault.rate or 0),
+                fault.port or 0,
+            )
+
+
+def _moments(fault: FaultForm, name: str, cluster: Cluster) -> Iterator[tuple[float, Moment | None]]:
+    """When it happens to that node. Of several nodes whose edge it may be, the first: it happens once."""
+    if fault.when is None:
+        yield fault.at or 0.0, None
+        return
+    for other in (selects(fault.when.node, cluster) if fault.when.node else (name,))[:1]:
+        yield fault.after or 0.0, Moment(other, fault.when.edge, fault.when.is_)
 
 
 def _rates(form: RatesForm, cluster: Cluster) -> Rates:

@@ -28,8 +28,10 @@ What: TypeAlias = Literal[
     "slow-link",  # the host's own link carries `rate`
     "slow-uplink",  # the operator's link carries `rate`
     "uplink-down",  # the operator reaches nobody; hosts reach each other
+    "port-taken",  # a program of somebody else's listens on `port`
 ]
 WHATS: tuple[What, ...] = get_args(What)
+STRANGER = "nginx"  # the program that has a port that is taken
 MomentIs: TypeAlias = Literal["begun", "done", "failed"]
 MOMENTS: Mapping[str, MomentIs] = {"intent": "begun", "done": "done", "error": "failed"}
 
@@ -53,6 +55,7 @@ class Happening:
     when: Moment | None = None
     lasts: float | None = None  # seconds; None: for ever, or, of a reboot, as long as it boots
     rate: float = 0.0  # bytes per second, of what becomes slow
+    port: int = 0  # that is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,9 @@ class Play:
             return network.set_link(host, one.rate)
         if one.what == "disk-full":
             return float(_fill(host))
-        if one.what == "cable-out":
+        if one.what == "port-taken":
+            host.listening[one.port] = STRANGER
+        elif one.what == "cable-out":
             host.cut = True
         elif one.what == "power-off":
             host.power_off()
@@ -147,6 +152,8 @@ class Play:
             host.cut = False
         elif one.what == "power-off":
             host.power_on()
+        elif one.what == "port-taken" and host.listening.get(one.port) == STRANGER:
+            del host.listening[one.port]
 
 
 def _fill(host: SimulatedHost) -> int:

@@ -89,6 +89,7 @@ class FaultForm(Form, frozen=True, kw_only=True, rename={"for_": "for"}):
     after: Duration | None = None
     for_: Duration | None = None
     rate: Rate | None = None
+    port: Annotated[int, Meta(ge=1, le=65535)] | None = None
 
 
 class RatesForm(Form, frozen=True, kw_only=True):
@@ -224,7 +225,7 @@ def _node_faults(path: Place, fault: FaultForm) -> Iterator[Found]:
 def _operation_faults(path: Place, fault: FaultForm) -> Iterator[Found]:
     if fault.what not in FAULT_KINDS:
         yield (*path, "operation"), f"{fault.what} has a moment, and meets no operation", "use `at` or `when`"
-    for key in ("at", "when", "after", "for", "rate"):
+    for key in ("at", "when", "after", "for", "rate", "port"):
         if getattr(fault, "for_" if key == "for" else key) is not None:
             hint = "remove it, or remove `operation:`"
             yield (*path, key), f"{key!r} is of faults at a moment; this one meets an operation", hint
@@ -245,6 +246,8 @@ def _moment_faults(path: Place, fault: FaultForm) -> Iterator[Found]:
     if (fault.rate is not None) != (fault.what in SLOW):
         needs = "needs a `rate`" if fault.what in SLOW else "has no `rate`"
         yield path, f"{fault.what} {needs}", "slow-link and slow-uplink have one, such as 2MB/s"
+    if (fault.port is not None) != (fault.what == "port-taken"):
+        yield path, "`port` belongs to port-taken, and to nothing else", "such as 6443"
     if fault.when is not None:
         yield from _when_faults((*path, "when"), fault, fault.when)
 

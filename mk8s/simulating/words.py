@@ -52,7 +52,8 @@ def happening_in_words(one: Happening) -> str:
     whom = f"{one.node}: " if one.node else "operator: "
     for_ = f" for {duration(one.lasts)}" if one.lasts is not None else ""
     rate = f" to {one.rate / 1e6:g} MB/s" if one.rate else ""
-    return f"{whom}{one.what}{rate}{for_}"
+    port = f" {one.port}" if one.port else ""
+    return f"{whom}{one.what}{port}{rate}{for_}"
 
 
 def _nth(number: int) -> str:

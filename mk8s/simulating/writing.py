@@ -80,6 +80,8 @@ def _happening(one: Happening, cluster: Cluster) -> dict[str, str]:
             fields["after"] = _seconds(one.after)
     if one.lasts is not None:
         fields["for"] = _seconds(one.lasts)
+    if one.port:
+        fields["port"] = str(one.port)
     if one.rate:
         fields["rate"] = f"{_number(round(one.rate / 1000, 3))}kB/s"
     return fields

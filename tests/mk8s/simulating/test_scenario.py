@@ -7,8 +7,19 @@ from pathlib import Path
 import pytest
 
 from machines import DocumentError
+from machines.simulation import FAULT_KINDS
 from mk8s.errors import UsageError
-from mk8s.simulating.scenario import load_scenario, parse_scenario, shipped_scenarios
+from mk8s.simulating.happenings import WHATS
+from mk8s.simulating.scenario import (
+    ExpectForm,
+    FaultForm,
+    RatesForm,
+    ScenarioForm,
+    WhenForm,
+    load_scenario,
+    parse_scenario,
+    shipped_scenarios,
+)
 
 HEAD = "scenario: bad-day\nfaults:\n"
 
@@ -48,6 +59,7 @@ def test_a_scenario_says_who_what_and_when() -> None:
         ("{node: primary, what: reboot, at: 1m, fraction: 0.2}", "'fraction' is of faults that", "operation"),
         ("{node: primary, what: reboot, at: 1m, after: 1s}", "'after' counts from `when`", "`at`"),
         ("{node: primary, what: reboot, when: {edge: join-sever}}", "no edge 'join-sever'", "join-server"),
+        ("{node: primary, what: port-taken, at: 1m}", "`port` belongs to port-taken", "6443"),
         ("{what: uplink-down, when: {edge: stage}}", "the key 'node' is missing", "whose edge"),
         ("{node: primary, what: rebot, at: 1m}", "found 'rebot'", "did you mean 'reboot'?"),
         ("{node: primary, what: slow-link, at: 1m, rate: fast}", "expected a rate such as 20MB/s", ""),
@@ -98,3 +110,29 @@ def test_every_shipped_scenario_has_its_own_name_a_title_a_reason_and_an_expecta
         assert form.title
         assert form.about
         assert form.expect is not None
+
+
+def documented() -> str:
+    return (Path(__file__).parents[3] / "docs" / "simulation.md").read_text()
+
+
+def test_every_shipped_scenario_stands_in_the_documentation_with_its_title() -> None:
+    """Who looks for a fear finds it there."""
+    text = documented()
+    for name, path in shipped_scenarios().items():
+        assert f"| `{name}` | {parse_scenario(path.read_bytes(), str(path)).title} |" in text
+
+
+def test_every_key_stands_in_the_documentation() -> None:
+    """Of all forms."""
+    text = documented()
+    for form in (ScenarioForm, FaultForm, RatesForm, ExpectForm, WhenForm):
+        for key in form.__struct_encode_fields__:
+            assert f"`{key}`" in text or f".{key}`" in text or f"{key}:" in text, key
+
+
+def test_every_kind_of_fault_stands_in_the_documentation() -> None:
+    """Those of operations, and those of moments."""
+    text = documented()
+    for what in (*FAULT_KINDS, *WHATS):
+        assert f"`{what}`" in text, what

@@ -14,7 +14,13 @@ from mk8s.simulating.trial import Conditions, Ended, tried
 from tests.mk8s.examples import cluster
 
 SEEDS = 3
-VERSIONS = {"rke2": "v1.33.4+rke2r1", "k3s": "v1.33.4+k3s1", "k0s": "v1.33.4+k0s.0", "kubeadm": "v1.33.4"}
+VERSIONS = {
+    "rke2": "v1.33.4+rke2r1",
+    "k3s": "v1.33.4+k3s1",
+    "k0s": "v1.33.4+k0s.0",
+    "kubeadm": "v1.33.4",
+    "vanilla": "v1.33.4",
+}
 
 
 def made(distro: str, *, agents: int = 4) -> Cluster:
@@ -32,8 +38,10 @@ def test_a_shipped_scenario_ends_as_it_says_with_rke2(name: str) -> None:
     assert [played(name, "rke2", seed).unmet for seed in range(SEEDS)] == [()] * SEEDS
 
 
-@pytest.mark.parametrize("distro", ["k3s", "k0s", "kubeadm"])
-@pytest.mark.parametrize("name", ["primary-dies-while-starting", "two-agents-never-answer"])
+@pytest.mark.parametrize("distro", ["k3s", "k0s", "kubeadm", "vanilla"])
+@pytest.mark.parametrize(
+    "name", ["port-taken-on-a-server", "primary-dies-while-starting", "two-agents-never-answer"]
+)
 def test_scenarios_fit_the_other_distros(name: str, distro: str) -> None:
     """They speak of edges and roles, which all distros have."""
     ended = played(name, distro, 0)

@@ -90,6 +90,7 @@ def test_the_first_row_that_meets_an_operation_wins() -> None:
         "{node: 'server[1]', what: slow-link, rate: 1MB/s, at: 0s, for: 20m}",
         "{what: slow-uplink, rate: 3MB/s, at: 0s, for: 20m}",
         "{what: uplink-down, at: 1m, for: 3m}",
+        "{node: 'server[1]', what: port-taken, port: 6443, at: 1s, for: 12m}",
     ],
 )
 def test_what_passes_is_survived_and_changes_the_run(row: str) -> None:
