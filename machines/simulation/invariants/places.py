@@ -97,6 +97,7 @@ class Queues(Invariant):
             self._rest(name, state)
 
     def _put_back(self, record: Record) -> None:
+        self._acting[record.node] = False  # whatever the run before was doing: now nothing is known
         edge = self._edges.get(record.edge)
         if record.to in self._outcomes:
             self._rest(record.node, record.to)
