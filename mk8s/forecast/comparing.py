@@ -186,7 +186,7 @@ def _failed_attempts(measured: Timeline, edge: str, nodes: list[str]) -> Iterato
         seconds = sum(stretch.seconds for stretch in lost)
         count = "1 attempt" if len(failed) == 1 else f"{len(failed)} attempts"
         why = next((f" ({s.words.splitlines()[0]})" for s in failed if s.words), "")
-        yield f"{count} came to nothing, {seconds:.1f} s with the pauses after them{why}"
+        yield f"{count} ended without success, {seconds:.1f} s with the pauses after{why}"
 
 
 def _worst_step(predicted: Timeline, measured: Timeline, edge: str, nodes: list[str]) -> Iterator[str]:

@@ -114,6 +114,7 @@ def forecast(
             images=images,
             profile=profile,
             uplink=uplink,
+            knows_links=True,
             prepare=prepare,
             journal=MemoryJournal(journal),
             keep_transcript=detail,
