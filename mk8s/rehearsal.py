@@ -81,7 +81,7 @@ def rehearse(
     """Run the whole manifest in virtual time, as long as the `profile` says that things take.
 
     `uplink`: the operator's, in bytes per second; the manifest's `limits.bandwidth` holds as well.
-    `knows_links`: choose by measuring whether nodes hand on, as a run does; None: where the profile has links.
+    `knows_links`: measure whether nodes should hand on, as a run does; None: where the profile has links.
     `prepare` brings the hosts, by their nodes' names, to where they are when the run begins, in no time of
     it. `journal`: what the run writes to; one with records is resumed, on hosts brought to where it says.
     `happenings` meet hosts and links at a moment. `checkers` see every record beside the standard ones.
