@@ -43,6 +43,8 @@ def profile_of(args: Namespace, project: Project) -> Profile:
     Raises UsageError for a profile that cannot be read or written, Mk8sError for a run that cannot be learnt
     from.
     """
+    from dataclasses import replace
+
     from mk8s.forecast.files import read_profile, write_profile
     from mk8s.forecast.given import declared_in, given_in
     from mk8s.forecast.learning import learn
@@ -57,6 +59,7 @@ def profile_of(args: Namespace, project: Project) -> Profile:
         profile = profile.under(read_profile(args.profile))
     profile = profile.under(given_in(project.cluster))
     if args.save_profile:
-        ground = declared_in(project.cluster, project.distro)
-        write_profile(args.save_profile, DEFAULTS.under(ground).under(profile.as_layer()).as_layer())
+        ground = DEFAULTS.under(declared_in(project.cluster, project.distro))
+        whole = replace(ground.under(profile.as_layer()), source=profile.source)
+        write_profile(args.save_profile, whole.as_layer())
     return profile

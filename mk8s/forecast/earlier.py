@@ -36,8 +36,11 @@ class EarlierRun:
 
 
 def read_earlier(folder: Path) -> EarlierRun:
-    """Raises Mk8sError where no run was kept there, or one that cannot be trusted or read."""
-    state = StateFolder.look(folder / "cluster.yaml", folder.name, folder)
+    """Raises Mk8sError where no run was kept there, or one that cannot be read.
+
+    Only times are taken from it, so it need not be trusted as a folder is that a run goes on in.
+    """
+    state = StateFolder(folder.absolute())
     try:
         records = read_journal(state.journal)
         text = state.accepted_manifest.read_text(encoding="utf-8")
@@ -64,8 +67,10 @@ def _transcript(file: Path, records: Sequence[Record]) -> Transcript:
 
 
 def _nothing_there(folder: Path, why: str) -> Mk8sError:
+    near = [*folder.glob("*/journal"), *folder.glob(".mk8s/*/journal")]
+    meant = f"did you mean {near[0].parent}? " if near else ""
     return Mk8sError(
         f"{folder} is not the state folder of an earlier run",
         cause=why,
-        remedy="name the folder that has journal/ and transcript.jsonl: .mk8s/NAME beside a manifest",
+        remedy=f"{meant}name the folder that has journal/ and transcript.jsonl: .mk8s/NAME beside a manifest",
     )

@@ -111,6 +111,14 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
         learn(tmp_path)
 
 
+def test_a_folder_above_the_one_that_is_meant_is_told_where_that_one_is(tmp_path: Path) -> None:
+    """Whoever names the manifest's folder meant the run in it."""
+    (tmp_path / ".mk8s" / "cluster" / "journal").mkdir(parents=True)
+
+    with pytest.raises(Mk8sError, match=r"did you mean .*\.mk8s/cluster\?"):
+        learn(tmp_path)
+
+
 # What commands say
 
 
