@@ -37,6 +37,8 @@ def _for_roots(scene: Scene, roots: list[Root], node: str) -> Iterator[str]:
         reason = root.group.reason
         if reason.kind == "failed":
             yield f"mend {_some(root)}: {reason.remedy or 'what went wrong stands above'}".split("\n")[0]
+        elif reason.kind == "back-off" and reason.remedy:
+            yield f"for {_some(root)}: {reason.remedy}".split("\n")[0]
         elif reason.kind == "gone":
             yield f"put {_some(root)} back into the manifest"
     for root in roots:

@@ -158,9 +158,10 @@ class Reasons:
         own = self._scene.own_records[life.name]
         retry = next((r for r in reversed(own) if r.kind == "retry"), None)
         title = self._title(edge.name)
-        reason = self._plain(
-            life, "back-off", f"waits before it tries again: {title}", f"wait before they try again: {title}"
-        )
+        going = self._scene.going is not None
+        one = "waits before it tries again" if going else "was to try again"
+        many = "wait before they try again" if going else "were to try again"
+        reason = self._plain(life, "back-off", f"{one}: {title}", f"{many}: {title}")
         again: tuple[Bound, ...] = ()
         if retry is not None and self._scene.going is not None:
             again = (Bound(f"attempt {retry.attempt + 1} begins", retry.at + retry.delay),)

@@ -82,7 +82,7 @@ def _about(reason: Reason, scene: Scene) -> Iterator[str]:
         attempt = f", attempt {reason.attempt}" if reason.attempt and reason.kind == "working" else ""
         yield f"since {duration(reason.since)} of the run, {told}{attempt}"
     if reason.now:
-        yield f"now: {reason.now}"
+        yield f"{'now' if scene.going else 'when it ended'}: {reason.now}"
     if reason.kind == "signal":
         yield from _who(reason)
     if reason.place:

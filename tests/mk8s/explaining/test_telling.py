@@ -113,6 +113,15 @@ def test_what_a_node_said_is_one_line_and_commands_no_terminal() -> None:
                 "nothing by itself: the run goes on with it; mk8s explain c.yaml shows the whole",
             ],
         ),
+        (
+            Run()
+            .begin("srv-1", "stage")
+            .error("srv-1", "stage", "no", remedy="plug it in")
+            .retry("srv-1", "stage", 9),
+            "srv-1",
+            False,
+            ["for srv-1: plug it in", "mk8s run c.yaml"],
+        ),
         (failed(), "agent-1", False, ["mend srv-3: glue it", "mk8s run c.yaml"]),
     ],
 )
@@ -168,3 +177,12 @@ def test_a_large_cluster_is_explained_in_few_lines() -> None:
     """As many as there are reasons, not nodes."""
     run = Run(agents=500).primary_there().begin("srv-2", "join-server")
     assert len(told(run).splitlines()) < 15
+
+
+def test_what_was_to_happen_is_not_told_as_if_it_happened_now() -> None:
+    """Where no run goes on, work was at work, and a wait was a wait."""
+    run = Run().begin("srv-1", "stage").begin("srv-2", "stage").error("srv-2", "stage", "no")
+    text = told(run.retry("srv-2", "stage", 5), going=False)
+    assert "srv-1 (primary) was at work" in text
+    assert "srv-2 (server) was to try again: put the release on the node" in text
+    assert "attempt 2 begins" not in text
