@@ -16,17 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from machines import (
-    ActionError,
-    Failure,
-    History,
-    HistoryError,
-    JournalDamaged,
-    Record,
-    Table,
-    fold,
-    read_journal,
-)
+from machines import ActionError, Failure, History, Record, Table, fold
 from machines.framing import frame
 from mk8s.binding import Binding
 from mk8s.cluster import Cluster
@@ -35,7 +25,7 @@ from mk8s.errors import Mk8sError
 from mk8s.executor import Executor
 from mk8s.needs import pretend
 from mk8s.parts_model import modelled_delivery
-from mk8s.past import as_mk8s_error
+from mk8s.past import find_past
 from mk8s.project import Project
 from mk8s.steps import Step, WaitFor
 from transports.base import File
@@ -62,19 +52,26 @@ class Brought:
 
 
 def journal_of(project: Project, state: Path | None = None) -> bytes:
-    """A copy of the cluster's journal. Raises Mk8sError when there is none or it cannot be trusted."""
-    folder = project.past_state(state).journal
-    try:
-        records = read_journal(folder)
-    except (JournalDamaged, HistoryError) as error:
-        raise as_mk8s_error(error) from error
-    if not records:
+    """A copy of the cluster's journal, which need not be free.
+
+    Raises Mk8sError when there is none, when it cannot be trusted, or when the manifest is another one now.
+    """
+    past = find_past(project, state)
+    if past is None:
         raise Mk8sError(
             f"{project.cluster.name} has not been run from here yet",
-            cause=f"{folder} holds no journal",
+            cause=f"{project.past_state(state).journal} holds no journal",
             remedy="leave out --from-state, and the simulation begins with untouched hosts",
         )
-    return b"".join(frame(record) for record in records)
+    roles = {node.name: node.role for node in project.cluster.nodes}
+    others = [name for name, life in past.history.lives.items() if roles.get(name) != life.role]
+    if others:
+        raise Mk8sError(
+            "the journal's run cannot go on with this manifest",
+            cause=f"{', '.join(others)} had another role, or is not in the manifest now",
+            remedy="put the manifest back as it was; a run would refuse it too",
+        )
+    return b"".join(frame(record) for record in past.records)
 
 
 async def bring_to(around: Brought, records: Sequence[Record], table: Table) -> None:

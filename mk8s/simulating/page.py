@@ -93,7 +93,7 @@ def _marks(spread: Spread | None) -> dict[str, float]:
 def _causes(tally: Tally) -> Html:
     rows = [
         (
-            cause.edge or cause.outcome,
+            cause.edge,
             cause.kind,
             cause.outcome,
             cause.after or "none",
@@ -102,6 +102,7 @@ def _causes(tally: Tally) -> Html:
             f"{cause.example.node}, seed {cause.seed}",
         )
         for cause in tally.causes
+        if cause.edge  # who is blocked has not failed by itself
     ]
     if not rows:
         return el("p", "No node failed.")

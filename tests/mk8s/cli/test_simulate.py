@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -192,3 +195,20 @@ def test_a_page_is_written_about_one_run_and_about_many(runs: str, manifest: Pat
     assert text.startswith("<!doctype html>")
     assert ("The worst seeds" in text) == (runs == "4")
     assert "Critical path" in text
+
+
+def test_ctrl_c_in_the_middle_of_many_runs_ends_all_of_them(manifest: Path) -> None:
+    """One word and an exit code: no traceback, and no process that goes on."""
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program = listen + "from mk8s.cli import main; raise SystemExit(main())"
+    words = ["simulate", str(manifest), "--runs", "100000", "--jobs", "2"]
+    command = [sys.executable, "-c", program, *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as many:
+        try:
+            assert many.stderr is not None
+            assert many.stderr.readline().startswith("simulated hosts")
+            many.send_signal(signal.SIGINT)
+            _, said = many.communicate(timeout=60)  # its processes have the other ends: they are gone too
+        finally:
+            many.kill()
+    assert (many.returncode, "Traceback" in said) == (130, False), said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,14 @@ def test_without_a_journal_there_is_nothing_to_go_on_from(tmp_path: Path) -> Non
     """And the words say what to do."""
     with pytest.raises(Mk8sError, match="leave out --from-state"):
         journal_of(project(tmp_path))
+
+
+def test_a_manifest_that_lost_a_node_is_refused_as_a_run_refuses_it(tmp_path: Path) -> None:
+    """With the node's name."""
+    state = project(tmp_path).state()
+    journal = FileJournal(state.journal)
+    journal.append(0.0, "header", header=WHOLE.records[0].header)
+    journal.close()
+    smaller = replace(project(tmp_path), cluster=cluster(servers=3, agents=1))
+    with pytest.raises(Mk8sError, match="agent-2 had another role, or is not in the manifest now"):
+        journal_of(smaller)
