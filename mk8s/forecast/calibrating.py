@@ -21,7 +21,7 @@ from statistics import fmean, geometric_mean
 from mk8s.cluster import Cluster
 from mk8s.distros.phases import Shown
 from mk8s.forecast.earlier import EarlierRun
-from mk8s.forecast.measuring import FILES, by_operation
+from mk8s.forecast.measuring import FILES, alone
 from mk8s.forecast.observing import waits_in
 from mk8s.forecast.profile import DEFAULTS, Layer
 from mk8s.rehearsal import nominal_release, rehearse
@@ -126,12 +126,12 @@ class _Fit:
 
     def move_operations(self, simulated: _Simulated) -> None:
         """Each by how much longer it took than in the simulation."""
-        seen, made = by_operation(self.run.transcript.commands), by_operation(simulated.transcript.commands)
+        work = self.layer.operator or 0.0
+        seen, made = alone(self.run.transcript.commands, work), alone(simulated.transcript.commands, work)
         for name in self.operations.keys() - made.keys():  # nobody can tell what of it is whose
             del self.operations[name]
         for name in seen.keys() & made.keys() - FILES:
-            apart = fmean(c.seconds for c in seen[name]) - fmean(c.seconds for c in made[name])
-            self.operations[name] = max(0.0, self.operations.get(name, 0.0) + apart)
+            self.operations[name] = max(0.0, self.operations.get(name, 0.0) + seen[name] - made[name])
 
     def move_phases(self, simulated: _Simulated, *, settled: bool) -> None:
         """Each by the mean of what all places that show it say. `settled`: and what lies beside it too."""

@@ -8,6 +8,7 @@ Begin reading at `measured`.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median
 
@@ -15,7 +16,7 @@ from mk8s.forecast.profile import Layer
 from mk8s.transcript import CommandDone
 from transports.simulated import Span
 
-__all__ = ["FILES", "by_operation", "latency_of", "measured", "span_of"]
+__all__ = ["FILES", "alone", "by_operation", "company", "latency_of", "measured", "span_of"]
 
 FILES = frozenset({"file.put", "file.append", "file.get"})
 """What links carry: their time is the links'."""
@@ -28,6 +29,7 @@ STRAY = 5.0  # times the median: a command that took longer met something else
 SLACK = 0.25  # seconds; short commands may be late by that and still count
 LOWEST, HIGHEST = 0.1, 0.9  # of the times of one operation, those between are usual
 THROTTLED = 0.7  # of the manifest's own limit: what comes near it was held back by it
+HALF = 0.5  # another command on average: less is no company
 ENOUGH = 20  # commands that met others, before anything is said of this machine's own work
 
 
@@ -79,34 +81,48 @@ def _operator(times: Mapping[str, Sequence[CommandDone]]) -> float | None:
 
     The slope of seconds over how many were under way, within each operation. None: it cannot be told.
     """
-    short = {name: found for name, found in times.items() if name not in FILES and len(found) > 1}
-    company = _company([command for found in times.values() for command in found])
+    everything = [command for found in times.values() for command in found]
+    beside = dict(zip(map(id, everything), company(everything), strict=True))
     products, squares, met = 0.0, 0.0, 0
-    for found in short.values():
-        beside = [company[id(command)] for command in found]
-        mean_beside, mean_seconds = fmean(beside), fmean(command.seconds for command in found)
-        met += sum(count > 0.5 for count in beside)
+    for name, found in times.items():
+        if name in FILES:
+            continue
+        others = [beside[id(command)] for command in found]
+        mean_others, mean_seconds = fmean(others), fmean(command.seconds for command in found)
+        met += sum(count > HALF for count in others)
+        squares += sum((count - mean_others) ** 2 for count in others)
         products += sum(
-            (count - mean_beside) * (command.seconds - mean_seconds)
-            for count, command in zip(beside, found, strict=True)
+            (count - mean_others) * (command.seconds - mean_seconds)
+            for count, command in zip(others, found, strict=True)
         )
-        squares += sum((count - mean_beside) ** 2 for count in beside)
     return max(0.0, products / squares) if squares and met >= ENOUGH else None
 
 
-def _company(commands: Sequence[CommandDone]) -> dict[int, float]:
-    """How many others were under way beside each, on average over its time. By `id`."""
-    ordered = sorted(commands, key=lambda command: command.at)
-    found = dict.fromkeys(map(id, ordered), 0.0)
-    open_ones: list[CommandDone] = []
-    for command in ordered:
-        open_ones = [other for other in open_ones if other.ended > command.at]
-        for other in open_ones:
-            both = min(other.ended, command.ended) - command.at
-            found[id(command)] += both / max(command.seconds, 1e-6)
-            found[id(other)] += both / max(other.seconds, 1e-6)
-        open_ones.append(command)
-    return found
+def company(commands: Sequence[CommandDone]) -> list[float]:
+    """How many others were under way beside each, on average over its time; in the same order."""
+    moments = sorted([(c.at, 1) for c in commands] + [(c.ended, -1) for c in commands])
+    times, areas, area, count, last = [], [], 0.0, 0, 0.0
+    for at, change in moments:  # the area below the line of how many are under way
+        area += count * (at - last)
+        times.append(at)
+        areas.append(area)
+        count, last = count + change, at
+
+    def until(at: float) -> float:
+        return areas[bisect_left(times, at)]
+
+    return [
+        max(0.0, (until(c.ended) - until(c.at)) / c.seconds - 1) if c.seconds > 0 else 0.0 for c in commands
+    ]
+
+
+def alone(commands: Sequence[CommandDone], operator: float) -> dict[str, float]:
+    """The mean seconds of each operation, less what this machine's own work on others took of them."""
+    usual = [command for found in by_operation(commands).values() for command in found]
+    times: dict[str, list[float]] = {}
+    for command, beside in zip(usual, company(usual), strict=True):
+        times.setdefault(command.operation, []).append(command.seconds - operator * beside)
+    return {operation: fmean(found) for operation, found in times.items()}
 
 
 def _rates(commands: Sequence[CommandDone], bandwidth: int | None) -> tuple[float | None, float | None]:
