@@ -26,7 +26,7 @@ def _rendered(host: SimulatedHost, command: Command) -> bytes:
     return host.disk.read(PurePosixPath(command.args[1])).replace(*INTERFACE)
 
 
-async def _apply(host: SimulatedHost, command: Command) -> Outcome:
+def _apply(host: SimulatedHost, command: Command) -> Outcome:
     target, started = PurePosixPath(command.args[2]), PurePosixPath(command.args[4])
     content = _rendered(host, command)
     for path, written in ((target, content), (started, _sum(content))):
@@ -35,7 +35,7 @@ async def _apply(host: SimulatedHost, command: Command) -> Outcome:
     return YES
 
 
-async def _is_applied(host: SimulatedHost, command: Command) -> Outcome:
+def _is_applied(host: SimulatedHost, command: Command) -> Outcome:
     target, started = PurePosixPath(command.args[2]), PurePosixPath(command.args[4])
     if target not in host.files or started not in host.files:
         return NO

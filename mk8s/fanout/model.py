@@ -56,13 +56,13 @@ def fan_out_handlers(network: SimulatedNetwork) -> dict[str, Handler]:
     }
 
 
-async def _open(host: SimulatedHost, command: Command) -> Outcome:
+def _open(host: SimulatedHost, command: Command) -> Outcome:
     host.disk.make_folder(SERVED, 0o750)
     host.disk.write(SERVED / "serve", command.args[6].encode())
     return Outcome(status=0, stdout=f"ssh-ed25519 {host.machine_id}\n".encode())
 
 
-async def _share(host: SimulatedHost, command: Command) -> Outcome:
+def _share(host: SimulatedHost, command: Command) -> Outcome:
     """A link takes no room, so it is kept as the two names that it may have elsewhere."""
     _, part, target, digest = command.args
     if _linked(host, f"{part}\n{target}") is None or not host.disk.is_folder(SERVED):
@@ -71,13 +71,13 @@ async def _share(host: SimulatedHost, command: Command) -> Outcome:
     return Outcome(status=0)
 
 
-async def _receive(host: SimulatedHost, command: Command) -> Outcome:
+def _receive(host: SimulatedHost, command: Command) -> Outcome:
     host.disk.make_folder(WORKING, 0o700)
     host.disk.write(WORKING / "key", command.stdin or b"", mode=0o600)
     return Outcome(status=0)
 
 
-async def _close(host: SimulatedHost, _command: Command) -> Outcome:
+def _close(host: SimulatedHost, _command: Command) -> Outcome:
     for folder in (SERVED, WORKING):
         host.disk.remove(folder)
     return Outcome(status=0)

@@ -7,7 +7,7 @@ the operations of `commands` with HANDLED. Begin reading at `teach`.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
@@ -49,8 +49,8 @@ def _handlers(world: World) -> Mapping[str, Handler]:
     return {operation: _handler(world, answer) for operation, answer in HANDLED.items()}
 
 
-def _handler(world: World, answer: Answer) -> Callable[[SimulatedHost, Command], Awaitable[Outcome]]:
-    async def handle(host: SimulatedHost, command: Command) -> Outcome:
+def _handler(world: World, answer: Answer) -> Handler:
+    def handle(host: SimulatedHost, command: Command) -> Outcome:
         program = PurePosixPath(command.args[0])
         if "kubectl" in program.name and not host.disk.exists(program):
             return _refuse(f"{program}: not found", 127)

@@ -43,11 +43,11 @@ def _has_all(host: SimulatedHost, files: Sequence[str]) -> bool:
     return {PurePosixPath(file).name for file in files} <= _installed(host)
 
 
-async def _manager(host: SimulatedHost, _command: Command) -> Outcome:
+def _manager(host: SimulatedHost, _command: Command) -> Outcome:
     return Outcome(status=0, stdout=f"{_manager_of(host)}\n".encode())
 
 
-async def _has(host: SimulatedHost, command: Command) -> Outcome:
+def _has(host: SimulatedHost, command: Command) -> Outcome:
     kind, *files = command.args
     return YES if kind != _manager_of(host) or _has_all(host, files) else NO
 

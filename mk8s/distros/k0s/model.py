@@ -88,15 +88,19 @@ def k0s_world_of(network: SimulatedNetwork) -> K0sWorld:
 
 
 def _handler(world: K0sWorld, name: str, answer: Answer) -> Handler:
-    async def handle(host: SimulatedHost, command: Command) -> Outcome:
-        if name in HASHED:
-            file = host.files.get(PurePosixPath(command.args[0]))
-            await work(host, HASHING, file.size if file else 0)
+    def handle(host: SimulatedHost, command: Command) -> Outcome:
         try:
             return answer(world, host, command)
         except OSError as error:
             return _refuse(f"{error.filename}: {error.strerror}")
 
+    async def hash_and_handle(host: SimulatedHost, command: Command) -> Outcome:
+        file = host.files.get(PurePosixPath(command.args[0]))
+        await work(host, HASHING, file.size if file else 0)
+        return handle(host, command)
+
+    if name in HASHED:
+        return hash_and_handle
     return handle
 
 

@@ -71,7 +71,7 @@ def kubeadm_world_of(network: SimulatedNetwork) -> KubeadmWorld:
 
 
 def _handler(world: KubeadmWorld, answer: Answer) -> Handler:
-    async def handle(host: SimulatedHost, command: Command) -> Outcome:
+    def handle(host: SimulatedHost, command: Command) -> Outcome:
         return answer(world, host, command)
 
     return handle

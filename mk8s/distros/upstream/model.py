@@ -32,7 +32,7 @@ from transports.simulated import (
 
 __all__ = ["DURATIONS", "HANDLED", "routes_of", "teach"]
 
-Answer: TypeAlias = Callable[[SimulatedHost, Command], Awaitable[Outcome]]
+Answer: TypeAlias = Callable[[SimulatedHost, Command], Outcome | Awaitable[Outcome]]
 
 RESTART_AFTER = 5.0  # seconds, RestartSec in the unit
 CONTAINERD, ROUTES = "containerd.service", "mk8s-routes.service"
@@ -100,12 +100,12 @@ async def _has_program(host: SimulatedHost, command: Command) -> Outcome:
     return YES if met else NO
 
 
-async def _link_program(host: SimulatedHost, command: Command) -> Outcome:
+def _link_program(host: SimulatedHost, command: Command) -> Outcome:
     _link(host, *map(PurePosixPath, command.args))
     return YES
 
 
-async def _is_linked(host: SimulatedHost, command: Command) -> Outcome:
+def _is_linked(host: SimulatedHost, command: Command) -> Outcome:
     return YES if _is_linked_to(host, *command.args) else NO
 
 
@@ -150,7 +150,7 @@ async def _is_unpacked(host: SimulatedHost, command: Command) -> Outcome:
 # containerd
 
 
-async def _choose_config(host: SimulatedHost, command: Command) -> Outcome:
+def _choose_config(host: SimulatedHost, command: Command) -> Outcome:
     """A modelled containerd is of the 1.x kind."""
     containerd, config, _other, target, before = map(PurePosixPath, command.args)
     if containerd not in host.files:
@@ -161,7 +161,7 @@ async def _choose_config(host: SimulatedHost, command: Command) -> Outcome:
     return YES
 
 
-async def _is_config_chosen(host: SimulatedHost, command: Command) -> Outcome:
+def _is_config_chosen(host: SimulatedHost, command: Command) -> Outcome:
     _containerd, config, _other, target = map(PurePosixPath, command.args)
     if config not in host.files or target not in host.files:
         return NO
@@ -195,7 +195,7 @@ async def _starts(host: SimulatedHost, service: SimulatedService) -> bool:
     return service.state == "active"
 
 
-async def _is_containerd_current(host: SimulatedHost, command: Command) -> Outcome:
+def _is_containerd_current(host: SimulatedHost, command: Command) -> Outcome:
     note = host.files.get(PurePosixPath(command.args[0]))
     known = all(PurePosixPath(path) in host.files for path in command.args[1:])
     met = _runs(host) and known and note is not None and note.content == _state_of(host, command.args[1:])
@@ -207,7 +207,7 @@ def _runs(host: SimulatedHost) -> bool:
     return service is not None and service.state == "active"
 
 
-async def _ask_containerd(host: SimulatedHost, _command: Command) -> Outcome:
+def _ask_containerd(host: SimulatedHost, _command: Command) -> Outcome:
     if _runs(host):
         return YES
     service = host.service(CONTAINERD)
@@ -229,7 +229,7 @@ async def _import_images(host: SimulatedHost, command: Command) -> Outcome:
     return YES
 
 
-async def _has_images(host: SimulatedHost, command: Command) -> Outcome:
+def _has_images(host: SimulatedHost, command: Command) -> Outcome:
     return YES if _runs(host) and PurePosixPath(command.args[1]) in host.files else NO
 
 
@@ -245,7 +245,7 @@ async def _restart_routes(host: SimulatedHost, _command: Command) -> Outcome:
     return YES if await _starts(host, service) else refuse(1, "\n".join(service.journal[-5:]))
 
 
-async def _ask_routes(host: SimulatedHost, _command: Command) -> Outcome:
+def _ask_routes(host: SimulatedHost, _command: Command) -> Outcome:
     service = host.service(ROUTES)
     if service is None or not service.enabled:
         return Outcome(status=1, stdout=f"{ROUTES} is not enabled\n".encode())
@@ -258,36 +258,47 @@ async def _ask_routes(host: SimulatedHost, _command: Command) -> Outcome:
 
 
 def _handler(answer: Answer) -> Handler:
-    async def handle(host: SimulatedHost, command: Command) -> Outcome:
+    def handle(host: SimulatedHost, command: Command) -> Outcome | Awaitable[Outcome]:
         try:
-            return await answer(host, command)
+            said = answer(host, command)
         except OSError as error:
-            return refuse(1, f"{error.filename}: {error.strerror}")
+            return _refused_by_disk(error)
+        return said if isinstance(said, Outcome) else _awaited(said)
 
     return handle
 
 
-HANDLED: Mapping[str, Handler] = {
-    name: _handler(answer)
-    for name, answer in {
-        "upstream.install-program": _install_program,
-        "upstream.has-program": _has_program,
-        "upstream.link-program": _link_program,
-        "upstream.is-linked": _is_linked,
-        "upstream.unpack": _unpack,
-        "upstream.is-unpacked": _is_unpacked,
-        "upstream.choose-config": _choose_config,
-        "upstream.is-config-chosen": _is_config_chosen,
-        "upstream.restart-containerd": _restart_containerd,
-        "upstream.is-containerd-current": _is_containerd_current,
-        "upstream.ask-containerd": _ask_containerd,
-        "upstream.import-images": _import_images,
-        "upstream.has-images": _has_images,
-        "upstream.restart-routes": _restart_routes,
-        "upstream.ask-routes": _ask_routes,
-        **model_host.ANSWERS,
-    }.items()
+async def _awaited(said: Awaitable[Outcome]) -> Outcome:
+    try:
+        return await said
+    except OSError as error:
+        return _refused_by_disk(error)
+
+
+def _refused_by_disk(error: OSError) -> Outcome:
+    return refuse(1, f"{error.filename}: {error.strerror}")
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "upstream.install-program": _install_program,
+    "upstream.has-program": _has_program,
+    "upstream.link-program": _link_program,
+    "upstream.is-linked": _is_linked,
+    "upstream.unpack": _unpack,
+    "upstream.is-unpacked": _is_unpacked,
+    "upstream.choose-config": _choose_config,
+    "upstream.is-config-chosen": _is_config_chosen,
+    "upstream.restart-containerd": _restart_containerd,
+    "upstream.is-containerd-current": _is_containerd_current,
+    "upstream.ask-containerd": _ask_containerd,
+    "upstream.import-images": _import_images,
+    "upstream.has-images": _has_images,
+    "upstream.restart-routes": _restart_routes,
+    "upstream.ask-routes": _ask_routes,
+    **model_host.ANSWERS,
 }
+
+HANDLED: Mapping[str, Handler] = {name: _handler(answer) for name, answer in ANSWERS.items()}
 """Every operation of the command modules, by name."""
 
 DURATIONS: Mapping[str, Span] = {

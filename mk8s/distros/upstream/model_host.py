@@ -5,7 +5,7 @@ The kernel's values are files here as there: /proc/sys/..., /sys/module/... and 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from mk8s.distros.upstream.host_commands import BEGIN, END
@@ -36,11 +36,11 @@ def _write(host: SimulatedHost, path: PurePosixPath, text: str) -> None:
 # Modules
 
 
-async def _has_modules(host: SimulatedHost, command: Command) -> Outcome:
+def _has_modules(host: SimulatedHost, command: Command) -> Outcome:
     return YES if all(host.disk.exists(MODULES / name) for name in command.args[1:]) else NO
 
 
-async def _load_modules(host: SimulatedHost, command: Command) -> Outcome:
+def _load_modules(host: SimulatedHost, command: Command) -> Outcome:
     before = PurePosixPath(command.args[1])
     loaded = [name for name in command.args[2:] if not host.disk.exists(MODULES / name)]
     for name in loaded:
@@ -50,7 +50,7 @@ async def _load_modules(host: SimulatedHost, command: Command) -> Outcome:
     return YES
 
 
-async def _unload_modules(host: SimulatedHost, command: Command) -> Outcome:
+def _unload_modules(host: SimulatedHost, command: Command) -> Outcome:
     before, file = map(PurePosixPath, command.args)
     for name in _text(host, before).split():
         host.disk.remove(MODULES / name)
@@ -66,13 +66,13 @@ def _at(proc: str, name: str) -> PurePosixPath:
     return PurePosixPath(proc) / name.replace(".", "/")
 
 
-async def _has_sysctls(host: SimulatedHost, command: Command) -> Outcome:
+def _has_sysctls(host: SimulatedHost, command: Command) -> Outcome:
     proc, *pairs = command.args
     split = (pair.split("=", 1) for pair in pairs)
     return YES if all(_text(host, _at(proc, name)).strip() == value for name, value in split) else NO
 
 
-async def _set_sysctls(host: SimulatedHost, command: Command) -> Outcome:
+def _set_sysctls(host: SimulatedHost, command: Command) -> Outcome:
     proc, before, *pairs = command.args
     names = [pair.split("=", 1)[0] for pair in pairs]
     if PurePosixPath(before) not in host.files:
@@ -84,7 +84,7 @@ async def _set_sysctls(host: SimulatedHost, command: Command) -> Outcome:
     return YES
 
 
-async def _restore_sysctls(host: SimulatedHost, command: Command) -> Outcome:
+def _restore_sysctls(host: SimulatedHost, command: Command) -> Outcome:
     proc, before, file = command.args
     host.disk.remove(PurePosixPath(file))
     for line in _text(host, PurePosixPath(before)).splitlines():
@@ -102,13 +102,13 @@ def _is_swap(line: str) -> bool:
     return len(fields) > 2 and not fields[0].startswith("#") and fields[2] == "swap"
 
 
-async def _is_swap_off(host: SimulatedHost, command: Command) -> Outcome:
+def _is_swap_off(host: SimulatedHost, command: Command) -> Outcome:
     swaps, fstab = map(PurePosixPath, command.args)
     swapping = len(_text(host, swaps).splitlines()) > 1
     return NO if swapping or any(map(_is_swap, _text(host, fstab).splitlines())) else YES
 
 
-async def _disable_swap(host: SimulatedHost, command: Command) -> Outcome:
+def _disable_swap(host: SimulatedHost, command: Command) -> Outcome:
     swaps, fstab, before = map(PurePosixPath, command.args)
     lines = _text(host, swaps).splitlines()
     known = _text(host, before)
@@ -122,7 +122,7 @@ async def _disable_swap(host: SimulatedHost, command: Command) -> Outcome:
     return YES
 
 
-async def _restore_swap(host: SimulatedHost, command: Command) -> Outcome:
+def _restore_swap(host: SimulatedHost, command: Command) -> Outcome:
     fstab, before = map(PurePosixPath, command.args)
     if before not in host.files:
         return YES
@@ -150,20 +150,20 @@ def _split(text: str) -> tuple[str, str]:
     return block, others
 
 
-async def _has_entries(host: SimulatedHost, command: Command) -> Outcome:
+def _has_entries(host: SimulatedHost, command: Command) -> Outcome:
     file, block = command.args
     return YES if _split(_text(host, PurePosixPath(file)))[0].rstrip("\n") == block else NO
 
 
-async def _has_no_entries(host: SimulatedHost, command: Command) -> Outcome:
+def _has_no_entries(host: SimulatedHost, command: Command) -> Outcome:
     return NO if _split(_text(host, PurePosixPath(command.args[0])))[0] else YES
 
 
-async def _write_entries(host: SimulatedHost, command: Command) -> Outcome:
+def _write_entries(host: SimulatedHost, command: Command) -> Outcome:
     return _replace(host, PurePosixPath(command.args[0]), f"{command.args[1]}\n")
 
 
-async def _drop_entries(host: SimulatedHost, command: Command) -> Outcome:
+def _drop_entries(host: SimulatedHost, command: Command) -> Outcome:
     return _replace(host, PurePosixPath(command.args[0]), "")
 
 
@@ -177,18 +177,18 @@ def _replace(host: SimulatedHost, file: PurePosixPath, block: str) -> Outcome:
     return YES
 
 
-async def _is_restored(host: SimulatedHost, command: Command) -> Outcome:
+def _is_restored(host: SimulatedHost, command: Command) -> Outcome:
     return NO if any(host.disk.exists(PurePosixPath(path)) for path in command.args) else YES
 
 
-async def _tidy(host: SimulatedHost, command: Command) -> Outcome:
+def _tidy(host: SimulatedHost, command: Command) -> Outcome:
     folder = PurePosixPath(command.args[0])
     if not _is_filled(host, folder):
         host.disk.remove(folder)
     return YES
 
 
-async def _is_tidy(host: SimulatedHost, command: Command) -> Outcome:
+def _is_tidy(host: SimulatedHost, command: Command) -> Outcome:
     folder = PurePosixPath(command.args[0])
     return YES if not host.disk.is_folder(folder) or _is_filled(host, folder) else NO
 
@@ -197,7 +197,7 @@ def _is_filled(host: SimulatedHost, folder: PurePosixPath) -> bool:
     return any(folder in path.parents for path in (*host.files, *host.folders))
 
 
-ANSWERS: Mapping[str, Callable[[SimulatedHost, Command], Awaitable[Outcome]]] = {
+ANSWERS: Mapping[str, Callable[[SimulatedHost, Command], Outcome]] = {
     "upstream.has-modules": _has_modules,
     "upstream.load-modules": _load_modules,
     "upstream.unload-modules": _unload_modules,

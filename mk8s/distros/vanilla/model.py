@@ -28,7 +28,7 @@ from transports.simulated import Handler, ServiceModel, SimulatedHost, Simulated
 
 __all__ = ["DURATIONS", "HANDLED", "PHASES", "teach"]
 
-Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Awaitable[Outcome]]
+Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Outcome | Awaitable[Outcome]]
 
 YES, NO = Outcome(status=0), Outcome(status=1)
 
@@ -59,15 +59,26 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
 
 
 def _handler(world: World, answer: Answer) -> Handler:
-    async def handle(host: SimulatedHost, command: Command) -> Outcome:
+    def handle(host: SimulatedHost, command: Command) -> Outcome | Awaitable[Outcome]:
         try:
-            return await answer(world, host, command)
-        except OSError as error:
-            return _refusal(f"{error.filename}: {error.strerror}")
-        except EtcdRefused as refused:
-            return _refusal(f"Error: {refused}")
+            said = answer(world, host, command)
+        except (OSError, EtcdRefused) as error:
+            return _in_words(error)
+        return said if isinstance(said, Outcome) else _awaited(said)
 
     return handle
+
+
+async def _awaited(said: Awaitable[Outcome]) -> Outcome:
+    try:
+        return await said
+    except (OSError, EtcdRefused) as error:
+        return _in_words(error)
+
+
+def _in_words(error: OSError | EtcdRefused) -> Outcome:
+    words = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"Error: {error}"
+    return _refusal(words)
 
 
 def _refusal(words: str, status: int = 1) -> Outcome:
@@ -95,7 +106,7 @@ async def _install_etcd(_world: World, host: SimulatedHost, command: Command) ->
     return YES
 
 
-async def _has_etcd(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _has_etcd(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     target, record = map(PurePosixPath, command.args)
     return YES if record in host.files and target / "etcdctl" in host.files else NO
 
@@ -121,7 +132,7 @@ def _unreached() -> Outcome:
     return _refusal("Error: context deadline exceeded")
 
 
-async def _members(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _members(world: World, host: SimulatedHost, command: Command) -> Outcome:
     target = _reached(world, host, command)
     return kube.HANDLED["kube.etcd-members"](world, target, command) if target else _unreached()
 
@@ -130,7 +141,7 @@ def _is_voting(member: ModelledMember | None) -> bool:
     return member is not None and member.started and not member.learner
 
 
-async def _add_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _add_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
     name, peer, data, file = command.args[:4]
     if not _reached(world, host, command):
         return _unreached()
@@ -146,7 +157,7 @@ async def _add_member(world: World, host: SimulatedHost, command: Command) -> Ou
     return YES
 
 
-async def _is_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _is_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
     peer, data, file = command.args[:3]
     here = PurePosixPath(file) in host.files and host.disk.exists(PurePosixPath(data) / "member")
     if not here or not _reached(world, host, command):
@@ -168,7 +179,7 @@ async def _promote(world: World, host: SimulatedHost, command: Command) -> Outco
     return NO
 
 
-async def _is_voter(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _is_voter(world: World, host: SimulatedHost, command: Command) -> Outcome:
     if not _reached(world, host, command):
         return _unreached()
     return YES if _is_voting(world.etcd.members.get(command.args[0])) else NO
@@ -177,7 +188,7 @@ async def _is_voter(world: World, host: SimulatedHost, command: Command) -> Outc
 # Health
 
 
-async def _health(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _health(world: World, host: SimulatedHost, command: Command) -> Outcome:
     url = command.args[command.args.index("--server") + 1]
     port = urlsplit(url).port or 0
     if world.listens(host, port):
@@ -187,7 +198,7 @@ async def _health(world: World, host: SimulatedHost, command: Command) -> Outcom
     return answer_with_state(host, command, _refusal(words))
 
 
-async def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
     if world.serves(host):
         said = b"[+]ping ok\n[+]etcd ok\nreadyz check passed\n"
         return answer_with_state(host, command, Outcome(status=0, stdout=said))
