@@ -125,6 +125,23 @@ def test_status_explain_and_journal_agree(six: tuple[Driver, Finished]) -> None:
     assert (kinds[0], kinds[-1]) == ("header", "finished")
 
 
+def test_a_real_run_can_be_told_again(six: tuple[Driver, Finished]) -> None:
+    """Its steps, its records, its moments and its picture: all of one run, and none contradicts."""
+    driver, _ = six
+    manifest = str(driver.manifest)
+    agent = next(r.node for r in driver.records() if r.edge == "join-agent")
+    edge = json.loads(driver.mk8s("explain", manifest, agent, "join-agent", "--output", "json").out)
+    assert [step["last"]["status"] for step in edge["steps"]] == [0] * len(edge["steps"])
+    followed = driver.mk8s("journal", manifest, "--follow", "--steps", "--output", "json")
+    kinds = [json.loads(line)["kind"] for line in followed.out.splitlines()]
+    assert kinds.count("step") > 6 * 10
+    assert (kinds[-1], followed.err) == ("finished", "the run has ended\n")
+    moment = driver.mk8s("replay", manifest, "--at", "1h", "--output", "json")
+    assert (moment.code, len(json.loads(moment.out)["nodes"])) == (0, 6)
+    assert "each fits the one before" in moment.err
+    assert "healthy (6)" in driver.mk8s("graph", manifest, "--run").out
+
+
 def test_a_simulation_of_the_same_manifest_ends_in_the_same_states(six: tuple[Driver, Finished]) -> None:
     """The rehearsal tells the truth about the end."""
     driver, _ = six
