@@ -143,7 +143,10 @@ class Executor:
         """
         transport, asked = self._transports[node], as_root(command)
         if self._transcript is None:
-            return await self.translated(transport.run(asked, on_output=on_output))
+            try:
+                return await transport.run(asked, on_output=on_output)
+            except TransportError as error:
+                raise self._hiding(error) from error
         entry = self._entry(node, command.operation, command.description, changed=changed)
 
         async def run() -> Outcome:

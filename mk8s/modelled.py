@@ -10,6 +10,7 @@ This module is used by simulation alone; no real node ever meets it. How long ev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from mk8s.paces import CHANGE, GLANCE, HASHING, LOOK, RATES, UNPACKING, work
@@ -281,7 +282,13 @@ def _facts(host: SimulatedHost, _command: Command) -> Outcome:
 
 
 def _path(command: Command) -> PurePosixPath:
-    return PurePosixPath(command.args[0])
+    return _parsed(command.args[0])
+
+
+@lru_cache(1 << 12)
+def _parsed(path: str) -> PurePosixPath:
+    """All hosts of a simulation are asked for the same few paths."""
+    return PurePosixPath(path)
 
 
 def _file(host: SimulatedHost, path: PurePosixPath) -> SimulatedFile | None:

@@ -76,18 +76,15 @@ def _state(host: SimulatedHost, unit: str) -> str:
     service = host.service(unit)
     if service is None:
         return f"LoadState=not-found\nActiveState=inactive\nSubState=dead\n{JOURNAL}\n"
-    properties = {
-        "LoadState": "loaded",
-        "UnitFileState": "enabled" if service.enabled else "disabled",
-        "ActiveState": service.state,
-        "SubState": service.sub,
-        "Result": service.result,
-        "NRestarts": service.restarts,
-    }
-    text = "".join(f"{key}={value}\n" for key, value in properties.items())
+    text = (
+        f"LoadState=loaded\nUnitFileState={'enabled' if service.enabled else 'disabled'}\n"
+        f"ActiveState={service.state}\nSubState={service.sub}\nResult={service.result}\n"
+        f"NRestarts={service.restarts}\n"
+    )
     if service.state == "active":
         return text
-    since = int(host.disk.read(_since(unit))) if _since(unit) in host.files else 0
+    noted = host.files.get(_since(unit))
+    since = int(noted.content or b"0") if noted else 0
     return "\n".join([text + JOURNAL, *service.journal[since:][-LINES_OF_JOURNAL:]]) + "\n"
 
 

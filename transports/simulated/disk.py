@@ -78,11 +78,10 @@ class SimulatedDisk:
 
     def read(self, path: PurePosixPath) -> bytes:
         """The content. Raises OSError; asking for content that is known by its hash alone is a bug."""
-        if self.is_folder(path):
-            raise _error(errno.EISDIR, path)
-        if path not in self.files:
-            raise _error(errno.ENOENT, path)
-        content = self.files[path].content
+        file = self.files.get(path)
+        if file is None:
+            raise _error(errno.EISDIR if self.is_folder(path) else errno.ENOENT, path)
+        content = file.content
         if content is None:
             raise AssertionError(f"{path}: the model knows this file's hash, not its content")
         return content

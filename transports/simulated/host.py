@@ -230,6 +230,11 @@ class SimulatedHost:
         self.timeline.catch_up()
         return self._power == "on"
 
+    def lives(self, lifetime: int | None) -> bool:
+        """Whether it is up, and in that life still."""
+        self.timeline.catch_up()
+        return self.lifetime == lifetime and self._power == "on"
+
     @property
     def reachable(self) -> bool:
         return self.up and not self.cut

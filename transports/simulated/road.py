@@ -76,15 +76,15 @@ class Road:
         """Whether no packet gets through between the operator and this host, whatever its power."""
         return self.host.cut or self.network.uplink_down
 
-    def holds(self, lifetime: int) -> bool:
+    def holds(self, lifetime: int | None) -> bool:
         """Whether an answer gets through from the life of the host that was asked."""
         host = self.host
-        return host.up and host.lifetime == lifetime and not self.is_cut
+        return host.lives(lifetime) and not host.cut and not self.network.uplink_down
 
     @property
     def is_connected(self) -> bool:
         """Whether a command can be sent at once."""
-        return self._connected is not None and self.holds(self._connected)
+        return self.holds(self._connected)
 
     async def connect(self) -> None:
         """Make sure that the host answers. Raises connection.{closed,timeout,refused}."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
@@ -59,7 +60,7 @@ class Engine:
 
     @property
     def config(self) -> PurePosixPath:
-        return PurePosixPath(f"/etc/rancher/{self.name}/config.yaml")
+        return _config_of(self.name)
 
     @property
     def admin_kubeconfig(self) -> PurePosixPath:
@@ -115,3 +116,9 @@ class Engine:
     def ports(self) -> tuple[int, ...]:
         """TCP ports of a server that an endpoint leads to: the API server's, and the supervisor's."""
         return tuple(dict.fromkeys((API_PORT, self.supervisor_port)))
+
+
+@cache
+def _config_of(name: str) -> PurePosixPath:
+    """One path for all who look there: each look would make it anew."""
+    return PurePosixPath(f"/etc/rancher/{name}/config.yaml")

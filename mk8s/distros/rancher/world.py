@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -123,12 +124,12 @@ class World:
 
     def has_kubectl(self, host: SimulatedHost) -> bool:
         """Whether the host has the program that answers as kubectl."""
-        tool = PurePosixPath(self.engine.data_dir_in(self.config_of(host))) / "bin" / "kubectl"
-        return tool in host.files
+        return _kubectl_in(self.engine.data_dir_in(self.config_of(host))) in host.files
 
     def config_of(self, host: SimulatedHost) -> Mapping[str, Any]:
         """The host's config as the engine would read it, drop-ins and all; empty when there is none."""
-        file, folder = self.engine.config, PurePosixPath(f"{self.engine.config}.d")
+        file = self.engine.config
+        folder = _drop_ins_of(file)
         config = parsed(host.disk.read(file).decode()) if file in host.files else {}
         if not host.disk.is_folder(folder):
             return config
@@ -343,6 +344,16 @@ class World:
         folder = PurePosixPath(self.engine.data_dir_in(config)) / "agent" / "images"
         if self.engine.runtime_in_images and not any(path.parent == folder for path in host.files):
             raise ServiceFailed(RUNTIME_MISSING.format(tag=self.cluster.version.replace("+", "-")))
+
+
+@cache
+def _kubectl_in(data_dir: str) -> PurePosixPath:
+    return PurePosixPath(data_dir) / "bin" / "kubectl"
+
+
+@cache
+def _drop_ins_of(config: PurePosixPath) -> PurePosixPath:
+    return PurePosixPath(f"{config}.d")
 
 
 def _is_same_token(config: Mapping[str, Any], expected: object) -> bool:
