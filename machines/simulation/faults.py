@@ -10,7 +10,7 @@ commands); here is only which, where and when.
 
 from __future__ import annotations
 
-import random
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -30,6 +30,7 @@ FaultKind: TypeAlias = Literal[
 ]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 ANY = "*"
+SHARES = float(1 << 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,16 @@ class FaultPlan:
         for fault in self.scripted:
             if fault.strikes(node, operation, attempt):
                 return PlannedFault(fault.kind, fault.fraction)
-        return self._drawn(random.Random(f"{self.seed}/{node}/{operation}/{attempt}"))  # noqa: S311
+        if not self.rates:
+            return None
+        return self._drawn(f"{self.seed}/{node}/{operation}/{attempt}")
 
-    def _drawn(self, draw: random.Random) -> PlannedFault | None:
-        chance = draw.random()
+    def _drawn(self, key: str) -> PlannedFault | None:
+        """Two shares out of one hash of the key: a generator of its own would cost twenty times as much."""
+        digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+        chance = int.from_bytes(digest[:8]) / SHARES
         for kind in FAULT_KINDS:
             chance -= self.rates.get(kind, 0.0)
             if chance < 0:
-                return PlannedFault(kind, draw.random())
+                return PlannedFault(kind, int.from_bytes(digest[8:]) / SHARES)
         return None

@@ -131,6 +131,8 @@ class SimulatedDisk:
 
     def make_folder(self, path: PurePosixPath, mode: int = 0o755) -> None:
         """Make a folder and those above it. One that is there keeps its mode. Raises OSError."""
+        if self.is_folder(path):
+            return
         for folder in reversed((path, *path.parents)):
             if folder in self.files:
                 raise _error(errno.EEXIST if folder == path else errno.ENOTDIR, folder)
@@ -148,8 +150,9 @@ class SimulatedDisk:
 
     def remove(self, path: PurePosixPath) -> None:
         """Remove a file, or a folder with all that is in it. What is not there is fine."""
+        below = f"{str(path).rstrip('/')}/"
         for known in (self.files, self.folders):
-            for gone in [other for other in known if other == path or path in other.parents]:
+            for gone in [other for other in known if f"{other}/".startswith(below)]:
                 del known[gone]
 
     def forget_memory(self) -> None:

@@ -13,9 +13,9 @@ Begin reading at `SimulatedHost`.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -120,16 +120,16 @@ class SimulatedHost:
     @property
     def boot_id(self) -> str:
         """Another one after each boot, as /proc/sys/kernel/random/boot_id."""
-        return str(UUID(int=self.random(f"boot/{self.lifetime}").getrandbits(128), version=4))
+        return str(UUID(int=self.number(f"boot/{self.lifetime}"), version=4))
 
     @property
     def machine_id(self) -> str:
         """The same for ever, as /etc/machine-id."""
-        return f"{self.random('machine').getrandbits(128):032x}"
+        return f"{self.number('machine'):032x}"
 
-    def random(self, key: str) -> random.Random:
-        """The only source of chance: the same seed, host and key give the same numbers."""
-        return random.Random(f"{self.seed}/{self.name}/{key}")  # noqa: S311 - chance, not secrets
+    def number(self, key: str) -> int:
+        """The only source of chance, 128 bits of it: the same seed, host and key give the same number."""
+        return int.from_bytes(blake2b(f"{self.seed}/{self.name}/{key}".encode(), digest_size=16).digest())
 
     def seconds(self, name: str, size: int = 0) -> float:
         """How long something takes here this time: an operation or a phase, by the pace; `size` in bytes."""
