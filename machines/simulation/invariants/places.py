@@ -252,6 +252,7 @@ _CHANGES: Mapping[str, Callable[[Queues, Record], None]] = {
     "blocked": Queues._on_blocked,
     "intent": Queues._on_intent,
     "probed": Queues._on_work,
+    "undo": Queues._on_work,  # a resumed rollback needs no attempt
     "error": Queues._on_error,
     "retry": Queues._on_retry,
 }

@@ -289,6 +289,29 @@ def test_who_waits_for_a_signal_a_place_or_a_back_off_keeps_no_place_idle() -> N
         see("state", "lead", edge="build", source="new~build", to="built", at=8.0)
 
 
+def test_who_may_be_asking_his_probe_may_hold_the_place() -> None:
+    """No record says so before the answer: one who goes on in doubt, or whose answer was lost."""
+    see = Script(NoIdlePlace(rules(with_edge("build", probe="has_joined"), limits={"builders": 1})))
+    begin(see, "f0")
+    see("intent", "f0", edge="build", attempt=1)
+    see("resumed", header=HEADER, at=1.0)
+    see("resumed", "f0", edge="build", source="new~build", to="new~build", attempt=1, at=1.0)
+    see("probed", "f0", edge="build", attempt=2, at=3.0)
+    see("error", "f0", edge="build", attempt=2, at=4.0, lineage=("connection",), ambiguous=True)
+    see("retry", "f0", edge="build", attempt=2, at=4.0, delay=1.0)
+    see("probed", "f0", edge="build", attempt=3, at=8.0)
+
+
+def test_of_a_run_that_was_there_before_its_clock_and_its_queues_are_believed() -> None:
+    """It may have run by a real clock, and somebody may have stopped it."""
+    told = rules(before=4)
+    for law in (NoIdlePlace(told), PlanOrder(told), ClockAfterQueue(told), DeadlineKept(told)):
+        see = Script(law)
+        begin(see, "f0")
+        see("intent", "f0", edge="build", attempt=1, at=7.0, used=0.2)
+        see("error", "f0", edge="build", attempt=1, at=900.0, used=899.0, lineage=("timeout",))
+
+
 def test_a_run_that_is_told_to_stop_leaves_places_free() -> None:
     """Nothing new begins."""
     law = NoIdlePlace(rules())

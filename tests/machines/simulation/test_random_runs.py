@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -225,3 +226,35 @@ def test_a_machine_stopped_at_a_random_second_is_resumed_to_an_end(
     world = play.world()
     stopped = play.run(world, MemoryJournal(), stop_at=second, grace=grace)
     assert not play.run(world, MemoryJournal(stopped.journal.data)).result.interrupted
+
+
+ROLLING_BACK: Form = {
+    "machine": "m",
+    "version": 1,
+    "initial": "s0",
+    "states": {"s0": {}, "s1": {"outcome": "success"}, "undone": {"outcome": "failure"}},
+    "edges": [
+        {
+            "name": "step0",
+            "from": "s0",
+            "to": "s1",
+            "do": "act",
+            "limit": "narrow",
+            "timeout": "5s",
+            "catch": [{"match": ["*"], "to": "undone", "rollback": True}],
+            "undo": ["take-back"],
+        }
+    ],
+    "limits": {"narrow": 2},
+}
+
+
+@pytest.mark.parametrize("room", range(1, 14))
+def test_a_rollback_that_was_cut_off_holds_its_place_from_its_first_record_on(room: int) -> None:
+    """It needs no attempt; found by random machines."""
+    play = Play(ROLLING_BACK, [Person("n0", "leads"), Person("n1", "leads"), Person("n2", "leads")], 0, {})
+    world, journal = World(FaultPlan(), seconds={"step0": 10.0}), MortalJournal(room)
+    with pytest.raises(Cut):
+        play.run(world, journal)
+    done = play.run(world, MemoryJournal(journal.data))
+    assert set(done.result.states.values()) == {"undone"}
