@@ -20,9 +20,10 @@ from mk8s.transcript import StepDone
 
 __all__ = ["CLOSE", "Comparison", "EdgeRow", "NodeRow", "Reason", "compare"]
 
+SUCCESS, FAILURE = "success", "failure"
 CLOSE = 0.15  # of the measured time: a prediction that is nearer is a good one
 WORTH_TELLING = 0.1  # of the whole difference
-TOLD = 4  # reasons from the path
+TOLD = 4  # reasons of one kind
 BUSY = 1.3  # times as long as predicted, by the middle of all short commands
 FEW = 5  # steps, before anything is said of them all
 SHORT = 2.0  # seconds: a step of one command
@@ -146,9 +147,13 @@ def _reasons(predicted: Timeline, measured: Timeline, difference: float) -> Iter
 
 
 def _who_did_not_end(measured: Timeline) -> Iterator[Reason]:
-    for lane in measured.lanes:
-        if lane.outcome != "success":
-            yield Reason(f"{lane.node} did not get healthy: {lane.reason or lane.state}")
+    """In the order of time; those that only waited for them come last, and are counted."""
+    missing = [lane for lane in measured.lanes if lane.outcome != SUCCESS]
+    missing.sort(key=lambda lane: (lane.outcome != FAILURE, lane.ended or measured.ended))
+    for lane in missing[:TOLD]:
+        yield Reason(f"{lane.node} did not get healthy: {lane.reason or lane.state}")
+    if len(missing) > TOLD:
+        yield Reason(f"{len(missing) - TOLD} more nodes did not get healthy")
 
 
 def _on_the_path(predicted: Timeline, measured: Timeline, difference: float) -> Iterator[Reason]:

@@ -87,6 +87,17 @@ def test_nodes_that_did_not_get_healthy_are_told_first() -> None:
     assert "did not get healthy" in told.reasons[0].words
 
 
+def test_of_many_nodes_that_did_not_get_healthy_a_few_are_told_and_the_rest_counted() -> None:
+    """Most of them waited for the one that failed."""
+    many = cluster(servers=1, agents=9)
+    stuck = PREDICTED.under(Layer("stuck", {"rke2:primary-first-start": Span(9e5, 9e5)}))
+    told = compare(kept(many, PREDICTED).timeline, kept(many, stuck).timeline)
+
+    assert told.reasons[0].words.startswith("srv-1 did not get healthy")
+    assert sum("did not get healthy" in reason.words for reason in told.reasons) == 5
+    assert any(reason.words == "6 more nodes did not get healthy" for reason in told.reasons)
+
+
 def test_commands_that_all_took_longer_are_told_as_one_reason() -> None:
     """No single step explains a machine that was busy."""
     slow = {name: Span(0.5, 0.6) for name in ("folder.make", "unit.enable", "rke2.start", "rke2.begin-cache")}
