@@ -74,6 +74,7 @@ def rehearse(
     knows_links: bool | None = None,
     keep_transcript: bool = False,
     prepare: Callable[[Mapping[str, SimulatedHost]], Awaitable[None]] | None = None,
+    looked_at: frozenset[str] = frozenset(),
     journal: MemoryJournal | None = None,
     happenings: Sequence[Happening] = (),
     checkers: Sequence[Checker] = (),
@@ -83,7 +84,8 @@ def rehearse(
     `uplink`: the operator's, in bytes per second; the manifest's `limits.bandwidth` holds as well.
     `knows_links`: measure whether nodes should hand on, as a run does; None: where the profile has links.
     `prepare` brings the hosts, by their nodes' names, to where they are when the run begins, in no time of
-    it. `journal`: what the run writes to; one with records is resumed, on hosts brought to where it says.
+    it; of nodes that were `looked_at`, that is all there is. `journal`: what the run writes to; one with
+    records is resumed, on hosts brought to where it says.
     `happenings` meet hosts and links at a moment. `checkers` see every record beside the standard ones.
 
     Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
@@ -118,7 +120,9 @@ def rehearse(
             await prepare(hosts)
         if before:
             await bring_to(
-                Brought(cluster, distro, network, hosts, files, images, TOKEN, seed), before, table
+                Brought(cluster, distro, network, hosts, files, images, TOKEN, seed, looked_at),
+                before,
+                table,
             )
         if strikes is not None:
             strikes.begin()

@@ -97,11 +97,12 @@ def forecast(
     release: Mapping[str, File] | None = None,
     images: tuple[str, ...] = (),
     prepare: Prepare | None = None,
+    looked_at: frozenset[str] = frozenset(),
     journal: bytes = b"",
 ) -> Forecast:
     """Rehearse the manifest, one seed after the other. `seeds`: how many; None: by the cluster's size.
 
-    `uplink`: the operator's, in bytes per second. `prepare`: see `rehearse`. `journal`: of a run to go on.
+    `uplink`: the operator's, in bytes per second. `journal`: of a run to go on. Others: see `rehearse`.
     Raises SimulationStuck and Broken as `rehearse` does, and Mk8sError where the journal's run cannot go on.
     """
 
@@ -116,6 +117,7 @@ def forecast(
             uplink=uplink,
             knows_links=True,
             prepare=prepare,
+            looked_at=looked_at,
             journal=MemoryJournal(journal),
             keep_transcript=detail,
         )

@@ -79,6 +79,7 @@ def _step(plan: StepPlan, done: StepDone | None) -> dict[str, Any]:
         "title": plan.step.title,
         "standing": look.standing,
         "why": look.why,
+        "there": look.there,
         "diff": look.diff,
         "seconds": done.seconds if done else None,
         **_content(plan.step),

@@ -21,12 +21,15 @@ import anyio
 
 from machines import ActionError, EdgeSpec
 from machines.words import one_line
+from mk8s.amounts import bytes_in_words
 from mk8s.answers import FileState, read_file_state
 from mk8s.binding import Binding, refuse_unfit
 from mk8s.cluster import Node
 from mk8s.commands import file_state
+from mk8s.delivery import part_of
 from mk8s.distros.base import Lookup, Situation
 from mk8s.executor import Executor
+from mk8s.parts import read_room, room_for
 from mk8s.planning.diffs import LARGEST, difference
 from mk8s.planning.making import REFRESH, Ground, edges_ahead, edges_behind, is_done, steps_of
 from mk8s.planning.values import Look, StepLook
@@ -202,10 +205,19 @@ class _NodeLook:
     async def _upload(self, step: Upload) -> StepLook:
         there = await self._state(step.target)
         if there is None:
-            return StepLook("to-do", "it is not there")
+            return await self._part(step, "it is not there")
         if there.sha256 != step.source.sha256:
-            return StepLook("to-do", "another file is there")
+            return await self._part(step, "another file is there")
         return _like(there, step.mode, there.owner)
+
+    async def _part(self, step: Upload, why: str) -> StepLook:
+        """What arrived of it before; a run verifies it, and sends the rest."""
+        command = room_for([(step.target, part_of(step))])
+        outcome = await self.executor.ask(self.node.name, command)
+        (room,) = answered(self.executor, command, outcome, read_room) if outcome.ok else (None,)
+        arrived = min(room.part, step.source.size) if room else 0
+        words = f"; {bytes_in_words(arrived)} of {bytes_in_words(step.source.size)} have arrived"
+        return StepLook("to-do", why + words if arrived else why, arrived)
 
     async def _file(self, step: WriteFile) -> StepLook:
         there = await self._state(step.target)
@@ -215,7 +227,7 @@ class _NodeLook:
             return _like(there, step.mode, ROOT)
         if step.secret:
             return StepLook("to-do", HIDES)
-        return StepLook("to-do", "its content is another", await self._difference(step))
+        return StepLook("to-do", "its content is another", diff=await self._difference(step))
 
     async def _difference(self, step: WriteFile) -> str:
         """Never of a secret."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mk8s.commands import gather_facts
+from mk8s.delivery import part_of
 from mk8s.distros.base import Situation
 from mk8s.facts import ARCHITECTURES, DATA, Facts
 from mk8s.forecast.predicting import Prepare
@@ -97,6 +98,9 @@ async def _have(host: SimulatedHost, ground: Ground, situation: Situation, look:
             for step, seen in zip(steps, found, strict=True):
                 if seen.standing == "true":
                     await _make_true(host, step)
+                elif isinstance(step, Upload) and seen.there:
+                    host.disk.make_folder(step.target.parent)
+                    host.disk.grow(part_of(step), step.source.sha256, 0, seen.there)
 
 
 async def _make_true(host: SimulatedHost, step: Step) -> None:

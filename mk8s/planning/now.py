@@ -147,6 +147,7 @@ def _foreseen(
             release=ground.release,
             images=ground.images,
             prepare=as_found(ground, looks) if looks else None,
+            looked_at=frozenset(name for name, look in looks.items() if look.facts),
             journal=journal_of(project, wishes.state) if past else b"",
         )
     except Mk8sError as error:

@@ -27,6 +27,7 @@ class StepLook:
 
     standing: Standing
     why: str = ""  # what was found, or why it cannot be known
+    there: int = 0  # bytes of a file that arrived before and are not sent again
     diff: str = ""  # unified, from what is on the node to what is wanted; never a secret's
 
 
@@ -93,7 +94,7 @@ class NodePlan:
     def bytes_to_send(self) -> int:
         """The most that this node receives: what is known to be there is not sent again."""
         return sum(
-            step.step.source.size
+            step.step.source.size - step.look.there
             for edge in self.edges
             for step in edge.steps
             if isinstance(step.step, Upload) and step.is_ahead

@@ -49,6 +49,7 @@ class Brought:
     images: tuple[str, ...]
     token: str
     seed: int
+    looked_at: frozenset[str] = frozenset()  # nodes whose hosts are as they are known to be: nothing is drawn
 
 
 def journal_of(project: Project, state: Path | None = None) -> bytes:
@@ -89,7 +90,7 @@ async def bring_to(around: Brought, records: Sequence[Record], table: Table) -> 
         if record.node in around.hosts and _had_effect(record):
             await hands.redo(record)
     for name in history.lives:
-        if name in around.hosts:
+        if name in around.hosts and name not in around.looked_at:
             await hands.begin_again(history, name)
     around.network.set_uplink(uplink)
 

@@ -8,6 +8,9 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from mk8s.delivery import part_of
+from mk8s.planning.values import StepPlan
+from mk8s.steps import Upload
 from tests.mk8s.planning.worlds import UNIT, Hosts, World, cluster_of, ground_of, look, node_of, planned
 
 DISTROS = ["rke2", "k3s", "k0s", "kubeadm", "vanilla"]
@@ -71,6 +74,27 @@ def test_a_file_with_another_mode_is_to_be_done() -> None:
         step for edge in planned(world)[AGENT].edges for step in edge.steps if str(UNIT) in step.step.title
     ]
     assert [step.look.why for step in steps] == ["its mode is 0777, and should be 0644"]
+
+
+def test_what_arrived_of_a_file_is_not_counted_again() -> None:
+    """A run verifies it, and sends the rest."""
+    step = begun(look(ground_of(cluster_of()))).step
+    assert isinstance(step, Upload)
+
+    def with_part(hosts: Hosts) -> None:
+        hosts[AGENT].disk.make_folder(step.target.parent)
+        hosts[AGENT].disk.grow(part_of(step), step.source.sha256, 0, 1 << 20)
+
+    world = look(ground_of(cluster_of()), change=with_part)
+    assert "1.0 MiB of " in begun(world).look.why
+    plans = planned(world)
+    assert plans["agent-2"].bytes_to_send - plans[AGENT].bytes_to_send == 1 << 20
+
+
+def begun(world: World) -> StepPlan:
+    """The first upload of the agent."""
+    steps = [step for edge in planned(world)[AGENT].edges for step in edge.steps]
+    return next(step for step in steps if isinstance(step.step, Upload))
 
 
 def test_only_questions_are_asked() -> None:
