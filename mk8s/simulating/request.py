@@ -50,6 +50,7 @@ class Request:
             self.profile,
             self.uplink,
             self.images,
+            knows_links=True,  # a real run measures them
             past=self.past,
         )
 

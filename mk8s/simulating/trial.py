@@ -68,6 +68,7 @@ class Conditions:
     uplink: float | None = None  # bytes per second
     images: tuple[str, ...] = ()
     release: Mapping[str, File] | None = None
+    knows_links: bool | None = None  # as a run that measures whether nodes hand on; None: by what is given
     past: bytes = b""  # the journal of a half-done run; empty: untouched hosts
     checkers: Callable[[], Sequence[Checker]] = _no_checkers  # new ones for every run
 
@@ -150,6 +151,7 @@ def rehearsed(
         observer=observer,
         profile=conditions.profile,
         uplink=conditions.uplink,
+        knows_links=conditions.knows_links,
         keep_transcript=keep_transcript,
         journal=memory,
         happenings=made.happenings,
