@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mk8s.cluster import Cluster
-from mk8s.distros.rancher import listening
+from mk8s.distros.rancher import importing, listening
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.readiness import IS_VOTER
 from mk8s.distros.rancher.roles import CONTROL_PLANE, ETCD
@@ -33,7 +33,6 @@ from mk8s.distros.rancher.said import (
     NO_NETWORK,
     NODE_REFUSED,
     POSTING,
-    RUNTIME_MISSING,
     SERVER_REFUSED,
     SILENT,
     UP,
@@ -124,7 +123,7 @@ class World:
 
     def has_kubectl(self, host: SimulatedHost) -> bool:
         """Whether the host has the program that answers as kubectl."""
-        return _kubectl_in(self.engine.data_dir_in(self.config_of(host))) in host.files
+        return importing.kubectl_in(self.engine.data_dir_in(self.config_of(host))) in host.files
 
     def config_of(self, host: SimulatedHost) -> Mapping[str, Any]:
         """The host's config as the engine would read it, drop-ins and all; empty when there is none."""
@@ -190,7 +189,7 @@ class World:
             service.ready()  # Type=simple: active as soon as the process runs
         yield self._takes(host, "server-begin")
         config = self.config_of(host)
-        self._need_images(host, config)
+        importing.need_images(self.engine, host, config, self.cluster.version)
         listening.take(self.engine, host, config, etcd=self._wants_etcd(config))
         first = not host.disk.exists(self._etcd_data(config)) or host.name not in self.members
         if not self._wants_etcd(config):
@@ -200,7 +199,8 @@ class World:
         if self._wants_etcd(config):
             host.disk.make_folder(self._etcd_data(config))
         self._begin_member(host)
-        self._install_tools(host, config)
+        importing.install_tools(self.engine, host, config)
+        importing.import_images(self.engine, host, config)
         joins = "server" if config.get("server") else "primary"
         yield self._takes(host, f"{joins}-first-start" if first else "server-restart")
         yield from self._wait_for_promotion(host)
@@ -307,7 +307,7 @@ class World:
             service.ready()
         yield self._takes(host, "agent-begin")
         config = self.config_of(host)
-        self._need_images(host, config)
+        importing.need_images(self.engine, host, config, self.cluster.version)
         url = str(config.get("server") or "")
         while (complaint := self._refusal(host, config, url)) is not None:
             if service.journal[-1:] != [complaint]:
@@ -316,7 +316,8 @@ class World:
         listening.take_for_agent(self.engine, host)
         first = self.node_name_of(host) not in self.nodes
         yield self._takes(host, "agent-first-start" if first else "agent-restart")
-        self._install_tools(host, config)
+        importing.import_images(self.engine, host, config)
+        importing.install_tools(self.engine, host, config)
         self.register(host, self.engine.agent_unit, ())
         service.log(UP.format(name=f"{self.engine.name} agent"))
 
@@ -330,25 +331,9 @@ class World:
             return AGENT_REFUSED.format(url=url, name=self.engine.name)
         return NODE_REFUSED if self._is_anothers(host) else None
 
-    def _install_tools(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
-        """What the engine unpacks brings kubectl."""
-        kubectl = PurePosixPath(self.engine.data_dir_in(config)) / "bin" / "kubectl"
-        host.disk.make_folder(kubectl.parent)
-        host.disk.write(kubectl, b"", mode=0o755)
-
     def _is_anothers(self, host: SimulatedHost) -> bool:
         known = self.nodes.get(self.node_name_of(host))
         return known is not None and known.host is not host
-
-    def _need_images(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
-        folder = PurePosixPath(self.engine.data_dir_in(config)) / "agent" / "images"
-        if self.engine.runtime_in_images and not any(path.parent == folder for path in host.files):
-            raise ServiceFailed(RUNTIME_MISSING.format(tag=self.cluster.version.replace("+", "-")))
-
-
-@cache
-def _kubectl_in(data_dir: str) -> PurePosixPath:
-    return PurePosixPath(data_dir) / "bin" / "kubectl"
 
 
 @cache

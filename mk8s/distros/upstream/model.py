@@ -35,6 +35,7 @@ __all__ = ["DURATIONS", "HANDLED", "routes_of", "teach"]
 Answer: TypeAlias = Callable[[SimulatedHost, Command], Outcome | Awaitable[Outcome]]
 
 RESTART_AFTER = 5.0  # seconds, RestartSec in the unit
+STORE, STORED = PurePosixPath("/var/lib/containerd"), 2  # times an archive: its content, and unpacked
 CONTAINERD, ROUTES = "containerd.service", "mk8s-routes.service"
 KERNEL_ROUTES = PurePosixPath("/run/mk8s/kernel-routes")  # in memory: a reboot forgets them
 ROUTES_FILE = PurePosixPath("/etc/mk8s/routes")
@@ -223,7 +224,10 @@ async def _import_images(host: SimulatedHost, command: Command) -> Outcome:
         return not_what_was_sent(PurePosixPath(archive))
     if not _runs(host):
         return refuse(1, NO_SOCKET)
-    await work(host, IMPORTING, host.files[PurePosixPath(archive)].size)
+    size = host.files[PurePosixPath(archive)].size
+    await work(host, IMPORTING, size)
+    host.disk.make_folder(STORE)
+    host.disk.place(STORE / digest, SimulatedFile(digest, STORED * size, 0o600, "root", None))
     host.disk.make_folder(PurePosixPath(record).parent)
     host.disk.write(PurePosixPath(record), f"images of {digest}\n".encode())
     return YES

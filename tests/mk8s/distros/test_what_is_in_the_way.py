@@ -9,7 +9,7 @@ import pytest
 from machines import Result
 from mk8s.conformance import Subject
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import nominal_release, rehearse
 from transports.simulated import SimulatedHost
 
 VERSIONS = {
@@ -65,3 +65,20 @@ def test_what_begins_anew_for_ever_ends_at_the_edges_time_limit(distro: str, por
 @pytest.mark.parametrize("distro", VERSIONS)
 def test_a_port_that_nobody_needs_is_in_nobodys_way(distro: str) -> None:
     assert run(distro, held("srv-1", 8080)).ok
+
+
+@pytest.mark.parametrize("distro", ["k3s", "kubeadm", "rke2"])
+def test_a_disk_without_room_for_the_unpacked_images_is_full(distro: str) -> None:
+    """The release has arrived, and fits; what is in its archives does not. That is for people to look at."""
+    subject = Subject(load_distro(distro), VERSIONS[distro])
+    release = nominal_release(subject.cluster(1, 0), subject.distro)
+    room = int(1.05 * sum(file.size for file in release.values()) + release["images"].size)
+
+    async def prepare(hosts: Mapping[str, SimulatedHost]) -> None:
+        hosts["agt-1"].disk.room = room
+
+    result = run(distro, prepare)
+    assert {node: state for node, state in result.states.items() if state != "healthy"} == {
+        "agt-1": "quarantined"
+    }
+    assert result.failures["agt-1"].failure.kind == "disk.full"
