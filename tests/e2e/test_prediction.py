@@ -31,7 +31,7 @@ from mk8s.timeline import Timeline
 from tests.e2e.driving import Driver, drive
 from tests.e2e.labs import LabMaker
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # twelve runs: three minutes where it is quiet
 
 SEEDS = 5
 LARGER = 24 << 20  # bytes
