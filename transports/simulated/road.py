@@ -27,7 +27,7 @@ __all__ = ["BRIEF", "STALL", "Road"]
 
 T = TypeVar("T")
 
-BRIEF = 0.1  # seconds that work may take without a guard of its own
+BRIEF = 0.25  # seconds that work may take without a guard of its own
 CONNECT_TIMEOUT = 10.0  # seconds until a host that does not answer is given up
 SILENCE = 15.0  # seconds until a connection whose other end is silent is given up
 HANDSHAKES = 8  # round trips from the first packet to the first command
