@@ -202,11 +202,13 @@ def _one(args: Namespace, request: Request, conditions: Conditions, seed: int) -
 def _told(args: Namespace, request: Request, conditions: Conditions, run: Rehearsal) -> bool:
     """Say what came of a run. Returns whether all is as expected."""
     from mk8s.simulating.trial import ended_of
-    from mk8s.simulating.words import faults_in_words
+    from mk8s.simulating.words import faults_in_words, missed_in_words
     from mk8s.summary import summary
 
     ended = ended_of(run, conditions.cast.expected, conditions.chosen)
     say(faults_in_words(run) or "no fault struck")
+    for words in missed_in_words(conditions.cast, run):
+        say(f"note: the scenario's {words} met nobody in this run")
     say(summary(conditions.chosen, run.result, run.records, str(request.manifest), simulated=True))
     for words in ended.unmet:
         say(f"not as expected: {words}")

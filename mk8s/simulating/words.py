@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from machines.words import printable
 from mk8s.rehearsal import Rehearsal
 from mk8s.screen.words import duration
+from mk8s.simulating.casting import Cast
 from mk8s.simulating.happenings import Happening
 from mk8s.simulating.tally import Cause, Spread, Tally
 from mk8s.simulating.trial import Ended
 
-__all__ = ["ending_in_words", "faults_in_words", "tally_as_text"]
+__all__ = ["ending_in_words", "faults_in_words", "missed_in_words", "tally_as_text"]
 
 BAR = 40  # characters of the longest bar
 CAUSES = 10
@@ -46,6 +48,19 @@ def faults_in_words(run: Rehearsal) -> str:
     lines = [f"  {duration(at):>8}  {words}" for at, words in sorted(told)]
     more = [f"  ... and {len(lines) - LONGEST_LIST} more"] if len(lines) > LONGEST_LIST else []
     return "\n".join(["faults that struck, by their moment:", *lines[:LONGEST_LIST], *more]) if lines else ""
+
+
+def missed_in_words(made: Cast, run: Rehearsal) -> list[str]:
+    """What a scenario asks for and met nobody: an operation never asked for, a moment that never came."""
+    met = [(struck.kind, struck.operation) for struck in run.struck]
+    asked = dict.fromkeys((strike.kind, strike.operation, strike.attempt) for strike in made.strikes)
+    missed = [
+        f"{kind} at {operation}" + (f", attempt {attempt}" if attempt else "")
+        for kind, operation, attempt in asked
+        if not any(kind == was and fnmatchcase(name, operation) for was, name in met)
+    ]
+    came = {one.happening.what for one in run.happened}
+    return missed + list(dict.fromkeys(one.what for one in made.happenings if one.what not in came))
 
 
 def happening_in_words(one: Happening) -> str:

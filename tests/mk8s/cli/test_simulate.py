@@ -103,6 +103,18 @@ def test_what_selects_nobody_is_told(manifest: Path, capsys: pytest.CaptureFixtu
     assert "the manifest has no such node" in capsys.readouterr().err
 
 
+def test_what_meets_nobody_is_told(manifest: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt operation, and an edge that never failed: such a scenario tests nothing."""
+    mine.write_text(
+        "scenario: mine\nfaults:\n  - {node: '*', what: drop, operation: file.putt}\n"
+        "  - {node: primary, what: reboot, when: {edge: stage, is: failed}}\n"
+    )
+    assert main(["simulate", str(manifest), "--scenario", str(mine)]) == 0
+    err = capsys.readouterr().err
+    assert "note: the scenario's drop at file.putt, attempt 1 met nobody in this run" in err
+    assert "note: the scenario's reboot met nobody in this run" in err
+
+
 def test_an_unknown_scenario_is_refused(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command line needs a person: exit code 2."""
     assert main(["simulate", str(manifest), "--scenario", "nightmare"]) == 2
