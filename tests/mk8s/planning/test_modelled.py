@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mk8s.delivery import part_of
 from mk8s.forecast.predicting import Forecast, forecast
 from mk8s.planning.modelled import as_found
-from tests.mk8s.planning.worlds import UNIT, World, cluster_of, ground_of, look
+from mk8s.steps import Upload
+from tests.mk8s.planning.worlds import UNIT, Hosts, World, cluster_of, ground_of, look
 
 MADE = cluster_of()
 EVERYONE = tuple(node.name for node in MADE.nodes)
@@ -30,6 +32,23 @@ def test_what_is_there_is_not_sent_again() -> None:
     assert staged.to_all
     assert bare.to_all
     assert staged.to_all.middle < bare.to_all.middle
+
+
+def test_what_arrived_of_a_file_before_is_not_sent_again() -> None:
+    """Half of each file of one agent."""
+    ground = ground_of(MADE)
+    steps = [
+        step for step in ground.distro.stage(ground.situation(MADE.nodes[-1])) if isinstance(step, Upload)
+    ]
+
+    def halves(hosts: Hosts) -> None:
+        for step in steps:
+            hosts[EVERYONE[-1]].disk.make_folder(step.target.parent)
+            hosts[EVERYONE[-1]].disk.grow(part_of(step), step.source.sha256, 0, step.source.size // 2)
+
+    moved = foreseen(look(ground, change=halves)).moved
+    whole, half = (moved[name].from_here + moved[name].from_nodes for name in EVERYONE[-2:])
+    assert 0.4 * whole < half < 0.65 * whole
 
 
 def test_what_is_done_is_not_done_again() -> None:
