@@ -102,8 +102,7 @@ class Queues(Invariant):
         if record.to in self._outcomes:
             self._rest(record.node, record.to)
         elif edge is not None and edge.limit is not None:
-            sure = edge.probe is None or not record.attempt
-            self._queues[edge.limit].ready[record.node] = Ready(record.at, sure)
+            self._queues[edge.limit].ready[record.node] = Ready(record.at, sure=edge.probe is None)
 
     def _on_state(self, record: Record) -> None:
         if record.to in self._outcomes:
@@ -157,6 +156,7 @@ class Queues(Invariant):
         known = self._acting.get(record.node, False)  # how it failed is known: no probe is asked
         self._acting[record.node] = False
         if edge.limit is None or edge.limit_scope == "edge":
+            self._on_work(record)  # of a resumed run this may be the first word
             return
         queue = self._queues[edge.limit]
         queue.held.pop(record.node, None)

@@ -228,33 +228,37 @@ def test_a_machine_stopped_at_a_random_second_is_resumed_to_an_end(
     assert not play.run(world, MemoryJournal(stopped.journal.data)).result.interrupted
 
 
-ROLLING_BACK: Form = {
-    "machine": "m",
-    "version": 1,
-    "initial": "s0",
-    "states": {"s0": {}, "s1": {"outcome": "success"}, "undone": {"outcome": "failure"}},
-    "edges": [
-        {
-            "name": "step0",
-            "from": "s0",
-            "to": "s1",
-            "do": "act",
-            "limit": "narrow",
-            "timeout": "5s",
-            "catch": [{"match": ["*"], "to": "undone", "rollback": True}],
-            "undo": ["take-back"],
-        }
-    ],
-    "limits": {"narrow": 2},
-}
+def cut_and_resumed(edge: Form, room: int) -> Simulated:
+    """Three members on one edge with two places, cut off after so many records and resumed."""
+    clauses = {"catch": [{"match": ["*"], "to": "undone", "rollback": True}], "undo": ["take-back"]}
+    form: Form = {
+        "machine": "m",
+        "version": 1,
+        "initial": "s0",
+        "states": {"s0": {}, "s1": {"outcome": "success"}, "undone": {"outcome": "failure"}},
+        "edges": [
+            {"name": "step0", "from": "s0", "to": "s1", "do": "act", "limit": "narrow"} | clauses | edge
+        ],
+        "limits": {"narrow": 2},
+    }
+    play = Play(form, [Person(f"n{number}", "leads") for number in range(3)], 0, {})
+    world, journal = World(FaultPlan(), seconds={"step0": 10.0}), MortalJournal(room)
+    with pytest.raises(Cut):
+        play.run(world, journal)
+    return play.run(world, MemoryJournal(journal.data))
 
 
 @pytest.mark.parametrize("room", range(1, 14))
 def test_a_rollback_that_was_cut_off_holds_its_place_from_its_first_record_on(room: int) -> None:
     """It needs no attempt; found by random machines."""
-    play = Play(ROLLING_BACK, [Person("n0", "leads"), Person("n1", "leads"), Person("n2", "leads")], 0, {})
-    world, journal = World(FaultPlan(), seconds={"step0": 10.0}), MortalJournal(room)
-    with pytest.raises(Cut):
-        play.run(world, journal)
-    done = play.run(world, MemoryJournal(journal.data))
+    done = cut_and_resumed({"timeout": "5s"}, room)
+    assert set(done.result.states.values()) == {"undone"}
+
+
+@pytest.mark.parametrize("scope", ["attempt", "edge"])
+@pytest.mark.parametrize("room", range(1, 16))
+def test_a_back_off_that_was_cut_off_before_it_was_written_begins_in_its_place(room: int, scope: str) -> None:
+    """A failure whose consequence is not written is decided first; found by random machines."""
+    retry = {"retry": [{"match": ["timeout"], "attempts": 2, "delay": "20s", "jitter": "none"}]}
+    done = cut_and_resumed({"timeout": "5s", "limit_scope": scope} | retry, room)
     assert set(done.result.states.values()) == {"undone"}
