@@ -36,9 +36,9 @@ class Lived:
     """What was printed at each stage of one cluster's life."""
 
     driver: Driver
-    bare: Finished
-    bare_data: dict[str, Any]
+    bare: Finished  # as JSON
     untouched: bool  # the hosts, by that plan
+    killed: Finished  # in the middle of the run
     whole: Finished
     again: Finished  # all files there, and no journal
     tampered: Finished  # by the journal, the cluster is whole
@@ -47,8 +47,8 @@ class Lived:
 
     @property
     def printed(self) -> list[str]:
-        plans = (self.bare, self.whole, self.again, self.tampered, self.tampered_again, self.unplugged)
-        return [text for plan in plans for text in (plan.out, plan.err)] + [json.dumps(self.bare_data)]
+        found = (self.bare, self.killed, self.whole, self.again, self.tampered, self.tampered_again)
+        return [text for plan in (*found, self.unplugged) for text in (plan.out, plan.err)]
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,11 @@ def lived(lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> Lived:
     driver.on_host(3, f"mkdir -p {FOLDER}")
 
     before = [driver.on_host(i, LISTING) for i in (1, 2, 3)]
-    bare = plan(driver)
-    bare_data = json.loads(plan(driver, "--output", "json", "--commands").out)
+    bare = plan(driver, "--output", "json")
     untouched = before == [driver.on_host(i, LISTING) for i in (1, 2, 3)]
 
+    assert driver.kill_after(4.0)
+    killed = plan(driver, "--commands")
     assert driver.run().code == 0
     whole = plan(driver)
     elsewhere = folder / "without-journal"
@@ -75,7 +76,7 @@ def lived(lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> Lived:
     driver.lab.cut(2)
     unplugged = plan(driver, "--state", str(elsewhere))
     driver.lab.heal(2)
-    return Lived(driver, bare, bare_data, untouched, whole, again, tampered, tampered_again, unplugged)
+    return Lived(driver, bare, untouched, killed, whole, again, tampered, tampered_again, unplugged)
 
 
 def plan(driver: Driver, *words: str) -> Finished:
@@ -104,8 +105,16 @@ def to_do(text: str) -> list[str]:
 def test_bare_hosts_get_everything_but_what_is_there(lived: Lived) -> None:
     """A folder that somebody made on one host is a step less there, and there alone."""
     assert lived.bare.code == 0
-    assert skipped(node_part(lived.bare, lived.driver.name(3))) == [f"make the folder {FOLDER}"] * 2
-    assert skipped(node_part(lived.bare, lived.driver.name(1))) == []
+    true = [
+        [s["title"] for edge in node["edges"] for s in edge["steps"] if s["standing"] == "true"]
+        for node in nodes_of(lived.bare)
+    ]
+    assert true == [[], [], [f"make the folder {FOLDER}"] * 2]
+
+
+def nodes_of(done: Finished) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(done.out)["nodes"]
+    return found
 
 
 def test_a_plan_changes_nothing_on_the_hosts(lived: Lived) -> None:
@@ -115,9 +124,16 @@ def test_a_plan_changes_nothing_on_the_hosts(lived: Lived) -> None:
 
 def test_the_data_say_what_each_host_is(lived: Lived) -> None:
     """Facts as the host gave them, and an estimate."""
-    found = [node["found"]["facts"]["hostname"] for node in lived.bare_data["nodes"]]
+    found = [node["found"]["facts"]["hostname"] for node in nodes_of(lived.bare)]
     assert found == [host.name for host in lived.driver.lab.hosts]
-    assert lived.bare_data["forecast"]["to_all"]["middle"] > 0
+    assert json.loads(lived.bare.out)["forecast"]["to_all"]["middle"] > 0
+
+
+def test_a_run_that_was_killed_is_planned_from_where_it_is(lived: Lived) -> None:
+    """From its journal and its hosts: what is there is skipped, what is left has a forecast."""
+    assert lived.killed.code == 0
+    assert skipped(lived.killed.out)
+    assert re.search(r"^  all nodes   healthy after ", lived.killed.out, re.MULTILINE)
 
 
 def test_a_whole_cluster_has_nothing_to_do(lived: Lived) -> None:
