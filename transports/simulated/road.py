@@ -13,6 +13,7 @@ Begin reading at `Road.connect` and `Road.guarded`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import TypeVar
 
 import anyio
@@ -107,9 +108,8 @@ class Road:
         """Do the work on the host; turn its end, the cable's or the timeout's into an error."""
         host = self.host
         lifetime = host.lifetime
-        with anyio.CancelScope() as scope:
-            if timeout is not None:
-                scope.deadline = self.network.time.now() + timeout
+        deadline = inf if timeout is None else self.network.time.now() + timeout
+        with anyio.CancelScope(deadline=deadline) as scope:
             host.running[scope] = None
             try:
                 result = await work
