@@ -143,6 +143,12 @@ class Queues(Invariant):
         if limit is not None and record.node in self._queues[limit].ready:
             self._take(self._queues[limit], record)
 
+    def _on_undo(self, record: Record) -> None:
+        """A rollback that goes on needs no attempt, and takes back other edges than the one it is on."""
+        for queue in self._queues.values():
+            if record.node in queue.ready:
+                self._take(queue, record)
+
     def _on_error(self, record: Record) -> None:
         self._on_work(record)
         if not self._acting.get(record.node):  # the probe itself failed, so nothing is known still
@@ -252,7 +258,7 @@ _CHANGES: Mapping[str, Callable[[Queues, Record], None]] = {
     "blocked": Queues._on_blocked,
     "intent": Queues._on_intent,
     "probed": Queues._on_work,
-    "undo": Queues._on_work,  # a resumed rollback needs no attempt
+    "undo": Queues._on_undo,
     "error": Queues._on_error,
     "retry": Queues._on_retry,
 }
