@@ -7,7 +7,7 @@ may have before a fetch has ended; bytes from node to node take none of the room
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -48,12 +48,24 @@ def fan_out_handlers(network: SimulatedNetwork) -> dict[str, Handler]:
         return await _pull(network, host, command)
 
     return {
-        "fanout.open": _open,
-        "fanout.share": _share,
-        "fanout.receive": _receive,
+        "fanout.open": _on_disk(_open),
+        "fanout.share": _on_disk(_share),
+        "fanout.receive": _on_disk(_receive),
         "fanout.pull": fetch,
         "fanout.close": _close,
     }
+
+
+def _on_disk(plain: Callable[[SimulatedHost, Command], Outcome]) -> Handler:
+    """What goes wrong on the disk is said as the shell would: a full one refuses even a key."""
+
+    def answer(host: SimulatedHost, command: Command) -> Outcome:
+        try:
+            return plain(host, command)
+        except OSError as error:
+            return Outcome(status=1, stderr=f"sh: {error.filename}: {error.strerror}\n".encode())
+
+    return answer
 
 
 def _open(host: SimulatedHost, command: Command) -> Outcome:

@@ -373,3 +373,12 @@ def test_a_disk_that_fills_up_takes_no_key_of_the_users(home: Home) -> None:
     home.stub("dd", f'case $* in *of=*) : >"${{1#of=}}"; exit 1;; esac; exec {real} "$@"')
     assert not home.close().ok
     assert home.keys.read_bytes() == before
+
+
+async def test_a_modelled_host_without_room_refuses_a_key_as_a_shell_does() -> None:
+    """A full disk is the host's answer, not a bug of ours; found by a sweep with scenarios."""
+    network = SimulatedNetwork()
+    host = network.add(SimulatedHost("n1", "10.0.0.1", disk_free=0))
+    host.use(fan_out_handlers(network))
+    outcome = await host.perform(commands.receive(make_key()))
+    assert (outcome.status, b"No space left on device" in outcome.stderr) == (1, True)
