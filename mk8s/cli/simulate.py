@@ -317,7 +317,7 @@ def _smallest(args: Namespace, request: Request, conditions: Conditions, seed: i
     file = args.save or Path("smallest.yaml")
     repeat = request.command_for(file)
     text = shrunk_text(shrunk, conditions.cluster, request.command(seed), repeat)
-    say(f"{shrunk.symptom}: {shrunk.faults} faults on {shrunk.nodes} nodes are enough ({shrunk.runs} runs)")
+    say(f"{shrunk.symptom}: enough are {shrunk.size} ({shrunk.runs} runs)")
     if args.save:
         _write(args.save, text.encode(), "--save")
         say(f"written to {args.save}.  Repeat it: {repeat}")

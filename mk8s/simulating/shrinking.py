@@ -74,6 +74,12 @@ class Shrunk:
     def nodes(self) -> int:
         return self.ended.nodes or len(self.cast.nodes or ())
 
+    @property
+    def size(self) -> str:
+        """In words."""
+        faults = f"{self.faults} fault{'' if self.faults == 1 else 's'}"
+        return f"{faults} on {self.nodes} node{'' if self.nodes == 1 else 's'}"
+
 
 def symptom_of(ended: Ended) -> Symptom | None:
     """How this run fails; None when it is as expected."""
@@ -124,10 +130,12 @@ def shrink(
             f"seed {seed} does not fail again when its {len(wrongs)} faults are asked for by name"
         )
     kept = search.of_its_node(wrongs, nodes)
-    left = search.nodes(kept, nodes)
-    kept = search.faults(kept, left)
-    left = search.nodes(kept, left)
-    kept = search.faults(search.plainer(kept, left), left)
+    left: Sequence[str] = nodes
+    before: object = None
+    while before != (left, kept):  # a plainer fault may need fewer nodes, and fewer nodes fewer faults
+        before = (left, kept)
+        left = search.nodes(kept, left)
+        kept = search.plainer(search.faults(kept, left), left)
     ended = search.ended(kept, left)
     return Shrunk(seed, symptom, search.cast(kept, left), ended, search.runs, len(wrongs), len(nodes))
 
@@ -194,21 +202,21 @@ class _Search:
 
     def _plainer_one(self, wrongs: list[Wrong], one: Strike, nodes: Sequence[str]) -> list[Wrong]:
         for simple in _simpler(one):
-            changed = [other for other in wrongs if other is not one and not _meets_as(other, simple)]
-            changed.append(simple)
+            others = [other for other in wrongs if other is one or not _meets_as(other, simple)]
+            changed: list[Wrong] = [simple if other is one else other for other in others]
             if self.fails(changed, nodes):
                 return changed
         return wrongs
 
 
 def _simpler(one: Strike) -> Iterator[Strike]:
-    """The same, the simplest first."""
-    fractions = dict.fromkeys((0.5, round(one.fraction, 2), one.fraction))
+    """The same with an earlier attempt or a plainer fraction, the simplest first."""
     for attempt in dict.fromkeys((1, 2, one.attempt)):
-        for fraction in fractions:
+        for fraction in dict.fromkeys((0.5, round(one.fraction, 2), one.fraction)):
             simple = replace(one, attempt=attempt, fraction=fraction)
-            if simple != one:
-                yield simple
+            if simple == one:
+                return
+            yield simple
 
 
 def _meets_as(other: Wrong, one: Strike) -> bool:

@@ -26,8 +26,8 @@ def shrunk_text(shrunk: Shrunk, cluster: Cluster, command: str, repeat: str) -> 
         repeat,
         f"repeats this. It is the smallest that was found of: {command}",
         f"What fails: {shrunk.symptom}.",
-        f"Of {shrunk.faults_before} faults on {shrunk.nodes_before} nodes, {shrunk.faults} on {shrunk.nodes} "
-        f"are left, after {shrunk.runs} runs.",
+        f"Of {shrunk.faults_before} faults on {shrunk.nodes_before} nodes are left {shrunk.size}, "
+        f"after {shrunk.runs} runs.",
     ]
     name = NAME.sub("-", f"seed-{shrunk.seed}-{shrunk.symptom}".lower()).strip("-")
     return scenario_text(name, str(shrunk.symptom), shrunk.cast, cluster, remarks)

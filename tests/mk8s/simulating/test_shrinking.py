@@ -14,6 +14,7 @@ from mk8s.distros.base import Distro, load_distro
 from mk8s.simulating.casting import cast as cast_of
 from mk8s.simulating.scenario import parse_scenario
 from mk8s.simulating.shrinking import NothingFails, Shrunk, shrink, smallest, symptom_of
+from mk8s.simulating.striking import Strike
 from mk8s.simulating.trial import Conditions, rehearsed, tried
 from mk8s.simulating.writing import shrunk_text
 from tests.mk8s.examples import cluster
@@ -106,6 +107,15 @@ def test_nothing_can_be_left_out_of_what_is_left() -> None:
         rest = shrunk.cast.strikes[:index] + shrunk.cast.strikes[index + 1 :]
         less = replace(made, cast=replace(shrunk.cast, strikes=rest))
         assert not shrunk.symptom.shown_by(tried(less, shrunk.seed))
+
+
+def test_a_late_attempt_becomes_the_first_one_and_the_search_ends_there() -> None:
+    """Where it does as well; nothing is tried for ever."""
+    text = "faults: [{node: primary, operation: file.append, attempt: 2, what: disk-full, fraction: 0.123}]\n"
+    shrunk = shrink(conditions(text), 1)
+    assert shrunk.cast.strikes == (Strike("srv-1", "file.append", "disk-full"),)
+    assert shrunk.nodes == 1
+    assert shrunk.runs < 20
 
 
 def test_what_happens_at_a_moment_is_shrunk_and_written_too() -> None:
