@@ -15,7 +15,7 @@ from tests.amounts import many
 from tests.mk8s.invariants.sites import MortalJournal, Site
 from tests.mk8s.invariants.sweep import DISTROS, ENDS, Case, ended
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(many(400))]
 
 FAN_OUTS = st.builds(
     FanOut,
