@@ -151,7 +151,8 @@ class K0sWorld:
             self._run_etcd(host, node, {}, new=False, has_data=True)
         _write(host, data_dir(node) / "pki/ca.key", b"")
         _write(host, data_dir(node) / "pki/ca.crt", b"")
-        yield host.seconds("k0s:controller-first-start" if first else "k0s:controller-restart")
+        fresh = data_dir(node) / "pki/admin.conf" not in host.files  # no first start has ended here
+        yield host.seconds("k0s:controller-first-start" if fresh else "k0s:controller-restart")
         while not self.world.etcd.has_quorum:
             yield host.seconds("k0s:controller-looks-again")
         _write(host, data_dir(node) / "pki/admin.conf", ADMIN)
@@ -236,7 +237,8 @@ class K0sWorld:
             _write(host, own, b"kind: Config\n")
         host.disk.make_folder(SOCKET.parent)
         host.disk.write(SOCKET, b"")
-        yield host.seconds("k0s:worker-first-start" if first else "k0s:worker-restart")
+        fresh = host.hostname.lower() not in self.world.nodes  # no first start has ended here
+        yield host.seconds("k0s:worker-first-start" if fresh else "k0s:worker-restart")
         while not self._finds_api(host):
             yield host.seconds("k0s:worker-asks-again")
         self._register(host, node, words)

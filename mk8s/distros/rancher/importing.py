@@ -14,7 +14,7 @@ from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.said import RUNTIME_MISSING
 from transports.simulated import ServiceFailed, SimulatedFile, SimulatedHost
 
-__all__ = ["import_images", "install_tools", "kubectl_in", "need_images"]
+__all__ = ["has_imported", "import_images", "install_tools", "kubectl_in", "need_images"]
 
 UNPACKED = 3  # times the size of an archive that zstd made; order of magnitude
 NO_ROOM = 'level=error msg="failed to import images: write {}: no space left on device"'
@@ -27,10 +27,13 @@ def need_images(engine: Engine, host: SimulatedHost, config: Mapping[str, Any], 
 
 
 def import_images(engine: Engine, host: SimulatedHost, config: Mapping[str, Any]) -> None:
-    """Once, at the first start. Raises ServiceFailed where the disk has no room for what is in them."""
-    store = PurePosixPath(engine.data_dir_in(config)) / "agent" / "containerd" / "content"
-    if store in host.files:
+    """Once, at the end of a first start: one that was cut off begins anew.
+
+    Raises ServiceFailed where the disk has no room for what is in them.
+    """
+    if has_imported(engine, host, config):
         return
+    store = _store_in(engine.data_dir_in(config))
     wanted = {host.files[path].sha256 for path in _archives(engine, host, config)}
     sizes = {file.sha256: file.size for file in host.files.values() if file.size and file.sha256 in wanted}
     host.disk.make_folder(store.parent)
@@ -38,6 +41,16 @@ def import_images(engine: Engine, host: SimulatedHost, config: Mapping[str, Any]
         host.disk.place(store, SimulatedFile("0" * 64, UNPACKED * sum(sizes.values()), 0o700, "root", None))
     except OSError:
         raise ServiceFailed(NO_ROOM.format(store)) from None
+
+
+def has_imported(engine: Engine, host: SimulatedHost, config: Mapping[str, Any]) -> bool:
+    """Whether a first start has ended here."""
+    return _store_in(engine.data_dir_in(config)) in host.files
+
+
+@cache
+def _store_in(data_dir: str) -> PurePosixPath:
+    return PurePosixPath(data_dir) / "agent" / "containerd" / "content"
 
 
 def install_tools(engine: Engine, host: SimulatedHost, config: Mapping[str, Any]) -> None:

@@ -200,9 +200,10 @@ class World:
             host.disk.make_folder(self._etcd_data(config))
         self._begin_member(host)
         importing.install_tools(self.engine, host, config)
-        importing.import_images(self.engine, host, config)
         joins = "server" if config.get("server") else "primary"
-        yield self._takes(host, f"{joins}-first-start" if first else "server-restart")
+        fresh = not importing.has_imported(self.engine, host, config)
+        yield self._takes(host, f"{joins}-first-start" if fresh else "server-restart")
+        importing.import_images(self.engine, host, config)
         yield from self._wait_for_promotion(host)
         while not self.has_quorum or self._pods_are_kept_out(host, config):
             yield self._takes(host, "server-looks-again")
@@ -274,6 +275,8 @@ class World:
         member = self.members.get(host.name)
         if member and not member.voter:
             yield self._takes(host, "server-promotion")
+            while not self.has_quorum:  # the voters decide on it
+                yield self._takes(host, "server-looks-again")
             member.voter = True
 
     def _open(self, host: SimulatedHost, config: Mapping[str, Any]) -> None:
@@ -314,8 +317,8 @@ class World:
                 service.log(complaint)
             yield self._takes(host, "agent-asks-again")
         listening.take_for_agent(self.engine, host)
-        first = self.node_name_of(host) not in self.nodes
-        yield self._takes(host, "agent-first-start" if first else "agent-restart")
+        fresh = not importing.has_imported(self.engine, host, config)
+        yield self._takes(host, "agent-first-start" if fresh else "agent-restart")
         importing.import_images(self.engine, host, config)
         importing.install_tools(self.engine, host, config)
         self.register(host, self.engine.agent_unit, ())

@@ -9,7 +9,8 @@ import pytest
 from machines import Result
 from mk8s.conformance import Subject
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import nominal_release, rehearse
+from mk8s.rehearsal import Rehearsal, nominal_release, rehearse
+from mk8s.simulating.happenings import Happening, Moment
 from transports.simulated import SimulatedHost
 
 VERSIONS = {
@@ -82,3 +83,30 @@ def test_a_disk_without_room_for_the_unpacked_images_is_full(distro: str) -> Non
         "agt-1": "quarantined"
     }
     assert result.failures["agt-1"].failure.kind == "disk.full"
+
+
+def met_by(happening: Happening) -> Rehearsal:
+    subject = Subject(load_distro("rke2"), VERSIONS["rke2"])
+    return rehearse(subject.cluster(3, 0), subject.distro, happenings=[happening])
+
+
+def at(run: Rehearsal, node: str, kind: str, edge: str) -> float:
+    return next(
+        record.at for record in run.records if (record.node, record.kind, record.edge) == (node, kind, edge)
+    )
+
+
+def test_nobody_becomes_a_voter_while_the_voters_have_no_majority() -> None:
+    """One of two voters is off for ten minutes: who joins meanwhile waits for it."""
+    off = Happening("power-off", "srv-2", after=20.0, when=Moment("srv-2", "verify", "done"), lasts=600.0)
+    run = met_by(off)
+    assert run.result.ok
+    assert at(run, "srv-3", "done", "join-server") > run.happened[0].at + 600
+
+
+def test_a_first_start_that_was_cut_off_begins_anew() -> None:
+    """The images are imported once it has ended, not before."""
+    cut = Happening("reboot", "srv-2", after=60.0, when=Moment("srv-2", "join-server", "begun"))
+    run = met_by(cut)
+    assert run.result.ok
+    assert at(run, "srv-2", "done", "join-server") - run.happened[0].at > 120
