@@ -3,7 +3,8 @@
 Laws:
 
 1. Only questions: `facts.gather`, `file.state`, a step's own `check`, the driver's health questions, and the
-   content of files that hold no secret. No command of a step is run, and no wait is begun.
+   content of files that hold no secret: not in what is wanted, nor in what is there, which everybody on
+   the node must be free to read. No command of a step is run, and no wait is begun.
 2. A node that does not answer costs its own patience and nobody else's; what it said before is forgotten.
 3. A lookup whose answer is a secret is not asked: it may make a token. What depends on it is unknown.
 
@@ -44,6 +45,8 @@ PATIENCE = 600.0  # seconds for all that it is asked: it may hash files of sever
 AT_ONCE = 64  # nodes that are asked at the same time
 NOT_KNOWN = StepLook("unknown", "not known before the cluster is there")
 HIDES = "its content is another; it holds secrets, so it is not shown"
+PRIVATE = "its content is another; not everybody may read it there, so it is not shown"
+FOR_ALL = 0o004  # without it a file may hold a secret that is wanted no more: a token, a password
 SILENT = "look whether the machine is up and the way to it is open"
 MARKS = ("a-mark", "K10" + "0" * 64)
 """Answers that no cluster gives: steps that change with them depend on the real one."""
@@ -227,11 +230,18 @@ class _NodeLook:
             return _like(there, step.mode, ROOT)
         if step.secret:
             return StepLook("to-do", HIDES)
+        if not there.mode & FOR_ALL:
+            return StepLook("to-do", PRIVATE)
         return StepLook("to-do", "its content is another", diff=await self._difference(step))
 
     async def _difference(self, step: WriteFile) -> str:
-        """Never of a secret."""
-        content = await self.executor.get(self.node.name, step.target)
+        """Never of a secret. A file that cannot be read, or is huge, costs nothing but its difference."""
+        try:
+            content = await self.executor.get(self.node.name, step.target)
+        except ActionError as error:
+            if "exit" in error.failure.lineage:
+                return one_line(self.executor.redact(f"it cannot be shown: {error.failure.message}"))
+            raise
         return self.executor.redact(difference(content[: LARGEST + 1], step.content))
 
     async def _state(self, path: PurePosixPath) -> FileState | None:

@@ -10,7 +10,7 @@ import pytest
 
 from mk8s.delivery import part_of
 from mk8s.planning.values import StepPlan
-from mk8s.steps import Upload
+from mk8s.steps import Upload, WriteFile
 from tests.mk8s.planning.worlds import UNIT, Hosts, World, cluster_of, ground_of, look, node_of, planned
 
 DISTROS = ["rke2", "k3s", "k0s", "kubeadm", "vanilla"]
@@ -65,6 +65,44 @@ def test_of_a_file_that_holds_secrets_no_difference_is_made() -> None:
     ]
     assert {(step.look.standing, step.look.diff) for step in steps} <= {("to-do", ""), ("unknown", "")}
     assert not [entry for entry in world.entries if entry["operation"] == "file.get"]
+
+
+def test_a_file_that_not_everybody_may_read_there_is_not_shown() -> None:
+    """It may hold what is wanted no more, such as a password that the manifest has lost since."""
+    world = bootstrapped(lambda hosts: hosts[AGENT].disk.write(UNIT, b"password=hunter2\n", mode=0o640))
+    (step,) = steps_about(world, UNIT)
+    assert step.look.standing == "to-do"
+    assert step.look.why.endswith("not everybody may read it there, so it is not shown")
+    assert step.look.diff == ""
+    assert not [entry for entry in world.entries if entry["operation"] == "file.get"]
+
+
+def test_a_spent_token_that_is_still_there_is_not_shown() -> None:
+    """k0s empties the file of its token after the join: a run that was killed before leaves it full."""
+    spent = PurePosixPath("/etc/k0s/mk8s-join-token")
+
+    def leave(hosts: Hosts) -> None:
+        hosts[AGENT].disk.make_folder(spent.parent)
+        hosts[AGENT].disk.write(spent, b"a live token", mode=0o600)
+
+    steps = steps_about(look(ground_of(cluster_of("k0s")), change=leave), spent)
+    assert any(step.step.title.startswith("empty ") for step in steps)
+    assert {step.look.diff for step in steps} == {""}
+
+
+def test_a_file_too_large_to_be_read_costs_only_its_difference() -> None:
+    """The node has answered: it is not told as one that does not."""
+    huge = b"#" * ((1 << 24) + 1)
+    world = bootstrapped(lambda hosts: hosts[AGENT].disk.write(UNIT, huge))
+    (step,) = steps_about(world, UNIT)
+    assert world.looks[AGENT].error == ""
+    assert "it cannot be shown: " in step.look.diff
+
+
+def steps_about(world: World, path: PurePosixPath) -> list[StepPlan]:
+    """The agent's steps that name this file."""
+    steps = [step for edge in planned(world)[AGENT].edges for step in edge.steps]
+    return [step for step in steps if str(path) in step.step.title and isinstance(step.step, WriteFile)]
 
 
 def test_a_file_with_another_mode_is_to_be_done() -> None:
