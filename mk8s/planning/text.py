@@ -1,6 +1,7 @@
 """The plan for people: what each node goes through, then how long it takes and why. Pure.
 
 Nodes whose plan reads the same are shown once, together; their seconds are shown as a range.
+Law: nothing that a node said, or that a file holds, is obeyed by a terminal.
 Begin reading at `plan_as_text`.
 """
 
@@ -10,7 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from functools import partial
 
-from machines.words import one_line
+from machines.words import one_line, printable
 from mk8s.planning.groups import Group, Times, groups_of
 from mk8s.planning.prediction import forecast_as_text
 from mk8s.planning.values import EdgePlan, Look, NodePlan, Plan, StepLook, StepPlan
@@ -37,7 +38,7 @@ Line = tuple[str, str]
 def plan_as_text(plan: Plan, *, commands: bool = False) -> str:
     """The whole plan. `commands`: with the commands and files behind each step; never a secret's."""
     parts = [_group(group, commands) for group in groups_of(plan, partial(lines_of, commands=commands))]
-    return "\n\n".join([*parts, forecast_as_text(plan)])
+    return printable("\n\n".join([*parts, forecast_as_text(plan)]))
 
 
 def lines_of(plan: NodePlan, *, commands: bool) -> list[str]:

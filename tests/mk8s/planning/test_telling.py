@@ -169,6 +169,16 @@ def test_a_node_that_is_well_and_as_planned_has_nothing_to_do() -> None:
     assert "nothing is left to be run" in text
 
 
+def test_no_word_of_a_node_is_obeyed_by_a_terminal() -> None:
+    """An owner's name, an architecture: whatever it answers is shown as text."""
+    ground = ground_of(cluster_of())
+    looks = look(ground).looks
+    odd = replace(looks["agent-1"], unfit="the host is \x1b]0;mine\x07")
+    shown = plan_as_text(Plan(ground.cluster, make_plan(ground, {**looks, "agent-1": odd}), None))
+    assert "the host is \\x1b]0;mine\\x07" in shown
+    assert shown.replace("\n", "").isprintable()
+
+
 def test_a_node_that_was_healthy_and_is_not_is_told() -> None:
     """A run would say it and change nothing."""
     ground = ground_of(cluster_of("rke2"), dict.fromkeys(("srv-1", "agent-1", "agent-2"), "healthy"))
