@@ -73,7 +73,7 @@ def main(args: Namespace) -> int:
     uplink = args.uplink * MEGABYTE if args.uplink else None
     profile = profile_of(args, project)
     plan = plan_now(project, Wishes(args.state, args.facts, args.seeds, profile, uplink))
-    _give(args.out, _shown(plan, args))
+    _give(args, _shown(plan, args))
     say(
         f"\nat most {bytes_in_words(plan.bytes_to_send)} to send to {len(plan.nodes)} nodes.  "
         f"Next: mk8s run {project.words(args.state)}"
@@ -95,14 +95,12 @@ def _shown(plan: Plan, args: Namespace) -> str:
     return plan_as_text(plan, commands=args.commands)
 
 
-def _give(file: Path | None, text: str) -> None:
-    from mk8s.errors import UsageError
+def _give(args: Namespace, text: str) -> None:
+    from mk8s.report.files import write_page, write_text
 
-    if file is None:
+    if args.out is None:
         print(text)
-        return
-    try:
-        file.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        remedy = "name another file with --out"
-        raise UsageError(f"{file} cannot be written: {error.strerror}", remedy=remedy) from error
+    elif args.output == "html":
+        write_page(args.out, text)
+    else:
+        write_text(args.out, text + "\n", manifest=args.manifest)

@@ -1,4 +1,4 @@
-"""Where a page is written to. A file that is not a page of ours is never overwritten."""
+"""Where a page, or another answer, is written to: whole or not at all, and never over what is not ours."""
 
 from __future__ import annotations
 
@@ -8,22 +8,41 @@ from pathlib import Path
 from mk8s.disks import refusals_explained
 from mk8s.errors import UsageError
 
-__all__ = ["write_page"]
+__all__ = ["write_page", "write_text"]
 
 MARK = b'<meta name="generator" content="mk8s '
 LOOKED_AT = 64 << 10  # bytes; the mark stands behind the policy, near the beginning
+ELSEWHERE = "name another file with --out"
 
 
 def write_page(path: Path, text: str) -> None:
     """Put a page there, in one move. Raises UsageError where that would cost a file, or cannot be."""
-    with refusals_explained(path, "written", {}, UsageError, "name another file with --out"):
+    with refusals_explained(path, "written", {}, UsageError, ELSEWHERE):
         _refuse_other(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        _put(path, text)
+
+
+def write_text(path: Path, text: str, *, manifest: Path) -> None:
+    """Put an answer there that is no page, over an older one too. Raises UsageError, as for the manifest."""
+    with refusals_explained(path, "written", {}, UsageError, ELSEWHERE):
+        if path.exists() and path.samefile(manifest):
+            raise UsageError(f"{path} is the manifest itself", remedy=ELSEWHERE)
+        if path.exists() and not path.is_file():  # a device or a pipe; a folder refuses by itself
+            path.write_text(text, encoding="utf-8")
+        else:
+            _put(path, text)
+
+
+def _put(path: Path, text: str) -> None:
+    """In one move. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
+    try:
+        with temporary.open("x", encoding="utf-8") as file:  # x: no link that others put there is followed
+            file.write(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _refuse_other(path: Path) -> None:
@@ -34,7 +53,7 @@ def _refuse_other(path: Path) -> None:
     if not path.is_file() or not _is_ours(path):
         raise UsageError(
             f"{path} is there already, and is no page of mk8s",
-            remedy="name another file with --out, or remove it first; pages of mk8s are overwritten",
+            remedy=f"{ELSEWHERE}, or remove it first; pages of mk8s are overwritten",
         )
 
 

@@ -109,6 +109,28 @@ def test_a_file_that_cannot_be_written_is_told(manifest: Path, capsys: pytest.Ca
     assert "--out" in said
 
 
+@pytest.mark.parametrize("output", ["text", "json", "html"])
+def test_the_manifest_is_never_written_over(
+    manifest: Path, output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not by another name of it either."""
+    link = manifest.with_name("link")
+    link.symlink_to(manifest)
+    for file in (manifest, link):
+        assert plan(manifest, "--output", output, "--out", str(file)) == 2
+        assert "--out" in capsys.readouterr().err
+        assert manifest.read_text() == MANIFEST
+
+
+def test_an_older_plan_is_written_over_and_nothing_else_is_left(manifest: Path) -> None:
+    """In one move."""
+    file = manifest.parent / "plan.json"
+    for _ in range(2):
+        assert plan(manifest, "--output", "json", "--out", str(file)) == 0
+    assert json.loads(file.read_text())["format"] == 2
+    assert sorted(path.name for path in manifest.parent.iterdir()) == ["cluster.yaml", "plan.json"]
+
+
 @pytest.mark.parametrize("seeds", ["0", "-1", "many", "1.5", "10001"])
 def test_a_number_of_seeds_that_makes_no_sense_is_refused(
     manifest: Path, seeds: str, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from machines.framing import frame
 from machines.simulation import ScriptedFault
 from mk8s.cli import main
 from mk8s.rehearsal import TOKEN
+from mk8s.report.files import write_page
 from tests.mk8s.cli.recorded import keep, manifest_in, run_of
 
 FULL = ScriptedFault("srv-3", "file.append", "disk-full", attempt=None)
@@ -114,3 +116,13 @@ def test_no_key_is_needed(tmp_path: Path) -> None:
     keep(path, run_of(path).records)
     path.write_text(path.read_text() + "ssh: {key_path: /nowhere/id_ed25519}\n")
     assert main(["report", str(path), "--no-prediction", "--out", str(tmp_path / "page.html")]) == 0
+
+
+def test_a_link_put_in_the_way_is_not_followed(tmp_path: Path) -> None:
+    """In a folder that others may write to, the name of the file beside the page can be guessed."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / f".page.html.{os.getpid()}.tmp").symlink_to(victim)
+    write_page(tmp_path / "page.html", "<!doctype html>")
+    assert victim.read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "victim"]
