@@ -90,7 +90,7 @@ def _asked(project: Project, folder: Path | None, ground: Ground) -> Mapping[str
     """What the nodes say. Secrets are looked up to compare with, never made, and stay in here."""
     cluster = project.cluster
     refuse_missing_secrets(cluster, os.environ)
-    state = project.state(folder)
+    state = project.past_state(folder)
     secrets = users_secrets(project, state)
     known = replace(ground, token=_token(project, secrets), kept=_kept(project, state.folder, secrets))
     roads = make_transports(cluster, state.known_hosts)

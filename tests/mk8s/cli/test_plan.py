@@ -109,6 +109,15 @@ def test_a_file_that_cannot_be_written_is_told(manifest: Path, capsys: pytest.Ca
     assert "--out" in said
 
 
+def test_asking_the_nodes_makes_no_state_folder(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan changes nothing anywhere; here the only node refuses the connection."""
+    nobody = "  - {name: srv, address: 127.0.0.1, port: 1, user: ops, role: server}\n"
+    manifest.write_text(MANIFEST.partition("  - {")[0] + nobody)
+    assert plan(manifest, "--facts") == 1
+    assert "could not be asked: " in capsys.readouterr().out
+    assert [path.name for path in manifest.parent.iterdir()] == ["cluster.yaml"]
+
+
 @pytest.mark.parametrize("output", ["text", "json", "html"])
 def test_the_manifest_is_never_written_over(
     manifest: Path, output: str, capsys: pytest.CaptureFixture[str]
