@@ -9,6 +9,7 @@ from pathlib import Path
 from machines import History, HistoryError, Journal, JournalDamaged, Record, Table, fold, read_journal
 from machines.files import JOURNAL
 from machines.framing import parse
+from machines.signals import listed
 from mk8s.cluster import Cluster
 from mk8s.errors import Mk8sError, UsageError
 from mk8s.project import Project
@@ -68,7 +69,7 @@ def find_past(project: Project, state: Path | None) -> Past | None:
 def read_recorded(project: Project, state: Path | None, file: Path | None) -> Past:
     """A run of this cluster: in the state folder, or in a file that `simulate --journal` wrote.
 
-    Raises Mk8sError when there is no journal, or one that cannot be trusted.
+    Raises Mk8sError when there is no journal, one that cannot be trusted, or one of quite other nodes.
     """
     if file is None:
         return read_past(project, state)
@@ -82,7 +83,24 @@ def read_recorded(project: Project, state: Path | None, file: Path | None) -> Pa
         raise as_mk8s_error(error) from error
     if past is None:
         raise UsageError(f"{path} holds no record of a run", remedy=remedy)
+    _refuse_strangers(project, past, path)
     return past
+
+
+def _refuse_strangers(project: Project, past: Past, path: Path) -> None:
+    """Whoever sent the file may have written anything into it. A node more or less is a changed manifest."""
+    lives = past.history.lives
+    odd = next((name for name in lives if not name.isprintable()), None)
+    if odd is not None:
+        raise UsageError(
+            f"{path} names a node {odd!r}, as no manifest can",
+            remedy="do not trust that file: no run of mk8s wrote it",
+        )
+    if not any(node.name in lives for node in project.cluster.nodes):
+        raise UsageError(
+            f"{path} is of another cluster: {project.manifest} has none of its nodes",
+            remedy=f"name the manifest of that run; its nodes are {listed(lives)}",
+        )
 
 
 def transcript_beside(project: Project, state: Path | None, records: Sequence[Record]) -> Transcript:

@@ -42,7 +42,7 @@ def as_text(entry: Entry, titles: Mapping[str, str]) -> str:
 def as_json(entry: Entry) -> str:
     """One line: a record as the journal has it, or a step with the kind `step`."""
     if isinstance(entry, Record):
-        return encode(entry).decode()
+        return json.dumps(json.loads(encode(entry)), separators=(",", ":"))  # foreign letters as escapes
     return json.dumps(
         {
             "kind": "step", "at": entry.at, "seconds": entry.seconds, "node": entry.node, "step": entry.kind,

@@ -168,7 +168,8 @@ def record_as_text(record: Record, titles: Mapping[str, str]) -> str:
     """One record as one line of `mk8s journal`: number, time, kind, node, and the words or the bare facts."""
     line = line_of(record, titles)
     facts = line.text if line else one_line(_facts(record))
-    return f"{record.seq:>6}  {duration(record.at):>8}  {record.kind:<9} {record.node or '*':<14} {facts}"
+    node = one_line(record.node) or "*"  # of a journal that somebody else sent, perhaps
+    return f"{record.seq:>6}  {duration(record.at):>8}  {record.kind:<9} {node:<14} {facts}"
 
 
 def _facts(record: Record) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from machines import Record
+from machines.framing import frame
 from machines.simulation import ScriptedFault
 from mk8s.cli import main
 from tests.mk8s.cli.recorded import keep, manifest_in, run_of
@@ -154,11 +158,9 @@ def test_records_that_contradict_each_other_are_told_and_still_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 1."""
-    import msgspec
-
     path = manifest_in(tmp_path)
     wrong = [
-        msgspec.structs.replace(r, source="running") if r.to == "pending~stage" and r.node == "srv-2" else r
+        replace(r, source="running") if r.to == "pending~stage" and r.node == "srv-2" else r
         for r in run_of(path).records
     ]
     keep(path, wrong)
@@ -166,3 +168,55 @@ def test_records_that_contradict_each_other_are_told_and_still_shown(
     told = capsys.readouterr()
     assert "srv-2 leaves running, and was in pending" in told.err
     assert told.out.startswith("at 1 s of ")
+
+
+@pytest.mark.parametrize("verb", ["journal", "replay", "report", "graph"])
+def test_a_journal_of_another_cluster_is_refused(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be told with the wrong cluster's name; a node more or less is a manifest that was changed."""
+    file = renamed(tmp_path, lambda name: f"other-{name}")
+    words = ["--run"] if verb == "graph" else []
+    assert main([verb, str(tmp_path / "cluster.yaml"), "--journal", str(file), *words]) == 2
+    told = capsys.readouterr()
+    assert "is of another cluster" in told.err
+    assert "other-srv-1" in told.err
+    assert told.out == ""
+    file = renamed(tmp_path, lambda name: "srv-9" if name == "srv-3" else name)
+    assert main(["journal", str(tmp_path / "cluster.yaml"), "--journal", str(file)]) == 0
+
+
+def test_a_name_that_a_terminal_would_obey_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file may come from anybody; a checksum proves nothing about who wrote it."""
+    file = renamed(tmp_path, lambda name: f"{name}\x1b[2J" if name == "srv-2" else name)
+    assert main(["replay", str(tmp_path / "cluster.yaml"), "--journal", str(file)]) == 2
+    told = capsys.readouterr()
+    assert "names a node 'srv-2\\x1b[2J', as no manifest can" in told.err
+    assert told.out == ""
+
+
+def test_json_has_no_letter_that_a_terminal_obeys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those above 127 are escapes in it; a program reads the same."""
+    path = manifest_in(tmp_path)
+    said = "it said \x9b2J\u202e"
+    keep(path, [replace(r, message=said) if r.kind == "error" else r for r in run_of(path, FULL).records])
+    assert main(["journal", str(path), "--errors", "--output", "json"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    assert json.loads(shown.splitlines()[0])["message"] == said
+
+
+def renamed(folder: Path, name: Callable[[str], str]) -> Path:
+    """The journal of a run whose nodes had other names, in a file beside the manifest."""
+
+    def other(record: Record) -> Record:
+        header = record.header
+        if header:
+            header = replace(header, members=tuple((name(node), role) for node, role in header.members))
+        return replace(record, node=name(record.node) if record.node else "", header=header)
+
+    file = folder / "sim.jsonl"
+    file.write_bytes(b"".join(frame(other(record)) for record in run_of(manifest_in(folder)).records))
+    return file
