@@ -88,7 +88,7 @@ def _edge(spec: MachineSpec, node: Node, name: str) -> EdgeSpec:
         raise UsageError(f"there is no edge {name!r}", remedy=did_you_mean(name, own))
     if name not in own:
         raise UsageError(
-            f"{node.name} is a {node.role} and never takes the edge {name}",
+            f"{node.name} never takes the edge {name}: its role is {node.role}",
             remedy=f"its edges are {', '.join(own)}",
         )
     return found
