@@ -13,9 +13,10 @@ Seconds of the run are those of the journal. An entry is written when it ends; `
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 __all__ = [
     "NOTHING_DONE",
@@ -31,6 +32,16 @@ __all__ = [
 
 StepKind: TypeAlias = Literal["upload", "write-file", "run", "wait-for"]
 RUN, STEP = "run", "step"
+FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    "node": str,
+    "description": str,
+    "at": (int, float),
+    "seconds": (int, float),
+    "status": (int, str),
+    "bytes": int,
+    "changed": bool,
+}
+"""What every entry but the beginning of a run has; those of older versions lack `at`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,8 @@ def _of_run(entries: Iterable[Mapping[str, Any]], started: set[str]) -> Iterator
     ours = False
     for entry in entries:
         if entry["operation"] == RUN:
-            ours = entry.get("started") in started
+            begun = entry.get("started")
+            ours = isinstance(begun, str) and begun in started
         elif ours:
             yield entry
 
@@ -115,10 +127,23 @@ def _entries(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
     for line in lines:
         try:
             entry = json.loads(line)
-        except ValueError:  # torn by a crash
+        except (ValueError, RecursionError):  # torn by a crash, or nothing that was written here
             continue
-        if isinstance(entry, dict) and "operation" in entry:
+        if isinstance(entry, dict) and _is_readable(entry):
             yield entry
+
+
+def _is_readable(entry: Mapping[str, Any]) -> bool:
+    """Whether all is there that is read of it, of the kind that it should be."""
+    operation = entry.get("operation")
+    if operation == RUN:
+        return True
+    return (
+        isinstance(operation, str)
+        and all(isinstance(entry.get(key), kind) for key, kind in FIELDS.items())
+        and all(0 <= entry[key] < math.inf for key in ("at", "seconds", "bytes"))
+        and (operation != STEP or entry.get("kind") in get_args(StepKind))
+    )
 
 
 def _command(entry: Mapping[str, Any]) -> CommandDone:
