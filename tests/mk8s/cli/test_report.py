@@ -36,6 +36,8 @@ def test_a_recorded_run_becomes_a_page(
     assert "Nodes that need you" in text
     assert "disk.full" in text
     assert "Predicted and measured" not in text
+    assert "simulated" not in text.partition("<body>")[2].partition("</h1>")[0]
+    assert "from None" not in text
     assert TOKEN not in text
 
 
