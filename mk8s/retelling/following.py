@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from machines import Record
-from machines.framing import JournalDamaged, Lines
+from machines.framing import Lines
+from mk8s.errors import Mk8sError
 from mk8s.retelling.lines import Entry
 from mk8s.transcript import RUN, StepDone, read_transcript
 
@@ -25,6 +26,7 @@ ENDS: Mapping[Ended, str] = {
     "stopped": "the run was stopped; `mk8s run` goes on with it",
     "cut off": "no run is seen here any more, and nothing was written for 10 s; `mk8s run` goes on with it",
 }
+AGAIN = "ask again: it is then read from its beginning"
 QUIET = 10.0  # seconds without a record, and without a run to be seen, after which nobody is waited for
 
 
@@ -36,13 +38,17 @@ class JournalTail:
         self._lines = Lines(str(path))
 
     def read(self) -> list[Record]:
-        """Those that are whole by now. Raises `JournalDamaged`, also when the file was put back; OSError."""
-        with self._path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size < self._lines.offset:
-                problem = "the file was longer a moment ago: it was replaced or cut"
-                raise JournalDamaged(str(self._path), self._lines.offset, problem)
-            file.seek(self._lines.offset)
-            return self._lines.take(file.read())
+        """Those that are whole by now. Raises `JournalDamaged`; Mk8sError when the file is gone or another."""
+        try:
+            with self._path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self._lines.offset:
+                    raise Mk8sError(f"{self._path} was replaced or cut while it was followed", remedy=AGAIN)
+                file.seek(self._lines.offset)
+                return self._lines.take(file.read())
+        except OSError as error:
+            raise Mk8sError(
+                f"{self._path} cannot be read any more: {error.strerror}", remedy=AGAIN
+            ) from error
 
 
 class StepTail:

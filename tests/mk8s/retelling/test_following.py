@@ -10,6 +10,7 @@ import pytest
 
 from machines import Record
 from machines.framing import JournalDamaged, frame
+from mk8s.errors import Mk8sError
 from mk8s.retelling.following import QUIET, JournalTail, StepTail, follow
 from mk8s.retelling.lines import Entry
 from tests.mk8s.explaining.scenes import Run
@@ -123,7 +124,17 @@ def test_a_journal_that_was_replaced_is_refused(tmp_path: Path, records: list[Re
     tail = JournalTail(path)
     tail.read()
     path.write_bytes(frame(records[0]))
-    with pytest.raises(JournalDamaged, match="replaced or cut"):
+    with pytest.raises(Mk8sError, match="replaced or cut"):
+        tail.read()
+
+
+def test_a_file_that_is_gone_is_told(tmp_path: Path, records: list[Record]) -> None:
+    """Somebody removed the state folder while it was followed."""
+    path = written(tmp_path / "j", records[:3])
+    tail = JournalTail(path)
+    tail.read()
+    path.unlink()
+    with pytest.raises(Mk8sError, match="cannot be read any more"):
         tail.read()
 
 
