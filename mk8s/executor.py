@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias, TypeVar
 
@@ -28,7 +29,17 @@ from mk8s.steps import Step, Upload, WriteFile
 from mk8s.traffic import Traffic
 from mk8s.transcript import STEP, StepKind
 from mk8s.working import ROOT, Classify, Done, Hands, Work, as_root
-from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, Transport, TransportError
+from transports.base import (
+    Command,
+    Idling,
+    OnOutput,
+    OnProgress,
+    Outcome,
+    Piece,
+    Source,
+    Transport,
+    TransportError,
+)
 
 __all__ = ["Classify", "Executor", "MakeDelivery", "StepsReport"]
 
@@ -90,7 +101,7 @@ class Executor:
         self.redact = redact or _as_it_is
         self._traffic = Traffic() if traffic is None else traffic
         self._clock = clock
-        self.sleep = sleep
+        self._sleep = sleep
         self._delivery = delivery(self)
 
     async def run_steps(
@@ -133,6 +144,40 @@ class Executor:
             message=self.redact(f"{node}: {command.description}: the answer came cut {LOOKS} times"),
             remedy="look at the network between here and the node",
         )
+
+    async def news(self, node: str, command: Command, pauses: Iterator[float], known: Outcome) -> Outcome:
+        """The first answer to a question that is not the known one; with a pause before each look.
+
+        Raises ActionError when no whole answer came.
+        """
+        outcome: Outcome | None = known
+        while outcome is None or outcome == known:
+            outcome = await self._idle(node, command, pauses, known)
+            if outcome is None:
+                outcome = await self.ask(node, command)
+        return outcome
+
+    async def _idle(
+        self, node: str, command: Command, pauses: Iterator[float], known: Outcome
+    ) -> Outcome | None:
+        """Until the next look is due; a simulated transport makes those looks itself that bring no news."""
+        transport = self._transports[node]
+        if not isinstance(transport, Idling):
+            await self._sleep(next(pauses))
+            return None
+        told = None if self._transcript is None else partial(self._looked, node, command)
+        try:
+            return await transport.idle(command, pauses, known, told)
+        except TransportError as error:
+            raise self._hiding(error) from error
+
+    def _looked(self, node: str, command: Command, seconds: float, outcome: Outcome) -> None:
+        """Write down a look that a transport made by itself, as those that were asked for."""
+        entry = self._entry(node, command.operation, command.description, changed=False)
+        entry |= {"at": round(self._clock() - seconds, 6), "seconds": round(seconds, 6)}
+        entry |= {"status": outcome.status, "bytes": len(outcome.stdout) + len(outcome.stderr)}
+        if self._transcript is not None:
+            self._transcript(entry)
 
     async def command(
         self, node: str, command: Command, *, changed: bool, on_output: OnOutput | None = None

@@ -92,7 +92,7 @@ def rehearse(
     """
     paced = profile.with_uplink(uplink).with_uplink(cluster.bandwidth)
     clock = VirtualClock()
-    network = SimulatedNetwork(paced.pace(seed), Time(clock.current_time, clock.sleep))
+    network = SimulatedNetwork(paced.pace(seed), Time(clock.current_time, clock.sleep, clock.call_at))
     entries: list[Mapping[str, Any]] = []
     memory = MemoryJournal() if journal is None else journal
     before = memory.records()

@@ -11,7 +11,7 @@ It knows no transport and no transcript. Begin reading at `Work.do`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -51,9 +51,10 @@ class Hands(Protocol):
     """What a list of steps needs of the executor; the words are there."""
 
     redact: Callable[[str], str]
-    sleep: Callable[[float], Awaitable[None]]  # seconds
 
     async def ask(self, node: str, command: Command) -> Outcome: ...
+
+    async def news(self, node: str, command: Command, pauses: Iterator[float], known: Outcome) -> Outcome: ...
 
     async def command(
         self, node: str, command: Command, *, changed: bool, on_output: OnOutput | None = None
@@ -190,18 +191,13 @@ class Work:
 
     async def _wait(self, step: WaitFor) -> None:
         node, command = step.on or self.node, as_root(step.command)
-        before, said = None, None
-        for pause in step.pauses():
-            outcome = await self.executor.ask(node, command)
-            if outcome != before:
-                before = outcome
-                words = self._news(step, step.judge(outcome))
-                if words is None:
-                    return
-                if words != said:
-                    self.note(words)
-                    said = words
-            await self.executor.sleep(pause)
+        pauses, said = step.pauses(), None
+        outcome = await self.executor.ask(node, command)
+        while (words := self._news(step, step.judge(outcome))) is not None:
+            if words != said:
+                self.note(words)
+                said = words
+            outcome = await self.executor.news(node, command, pauses, outcome)
 
     def _news(self, step: WaitFor, verdict: Verdict) -> str | None:
         """What is being waited for, in words; None when it is met. Raises ActionError for never."""

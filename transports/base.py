@@ -9,16 +9,17 @@ This module knows no SSH and no Kubernetes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 __all__ = [
     "ArgumentError",
     "Bytes",
     "Command",
     "File",
+    "Idling",
     "OnOutput",
     "OnProgress",
     "Outcome",
@@ -218,4 +219,23 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Let go of the node. Closing twice is fine."""
+        ...
+
+
+@runtime_checkable
+class Idling(Protocol):
+    """A transport that waits better than one who asks again and again: it knows when there is news."""
+
+    async def idle(
+        self,
+        command: Command,
+        pauses: Iterator[float],
+        known: Outcome,
+        told: Callable[[float, Outcome], None] | None = None,
+    ) -> Outcome | None:
+        """Pause and `run`, again and again, as long as the answer is the known one, at the same moments.
+
+        The first other answer; None: a pause is over, and the next look is for the caller to make. `told`
+        hears of each look that was made here: its seconds and its answer. Raises as `run` does.
+        """
         ...

@@ -3,14 +3,17 @@
 Laws:
 
 1. Time passes only when every task waits; what is due at one moment wakes together.
-2. `sleep` is `trio.sleep` for virtual time: the same moments, the same cancellation, a quarter of the
+2. What `call_at` plans is played by the clock itself, at its moment, between the tasks. It may plan more and
+   wake tasks, and says whether it did; it must not raise and must not wait.
+3. `sleep` is `trio.sleep` for virtual time: the same moments, the same cancellation, a quarter of the
    cost, for it makes no cancel scope and no deadline. Both may be used side by side.
-3. `trio.testing.wait_all_tasks_blocked` never returns here: sleep instead, which waits for the same.
+4. `trio.testing.wait_all_tasks_blocked` never returns here: sleep instead, which waits for the same.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from math import inf
 
 import trio
@@ -25,7 +28,8 @@ class VirtualClock(trio.abc.Clock):
     def __init__(self) -> None:
         self._now = 0.0
         self._count = 0
-        self._sleepers: list[tuple[float, int, list[Task]]] = []  # a heap; one who was cancelled is empty
+        self._sleepers: list[tuple[float, int, list[Task] | Callable[[], bool]]] = []
+        # A heap of what is due: who sleeps (empty where it was cancelled), or what is to be played.
 
     def start_clock(self) -> None:
         """Nothing runs on its own."""
@@ -37,16 +41,22 @@ class VirtualClock(trio.abc.Clock):
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Asked by trio when nobody can run: go to the next moment, and wait no real second for it."""
         sleepers = self._sleepers
-        if sleepers and sleepers[0][0] <= deadline:
+        while sleepers and sleepers[0][0] <= deadline:
             self._now = moment = sleepers[0][0]
+            woke = False
             while sleepers and sleepers[0][0] == moment:
-                for task in heapq.heappop(sleepers)[2]:
-                    trio.lowlevel.reschedule(task)
-        elif deadline == inf:
+                woke = self._play(heapq.heappop(sleepers)[2]) or woke
+            if woke:
+                return 0.0
+        if deadline == inf:
             return inf
-        else:
-            self._now = max(self._now, deadline)
+        self._now = max(self._now, deadline)
         return 0.0
+
+    def call_at(self, moment: float, act: Callable[[], bool]) -> None:
+        """Play `act` at that second, at once if it is over. It says whether a task can run now."""
+        self._count += 1
+        heapq.heappush(self._sleepers, (max(moment, self._now), self._count, act))
 
     async def sleep(self, seconds: float) -> None:
         """Let so many seconds pass for this task; others may run also where they are none."""
@@ -59,3 +69,11 @@ class VirtualClock(trio.abc.Clock):
             return Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
+
+    @staticmethod
+    def _play(due: list[Task] | Callable[[], bool]) -> bool:
+        if callable(due):
+            return due()
+        for task in due:
+            trio.lowlevel.reschedule(task)
+        return bool(due)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-import anyio
+import trio
 
 from machines.simulation import FaultKind, FaultPlan, PlannedFault
 from transports.simulated import FaultLike, FaultSource
@@ -100,14 +100,14 @@ class Recorded:
 
     def begin(self) -> None:
         """The run's clock begins now."""
-        self._began = anyio.current_time()
+        self._began = trio.current_time()
 
     def decide(self, node: str, operation: str, attempt: int) -> FaultLike | None:
         """See `transports.simulated.FaultSource`."""
         fault = self.source.decide(node, operation, attempt)
         if fault is not None:
             kind: FaultKind = fault.kind  # type: ignore[assignment]  # the transport refuses any other
-            at = round(anyio.current_time() - self._began, 6)
+            at = round(trio.current_time() - self._began, 6)
             self.struck.append(Struck(node, operation, attempt, kind, fault.fraction, at))
         return fault
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -22,7 +23,7 @@ from mk8s.parts_model import modelled_delivery
 from mk8s.steps import Run, Step, Upload, Verdict, WaitFor, WriteFile
 from mk8s.transcript import STEP, transcript_of
 from mk8s.working import as_root
-from transports.base import Command, File, Outcome, argv
+from transports.base import Command, File, Outcome, Transport, argv
 from transports.simulated import FAULT_KINDS, Links, Pace, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 pytestmark = pytest.mark.anyio
@@ -66,6 +67,7 @@ class Scene:
 
     hosts: dict[str, SimulatedHost]
     executor: Executor
+    roads: Mapping[str, SimulatedTransport]
     transcript: list[dict[str, Any]] = field(default_factory=list)  # the commands
     steps: list[dict[str, Any]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -115,7 +117,7 @@ def scene(
         name: SimulatedTransport(name, host, network, faults=Plan(faults or {}))
         for name, host in hosts.items()
     }
-    made = Scene(hosts, Executor({}))
+    made = Scene(hosts, Executor({}), roads)
     made.executor = Executor(
         roads,
         transcript=made.write,
@@ -658,9 +660,10 @@ async def test_a_wait_lets_time_pass_with_the_sleep_that_it_is_given() -> None:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    on.executor.sleep = sleep
     on.answers("ask", something_else())
-    await on.run(wait(after(3)))
+    road = cast(Transport, SimpleNamespace(run=on.roads["a"].run))  # one that cannot wait by itself
+    executor = Executor({"a": road}, sleep=sleep)
+    await executor.run_steps("a", [wait(after(3))])
 
     assert slept == pytest.approx([0.25, 0.3, 0.36])
 

@@ -133,6 +133,8 @@ class SimulatedDisk:
         """Make a folder and those above it. One that is there keeps its mode. Raises OSError."""
         if self.is_folder(path):
             return
+        if self.is_folder(path):
+            return
         for folder in reversed((path, *path.parents)):
             if folder in self.files:
                 raise _error(errno.EEXIST if folder == path else errno.ENOTDIR, folder)

@@ -26,6 +26,8 @@ class Time:
 
     now: Callable[[], float] = anyio.current_time  # seconds
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep  # seconds
+    call_at: Callable[[float, Callable[[], bool]], None] | None = None
+    """Play it at that second, without a task; it says whether it woke one. None: this clock cannot."""
 
 
 class Happening:

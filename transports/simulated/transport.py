@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from pathlib import PurePosixPath
 
 from transports.base import ArgumentError, Command, OnOutput, OnProgress, Outcome, Piece, Source
@@ -25,6 +25,7 @@ from transports.simulated.files import SIMULATED, Files
 from transports.simulated.host import SimulatedHost
 from transports.simulated.network import SimulatedNetwork
 from transports.simulated.road import BRIEF, Road
+from transports.simulated.watching import Ahead, Told, Watch
 
 __all__ = ["SimulatedTransport"]
 
@@ -49,6 +50,7 @@ class SimulatedTransport:
         self._network = network
         self._road = Road(name, host, network, faults, latency)
         self._files = Files(self._road)
+        self._ahead: Ahead | None = None  # drawn for the next command by the watch that leads to it
 
     @property
     def name(self) -> str:
@@ -58,16 +60,35 @@ class SimulatedTransport:
         """See the contract. Raises UnknownCommand when nobody modelled the command."""
         check(command)
         road = self._road
-        fault = road.fault(command.operation)
+        ahead, self._ahead = self._ahead, None
+        fault = ahead[0] if ahead else road.fault(command.operation)
         if not road.is_connected:
             await road.connect()
-        seconds = self._network.attend() + road.latency + self._host.seconds(command.operation)
+        working = ahead[1] if ahead else self._host.seconds(command.operation)
+        seconds = self._network.attend() + road.latency + working
         if fault is None and seconds <= min(BRIEF, command.timeout):
             outcome = await self._run_briefly(command, seconds)
         else:
             work = self._run(command, seconds, fault)
             outcome = await road.guarded(command.description, command.timeout, work)
         return _hand_on(outcome, on_output) if on_output is not None else _kept(outcome)
+
+    async def idle(
+        self, command: Command, pauses: Iterator[float], known: Outcome, told: Told | None = None
+    ) -> Outcome | None:
+        """Pause, and go on looking as long as the answer is the known one: as `run` would, only quicker.
+
+        The first other answer; None: the next look is due now, and `run` has to make it. `told` hears of
+        each look that was made here.
+        """
+        time = self._network.time
+        if time.call_at is None or self._network.pace.links.operator or not self._road.is_connected:
+            await time.sleep(next(pauses))
+            return None
+        watch = Watch(self._road, command, pauses, known, time.call_at, told)
+        outcome = await watch.news()
+        self._ahead = watch.ahead
+        return None if outcome is None else _kept(outcome)
 
     async def put(
         self,
