@@ -38,7 +38,7 @@ class JournalTail:
         self._lines = Lines(str(path))
 
     def read(self) -> list[Record]:
-        """Those that are whole by now. Raises `JournalDamaged`; Mk8sError when the file is gone or another."""
+        """Those that are whole by now. Raises `JournalDamaged`; Mk8sError when the file is gone or cut."""
         try:
             with self._path.open("rb") as file:
                 if os.fstat(file.fileno()).st_size < self._lines.offset:
