@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from machines import History, HistoryError, Journal, JournalDamaged, Record, Table, fold, read_journal
+from machines import History, HistoryError, JournalDamaged, Record, fold, read_journal
 from machines.files import JOURNAL
 from machines.framing import parse
 from machines.signals import listed
-from mk8s.cluster import Cluster
 from mk8s.errors import Mk8sError, UsageError
 from mk8s.project import Project
-from mk8s.tables import node_machine
+from mk8s.tables import node_machine, table_to_read, titles_of
 from mk8s.transcript import NOTHING_DONE, Transcript, read_transcript
 
 __all__ = [
@@ -37,7 +36,7 @@ class Past:
 
     @property
     def titles(self) -> dict[str, str]:
-        return {edge.name: edge.title or edge.name for edge in self.history.table.spec.edges}
+        return titles_of(self.history.table.spec)
 
 
 def read_past(project: Project, state: Path | None) -> Past:
@@ -115,34 +114,14 @@ def transcript_beside(project: Project, state: Path | None, records: Sequence[Re
 
 def past_of(project: Project, records: Sequence[Record]) -> Past | None:
     """None: there are no records. Raises Mk8sError for those that do not fit the manifest's machine."""
+    spec = node_machine(project.cluster, pacing=project.distro.pacing(project.cluster))
     try:
-        history = fold(records, _table(project.cluster, project.distro.pacing(project.cluster)))
+        history = fold(records, table_to_read(spec))
     except HistoryError as error:
         raise as_mk8s_error(error) from error
     return None if history is None else Past(history, records)
 
 
-def states_in(journal: Journal, cluster: Cluster) -> dict[str, str]:
-    """Where each node of the manifest is, as a journal says. Raises HistoryError when it does not fit."""
-    table = _table(cluster)
-    history = fold(journal.records(), table)
-    lives = history.lives if history else {}
-    return {
-        node.name: lives[node.name].state if node.name in lives else table.spec.initial
-        for node in cluster.nodes
-    }
-
-
-def _table(cluster: Cluster, pacing: Mapping[str, int] | None = None) -> Table:
-    spec = node_machine(cluster, pacing=pacing)
-    return Table(spec, {name.lstrip("!"): _never for edge in spec.edges for name in edge.guard})
-
-
 def as_mk8s_error(error: Exception) -> Mk8sError:
     """The framework's words, as a problem of the person who runs mk8s."""
     return Mk8sError(str(error))
-
-
-def _never(_node: object) -> bool:
-    """Guards are not asked when a journal is only read."""
-    return False

@@ -23,7 +23,7 @@ from mk8s.fanout.places import Places
 from mk8s.fanout.wiring import FanOutOffice, expected_files
 from mk8s.needs import Kept
 from mk8s.steps import Verdict
-from mk8s.tables import node_machine
+from mk8s.tables import node_machine, titles_of
 from mk8s.traffic import Traffic
 from mk8s.transcript import RUN
 from transports.base import File, Transport
@@ -204,8 +204,3 @@ class Rollout:
 def edge_titles(cluster: Cluster) -> dict[str, str]:
     """The same for a cluster that nothing is bound to."""
     return titles_of(node_machine(cluster))
-
-
-def titles_of(spec: MachineSpec) -> dict[str, str]:
-    """Edge names to words for people."""
-    return {edge.name: edge.title or edge.name for edge in spec.edges}

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
-from machines import EdgeSpec, MachineSpec, Registry
+from machines import EdgeSpec, MachineSpec, Registry, Table
 from machines.loading import load_machine
 from mk8s.cluster import Cluster
 from mk8s.resources import spec_path
 
-__all__ = ["node_machine"]
+__all__ = ["is_for", "next_edge", "node_machine", "table_to_read", "titles_of"]
 
 GATED_EDGE = "join-agent"
 SERVERS_ONLY = {"is_primary", "is_server"}
@@ -40,6 +40,26 @@ def node_machine(
         },
         budgets=dict(cluster.budgets),
     )
+
+
+def table_to_read(spec: MachineSpec) -> Table:
+    """The machine for who only reads what a run did, or draws it: its guards are not asked then."""
+    return Table(spec, {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard})
+
+
+def titles_of(spec: MachineSpec) -> dict[str, str]:
+    """Edge names to words for people."""
+    return {edge.name: edge.title or edge.name for edge in spec.edges}
+
+
+def is_for(role: str, edge: EdgeSpec) -> bool:
+    """Whether nodes of a role take an edge."""
+    return not edge.guard or f"is_{role}" in edge.guard
+
+
+def next_edge(spec: MachineSpec, state: str, role: str) -> EdgeSpec | None:
+    """The edge that nodes of a role take from a state; None where their way ends."""
+    return next((edge for edge in spec.edges if state in edge.sources and is_for(role, edge)), None)
 
 
 def _is_walked(edge: EdgeSpec, cluster: Cluster) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, cast
 
 from machines import EdgeSpec, MachineSpec, Record
 from machines.critical import Leg, critical_path
+from mk8s.tables import next_edge
 from mk8s.transcript import NOTHING_DONE, StepDone, Transcript
 
 __all__ = ["Lane", "Moment", "Stretch", "StretchKind", "Timeline", "timeline_of"]
@@ -238,7 +239,7 @@ class _LaneMaker:
 
     def _is_blocked(self, record: Record) -> None:
         self._blocked, self._blocked_at = record.reason, record.at
-        self._wait_before(self._next_edge(), record.at)
+        self._wait_before(next_edge(self._spec, self._state, self._role), record.at)
 
     def _undoes(self, record: Record) -> None:
         self._undoing = record
@@ -321,13 +322,8 @@ class _LaneMaker:
             self._end_wait(end, "open")
         else:
             before = len(self._stretches)
-            self._wait_before(self._next_edge(), end)
+            self._wait_before(next_edge(self._spec, self._state, self._role), end)
             self._stretches[before:] = [replace(each, outcome="open") for each in self._stretches[before:]]
-
-    def _next_edge(self) -> EdgeSpec | None:
-        """The edge that this role takes from here."""
-        ahead = (e for e in self._spec.edges if self._state in e.sources)
-        return next((e for e in ahead if not e.guard or f"is_{self._role}" in e.guard), None)
 
     def _outcome(self) -> Literal["success", "failure", "blocked", "open"]:
         if self._blocked:

@@ -69,18 +69,17 @@ def _refuse_nonsense(args: Namespace) -> None:
 
 
 def _machine(manifest: Path | None) -> Table:
-    from machines import Table
     from machines.loading import load_machine
     from mk8s.project import load_project
     from mk8s.resources import spec_path
-    from mk8s.tables import node_machine
+    from mk8s.tables import node_machine, table_to_read
 
     if manifest:
         project = load_project(manifest)
         spec = node_machine(project.cluster, pacing=project.distro.pacing(project.cluster))
     else:
         spec = load_machine(spec_path("machines", "node.yaml"))
-    return Table(spec, {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard})
+    return table_to_read(spec)
 
 
 def _recorded(args: Namespace) -> tuple[Table, Taken]:

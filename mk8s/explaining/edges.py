@@ -18,7 +18,6 @@ from machines.words import did_you_mean, one_line, printable
 from mk8s.cluster import Node
 from mk8s.errors import UsageError
 from mk8s.explaining.now import ground_of, step_in_words
-from mk8s.explaining.scene import is_for
 from mk8s.last_words import MARK
 from mk8s.past import find_past, transcript_beside
 from mk8s.planning.making import steps_of
@@ -27,7 +26,7 @@ from mk8s.project import Project
 from mk8s.release import inspect_release
 from mk8s.screen.words import duration
 from mk8s.steps import Step
-from mk8s.tables import node_machine
+from mk8s.tables import is_for, node_machine
 from mk8s.timeline import Stretch, timeline_of
 from mk8s.transcript import StepDone
 from mk8s.working import KINDS

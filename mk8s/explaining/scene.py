@@ -14,10 +14,11 @@ from typing import Literal
 
 from machines import EdgeSpec, History, Life, MachineSpec, Record
 from mk8s.cluster import Cluster
+from mk8s.tables import is_for, next_edge
 from mk8s.timeline import Lane, Stretch, Timeline
 from mk8s.transcript import NOTHING_DONE, CommandDone, StepDone, Transcript
 
-__all__ = ["Going", "Phase", "Scene", "is_for", "second_now"]
+__all__ = ["Going", "Phase", "Scene", "second_now"]
 
 Titles = Callable[[str, EdgeSpec], Mapping[str, str]]  # node and edge -> its steps: title to words for "now"
 
@@ -134,17 +135,12 @@ class Scene:
         """The edges to the end, where nothing goes wrong."""
         found: list[EdgeSpec] = []
         while len(found) <= len(self.spec.edges):
-            edge = next((e for e in self.spec.edges if state in e.sources and is_for(role, e)), None)
+            edge = next_edge(self.spec, state, role)
             if edge is None:
                 break
             found.append(edge)
             state = edge.to
         return found
-
-
-def is_for(role: str, edge: EdgeSpec) -> bool:
-    """Whether nodes of a role take an edge."""
-    return not edge.guard or f"is_{role}" in edge.guard
 
 
 def second_now(records: Sequence[Record], wall: datetime) -> float | None:

@@ -18,6 +18,7 @@ from mk8s.explaining.scene import Scene
 from mk8s.explaining.values import Reason, Try
 from mk8s.last_words import MARK
 from mk8s.screen.words import duration, line_of
+from mk8s.tables import titles_of
 
 __all__ = ["cluster_as_text", "headline", "node_as_text"]
 
@@ -164,7 +165,7 @@ def _try(each: Try) -> str:
 
 
 def _news(node: str, scene: Scene) -> Iterator[str]:
-    titles = {edge.name: edge.title or edge.name for edge in scene.spec.edges}
+    titles = titles_of(scene.spec)
     news = [
         f"  {duration(record.at):>7}  {line.text}"
         for record in _last(scene.own_records.get(node, ()))

@@ -19,7 +19,7 @@ from mk8s.distros.base import Distro
 from mk8s.forecast.bounds import Bound, PathLeg, bounds_of
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.rehearsal import Rehearsal, rehearse
-from mk8s.tables import node_machine
+from mk8s.tables import node_machine, titles_of
 from mk8s.timeline import Timeline, timeline_of
 from transports.base import File
 from transports.simulated import SimulatedHost
@@ -190,7 +190,7 @@ def _forecast(run: Rehearsal, ends: Sequence[_Ends], spec: MachineSpec, profile:
 
 def _path(timeline: Timeline, spec: MachineSpec, began: float) -> tuple[PathLeg, ...]:
     """The critical path from there on, in seconds from there on."""
-    titles = {edge.name: edge.title or edge.name for edge in spec.edges}
+    titles = titles_of(spec)
     return tuple(
         PathLeg(
             leg.node,

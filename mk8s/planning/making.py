@@ -21,6 +21,7 @@ from mk8s.planning.values import EdgePlan, Look, NodePlan, StepLook, StepPlan
 from mk8s.rehearsal import TOKEN
 from mk8s.secrets import HIDDEN
 from mk8s.steps import Step, WaitFor
+from mk8s.tables import next_edge
 from transports.base import File
 
 __all__ = ["REFRESH", "Ground", "edges_ahead", "edges_behind", "make_plan", "places_in", "steps_of"]
@@ -136,14 +137,8 @@ def edges_behind(ground: Ground, node: Node) -> tuple[EdgeSpec, ...]:
 
 def _walk(machine: MachineSpec, node: Node, state: str, until: str) -> Iterator[EdgeSpec]:
     while state != until:
-        edge = _next(machine, node, state)
+        edge = next_edge(machine, state, node.role)
         if edge is None:
             return
         yield edge
         state = edge.to
-
-
-def _next(machine: MachineSpec, node: Node, state: str) -> EdgeSpec | None:
-    """The edge that this role takes from a state."""
-    found = (edge for edge in machine.edges if state in edge.sources)
-    return next((edge for edge in found if not edge.guard or f"is_{node.role}" in edge.guard), None)

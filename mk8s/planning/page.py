@@ -19,6 +19,7 @@ from mk8s.report.markup import Html, el, fragment
 from mk8s.report.page import Section, page
 from mk8s.report.path import path_table
 from mk8s.report.tables import Column, bar, facts, folded, note, table
+from mk8s.tables import titles_of
 
 __all__ = ["plan_as_page"]
 
@@ -78,7 +79,7 @@ def _spread(found: Range | None) -> str:
 
 
 def _of_forecast(seen: Forecast) -> Iterator[Section]:
-    titles = {edge.name: edge.title or edge.name for edge in seen.timeline.spec.edges}
+    titles = titles_of(seen.timeline.spec)
     of_seed = (
         f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}. "
         f"The durations rest on {seen.source}."

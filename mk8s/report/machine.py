@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from machines import Table
 from machines.diagrams.svg import machine_svg
 from machines.diagrams.taken import taken_by
 from mk8s.report.markup import Html, el
 from mk8s.report.page import Section
+from mk8s.tables import table_to_read
 from mk8s.timeline import Timeline
 
 __all__ = ["machine_section"]
@@ -19,8 +19,7 @@ STYLE_ATTRIBUTE = re.compile(r'(<svg[^>]*?) style="[^"]*"')
 
 def machine_section(timeline: Timeline) -> Section:
     """How many nodes are in which state now, and how often each way was taken."""
-    guards = {name.lstrip("!"): _never for edge in timeline.spec.edges for name in edge.guard}
-    table = Table(timeline.spec, guards)
+    table = table_to_read(timeline.spec)
     drawn = machine_svg(table, taken=taken_by(timeline.records, table))
     style = STYLE.search(drawn)
     plain = STYLE_ATTRIBUTE.sub(r"\1", STYLE.sub("", drawn, count=1), count=1)
@@ -31,8 +30,3 @@ def machine_section(timeline: Timeline) -> Section:
         "Every node walks this machine. Ways that nobody took are faded.",
         style[1] if style else "",
     )
-
-
-def _never(_node: object) -> bool:
-    """Guards are not asked when a machine is only drawn."""
-    return False
