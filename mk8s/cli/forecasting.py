@@ -45,10 +45,11 @@ def profile_of(args: Namespace, project: Project) -> Profile:
     """
     from dataclasses import replace
 
-    from mk8s.forecast.files import read_profile, write_profile
+    from mk8s.forecast.files import profile_text, read_profile
     from mk8s.forecast.given import declared_in, given_in
     from mk8s.forecast.learning import learn
     from mk8s.forecast.profile import DEFAULTS, pooled
+    from mk8s.report.files import write_whole
 
     profile = DEFAULTS
     own = project.past_state(getattr(args, "state", None)).folder if args.learn else OWN
@@ -61,5 +62,6 @@ def profile_of(args: Namespace, project: Project) -> Profile:
     if args.save_profile:
         ground = DEFAULTS.under(declared_in(project.cluster, project.distro))
         whole = replace(ground.under(profile.as_layer()), source=profile.source)
-        write_profile(args.save_profile, whole.as_layer())
+        text = profile_text(whole.as_layer()).encode()
+        write_whole(args.save_profile, text, manifest=args.manifest, option="--save-profile")
     return profile

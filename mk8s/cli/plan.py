@@ -96,11 +96,11 @@ def _shown(plan: Plan, args: Namespace) -> str:
 
 
 def _give(args: Namespace, text: str) -> None:
-    from mk8s.report.files import write_page, write_text
+    from mk8s.report.files import write_page, write_whole
 
     if args.out is None:
         print(text)
     elif args.output == "html":
         write_page(args.out, text)
     else:
-        write_text(args.out, text + "\n", manifest=args.manifest)
+        write_whole(args.out, (text + "\n").encode(), manifest=args.manifest)

@@ -89,6 +89,11 @@ def rate(text: str) -> float:
     return value
 
 
+def exact(value: float) -> str:
+    """A number as it was meant: every digit that matters, since the command beside a seed repeats it."""
+    return repr(value).removesuffix(".0")
+
+
 def count(text: str) -> int:
     """A number of runs or processes from the command line."""
     value = int(text) if text.isdecimal() and len(text) < 9 else 0
@@ -99,6 +104,7 @@ def count(text: str) -> int:
 
 def main(args: Namespace) -> int:
     from mk8s.project import load_project
+    from mk8s.simulating.request import refuse_too_few
 
     _refuse_nonsense(args)
     project = load_project(args.manifest)
@@ -106,10 +112,7 @@ def main(args: Namespace) -> int:
     conditions = request.conditions(project)
     for words in conditions.cast.idle:
         say(f"note: {words}")
-    if conditions.cast.nodes == () or not conditions.chosen.nodes:
-        from mk8s.errors import UsageError
-
-        raise UsageError("the scenario's `nodes` select no node of this manifest", remedy="mend them")
+    refuse_too_few(conditions)
     say("simulated hosts, virtual time: no node is touched, and preflight's checks are not simulated")
     seed = _first_seed(args, conditions)
     if args.runs == 1:
@@ -154,13 +157,13 @@ def _words(args: Namespace) -> tuple[str, ...]:
     """The options that decide how a seed goes."""
     words: list[str] = []
     if args.faults:
-        words += ["--faults", f"{args.faults:g}"]
+        words += ["--faults", exact(args.faults)]
     for scenario in args.scenario:
         words += ["--scenario", scenario]
     if args.from_state is not None:
         words += ["--from-state", *([] if args.from_state == OWN else [str(args.from_state)])]
     if args.uplink:
-        words += ["--uplink", f"{args.uplink:g}"]
+        words += ["--uplink", exact(args.uplink)]
     for folder in args.learn or ():
         words += ["--learn", *([] if folder == Path() else [str(folder)])]
     return tuple([*words, "--profile", str(args.profile)] if args.profile else words)
@@ -195,7 +198,7 @@ def _one(args: Namespace, request: Request, conditions: Conditions, seed: int) -
     else:
         as_expected = _told(args, request, conditions, run)
     if args.journal:
-        _write(args.journal, journal.data, "--journal")
+        _write(args, args.journal, journal.data, "--journal")
     return _after(args, request, conditions, seed, as_expected=as_expected)
 
 
@@ -217,7 +220,7 @@ def _told(args: Namespace, request: Request, conditions: Conditions, run: Rehear
         from mk8s.report.files import write_page
         from mk8s.simulating.page import one_page
 
-        write_page(args.report, one_page(conditions, run))
+        write_page(args.report, one_page(conditions, run), "--report")
     if args.output == "text" and not args.shrink:  # then stdout is the scenario's
         for name, state in run.result.states.items():
             print(f"{name}\t{state}")
@@ -249,8 +252,6 @@ def _many(args: Namespace, request: Request, conditions: Conditions, first: int)
     tally = tally_of(results)
     worst = tally.worst[0]
     commands = {one.seed: request.command(one.seed) for one in tally.worst}
-    if args.report:
-        _report_many(args.report, conditions, results, commands)
     if stopped:
         say(f"interrupted after {len(results)} of {args.runs} runs: the summary is of those")
     if args.output == "json":
@@ -258,10 +259,14 @@ def _many(args: Namespace, request: Request, conditions: Conditions, first: int)
         smallest = _smallest(args, request, conditions, worst.seed) if wanted else {}
         more = {"smallest": smallest} if smallest else {}
         print(json.dumps({**tally_as_data(tally, commands), **more}, indent=1))
-        return 130 if stopped else int(not worst.as_expected)
-    (say if args.shrink else print)(tally_as_text(tally, commands))
+    else:
+        (say if args.shrink else print)(tally_as_text(tally, commands))
+    if args.report:  # after what was found out: a file that cannot be written must not cost it
+        _report_many(args.report, conditions, results, commands)
     if stopped:
         return 130
+    if args.output == "json":
+        return int(not worst.as_expected)
     return _after(args, request, conditions, worst.seed, as_expected=worst.as_expected)
 
 
@@ -297,7 +302,7 @@ def _report_many(file: Path, conditions: Conditions, results: list[Ended], comma
     tally = tally_of(results)
     worst = next((one for one in tally.worst if one.nodes), None)
     run = rehearsed(conditions, worst.seed, keep_transcript=True) if worst else None
-    write_page(file, many_page(conditions, results, tally, commands, run))
+    write_page(file, many_page(conditions, results, tally, commands, run), "--report")
 
 
 def _smallest(args: Namespace, request: Request, conditions: Conditions, seed: int) -> dict[str, Any]:
@@ -319,17 +324,13 @@ def _smallest(args: Namespace, request: Request, conditions: Conditions, seed: i
     text = shrunk_text(shrunk, conditions.cluster, request.command(seed), repeat)
     say(f"{shrunk.symptom}: enough are {shrunk.size} ({shrunk.runs} runs)")
     if args.save:
-        _write(args.save, text.encode(), "--save")
+        _write(args, args.save, text.encode(), "--save")
         say(f"written to {args.save}.  Repeat it: {repeat}")
     numbers = {"faults": shrunk.faults, "nodes": shrunk.nodes, "runs": shrunk.runs}
     return {"symptom": str(shrunk.symptom), **numbers, "scenario": text}
 
 
-def _write(file: Path, content: bytes, option: str) -> None:
-    from mk8s.errors import UsageError
+def _write(args: Namespace, file: Path, content: bytes, option: str) -> None:
+    from mk8s.report.files import write_whole
 
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        remedy = f"name another file with {option}"
-        raise UsageError(f"{file} cannot be written: {error.strerror}", remedy=remedy) from error
+    write_whole(file, content, manifest=args.manifest, option=option)

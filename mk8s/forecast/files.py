@@ -9,20 +9,22 @@ Begin reading at `read_profile`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from machines.documents import parse_document
-from machines.errors import DocumentError
+from machines.documents import Document, parse_document, show_path
+from machines.documents import Path as Place
+from machines.errors import DocumentError, Fault
 from machines.forms import read_form
 from mk8s.errors import UsageError
 from mk8s.forecast.profile import Layer
 from transports.simulated import Span
 
-__all__ = ["MAX_BYTES", "profile_text", "read_profile", "read_profile_text", "write_profile"]
+__all__ = ["MAX_BYTES", "profile_text", "read_profile", "read_profile_text"]
 
 MAX_BYTES = 4 << 20
 DIGITS = 6  # a microsecond; and no exponents, which documents do not know
@@ -72,11 +74,10 @@ def read_profile_text(data: bytes, name: str) -> Layer:
         form, faults = read_form(document, ProfileForm)
     except DocumentError as error:
         raise _refused(name, [str(fault) for fault in error.faults]) from error
-    told = [str(fault) for fault in faults]
-    if form is not None and not told:
-        told = [*_span_faults(form), *_link_faults(form.links)]
-    if form is None or told:
-        raise _refused(name, told)
+    if form is not None and not faults:
+        faults = [_fault(document, *found) for found in (*_span_faults(form), *_link_faults(form.links))]
+    if form is None or faults:
+        raise _refused(name, [str(fault) for fault in faults])
     return _layer(form, name)
 
 
@@ -87,26 +88,23 @@ def _refused(name: str, told: list[str]) -> UsageError:
     )
 
 
-def _span_faults(form: ProfileForm) -> list[str]:
-    return [
-        f"durations.{name}: 0 <= low <= high seconds, at most a year, and a rate above 0"
-        for name, span in form.durations.items()
-        if not (0 <= span.low <= span.high <= LONGEST and (span.rate is None or span.rate > 0))
-    ]
+def _fault(document: Document, path: Place, message: str) -> Fault:
+    return Fault(document.file, *document.mark(path), show_path(path), message)
 
 
-def _link_faults(links: LinksForm) -> list[str]:
-    rates = [
-        f"links.{name}: bytes per second, above 0"
-        for name, rate in (("uplink", links.uplink), ("link", links.link))
-        if rate is not None and not rate > 0
-    ]
-    times = [
-        f"links.{name}: seconds, not negative"
-        for name, seconds in (("latency", links.latency), ("operator", links.operator))
-        if seconds is not None and not 0 <= seconds <= LONGEST
-    ]
-    return rates + times
+def _span_faults(form: ProfileForm) -> Iterator[tuple[Place, str]]:
+    for name, span in form.durations.items():
+        if not (0 <= span.low <= span.high <= LONGEST and (span.rate is None or span.rate > 0)):
+            yield ("durations", name), "0 <= low <= high seconds, at most a year, and a rate above 0"
+
+
+def _link_faults(links: LinksForm) -> Iterator[tuple[Place, str]]:
+    for name, rate in (("uplink", links.uplink), ("link", links.link)):
+        if rate is not None and not rate > 0:
+            yield ("links", name), "bytes per second, above 0"
+    for name, seconds in (("latency", links.latency), ("operator", links.operator)):
+        if seconds is not None and not 0 <= seconds <= LONGEST:
+            yield ("links", name), "seconds, not negative, at most a year"
 
 
 def _layer(form: ProfileForm, name: str) -> Layer:
@@ -134,12 +132,3 @@ def _as_data(span: Span) -> dict[str, Any]:
 def _plain(seconds: float) -> float:
     """Without an exponent, however short."""
     return round(seconds, 4)
-
-
-def write_profile(path: Path, layer: Layer) -> None:
-    """Raises UsageError where the file cannot be written."""
-    try:
-        path.write_text(profile_text(layer), encoding="utf-8")
-    except OSError as error:
-        remedy = "name another file with --save-profile"
-        raise UsageError(f"{path} cannot be written: {error.strerror}", remedy=remedy) from error

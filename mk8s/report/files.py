@@ -8,52 +8,60 @@ from pathlib import Path
 from mk8s.disks import refusals_explained
 from mk8s.errors import UsageError
 
-__all__ = ["write_page", "write_text"]
+__all__ = ["write_page", "write_whole"]
 
 MARK = b'<meta name="generator" content="mk8s '
 LOOKED_AT = 64 << 10  # bytes; the mark stands behind the policy, near the beginning
-ELSEWHERE = "name another file with --out"
+OUT = "--out"
 
 
-def write_page(path: Path, text: str) -> None:
-    """Put a page there, in one move. Raises UsageError where that would cost a file, or cannot be."""
-    with refusals_explained(path, "written", {}, UsageError, ELSEWHERE):
-        _refuse_other(path)
-        _put(path, text)
+def write_page(path: Path, text: str, option: str = OUT) -> None:
+    """Put a page there, in one move. Raises UsageError where that would cost a file, or cannot be.
+
+    `option`: the one that named the file, for what a refusal says.
+    """
+    with refusals_explained(path, "written", {}, UsageError, _elsewhere(option)):
+        _refuse_other(path, option)
+        _put(path, text.encode())
 
 
-def write_text(path: Path, text: str, *, manifest: Path) -> None:
+def write_whole(path: Path, content: bytes, *, manifest: Path, option: str = OUT) -> None:
     """Put an answer there that is no page, over an older one too. Raises UsageError, as for the manifest."""
-    with refusals_explained(path, "written", {}, UsageError, ELSEWHERE):
+    with refusals_explained(path, "written", {}, UsageError, _elsewhere(option)):
         if path.exists() and path.samefile(manifest):
-            raise UsageError(f"{path} is the manifest itself", remedy=ELSEWHERE)
+            raise UsageError(f"{path} is the manifest itself", remedy=_elsewhere(option))
         if path.exists() and not path.is_file():  # a device or a pipe; a folder refuses by itself
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
         else:
-            _put(path, text)
+            _put(path, content)
 
 
-def _put(path: Path, text: str) -> None:
+def _elsewhere(option: str) -> str:
+    return f"name another file with {option}"
+
+
+def _put(path: Path, content: bytes) -> None:
     """In one move. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
     try:
-        with temporary.open("x", encoding="utf-8") as file:  # x: no link that others put there is followed
-            file.write(text)
+        with temporary.open("xb") as file:  # x: no link that others put there is followed
+            file.write(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _refuse_other(path: Path) -> None:
+def _refuse_other(path: Path, option: str) -> None:
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", remedy=f"name a file in it: --out {path / 'report.html'}")
+        remedy = f"name a file in it: {option} {path / 'report.html'}"
+        raise UsageError(f"{path} is a folder", remedy=remedy)
     if not os.path.lexists(path):
         return
     if not path.is_file() or not _is_ours(path):
         raise UsageError(
             f"{path} is there already, and is no page of mk8s",
-            remedy=f"{ELSEWHERE}, or remove it first; pages of mk8s are overwritten",
+            remedy=f"{_elsewhere(option)}, or remove it first; pages of mk8s are overwritten",
         )
 
 

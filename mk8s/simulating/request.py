@@ -14,6 +14,7 @@ from shlex import join
 from typing import TYPE_CHECKING
 
 from machines.simulation import FAULT_KINDS
+from mk8s.errors import UsageError
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.project import Project, load_project
 from mk8s.simulating.casting import cast
@@ -24,7 +25,7 @@ from mk8s.simulating.trial import Conditions, Ended, tried
 if TYPE_CHECKING:
     from mk8s.simulating.casting import Cast
 
-__all__ = ["Request"]
+__all__ = ["Request", "refuse_too_few"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,23 @@ class Request:
             return made
         rates = Rates(dict.fromkeys(FAULT_KINDS, self.rate / len(FAULT_KINDS)))
         return replace(made, rates=(*made.rates, rates))
+
+
+def refuse_too_few(conditions: Conditions) -> None:
+    """Raises UsageError where the scenario's `nodes` leave out whom a run cannot do without."""
+    if not conditions.chosen.nodes:
+        raise UsageError("the scenario's `nodes` select no node of this manifest", remedy="mend them")
+    first = [node.name for node in conditions.cluster.nodes if node.role == "primary"]
+    if first and first[0] not in [node.name for node in conditions.chosen.nodes]:
+        raise UsageError(
+            f"the scenario's `nodes` leave out {first[0]}, which makes the cluster that the others join",
+            remedy="add `primary` to them",
+        )
+    if conditions.past and len(conditions.chosen.nodes) < len(conditions.cluster.nodes):
+        raise UsageError(
+            "the scenario's `nodes` leave some out, and a run that goes on has all of its nodes",
+            remedy="remove `nodes`, or --from-state",
+        )
 
 
 def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:

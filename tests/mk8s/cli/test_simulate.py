@@ -224,3 +224,42 @@ def test_ctrl_c_in_the_middle_of_many_runs_ends_all_of_them(manifest: Path) -> N
         finally:
             many.kill()
     assert (many.returncode, "Traceback" in said) == (130, False), said
+
+
+@pytest.mark.parametrize("option", ["--journal", "--save-profile", "--report"])
+def test_no_answer_is_written_over_the_manifest(
+    option: str, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The refusal names the option that named the file."""
+    assert main(["simulate", str(manifest), option, str(manifest)]) == 2
+    assert manifest.read_text() == MANIFEST
+    assert f"name another file with {option}" in capsys.readouterr().err
+
+
+def test_a_summary_is_told_also_where_its_page_cannot_be_written(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A thousand runs are not lost for a folder that is not there."""
+    page = tmp_path / "none" / "page.html"
+    words = ["--runs", "2", "--jobs", "1", "--report", str(page)]
+    assert main(["simulate", str(manifest), *words]) == 2
+    told = capsys.readouterr()
+    assert "2 runs, 2 as expected" in told.out
+    assert "--report" in told.err
+
+
+def test_the_command_beside_a_seed_has_every_digit(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rate that is rounded is another run."""
+    main(["simulate", str(manifest), "--runs", "2", "--jobs", "1", "--faults", "0.0123456789"])
+    assert "--faults 0.0123456789" in capsys.readouterr().out
+
+
+def test_nodes_without_the_one_that_makes_the_cluster_are_refused(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another would be taken for it, and everyone would wait for what nobody begins."""
+    (tmp_path / "some.yaml").write_text("scenario: some\nnodes: [agents]\n")
+    assert main(["simulate", str(manifest), "--scenario", str(tmp_path / "some.yaml")]) == 2
+    assert "add `primary`" in capsys.readouterr().err

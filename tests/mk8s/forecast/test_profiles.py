@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mk8s.errors import UsageError
-from mk8s.forecast.files import profile_text, read_profile, read_profile_text, write_profile
+from mk8s.forecast.files import profile_text, read_profile, read_profile_text
 from mk8s.forecast.profile import DEFAULTS, Layer, pooled
 from transports.simulated import Links, Span
 
@@ -34,7 +34,7 @@ def test_an_empty_layer_changes_nothing() -> None:
 def test_a_profile_written_and_read_again_is_the_same(tmp_path: Path) -> None:
     """Rates too."""
     layer = Layer("me", {"a.b": Span(0.0001, 2.5, 5e8), "c:d": Span(90, 90)}, 1e6, 2e6, 0.0301, 0.0)
-    write_profile(tmp_path / "profile.json", layer)
+    (tmp_path / "profile.json").write_text(profile_text(layer))
 
     found = read_profile(tmp_path / "profile.json")
 
@@ -70,6 +70,13 @@ def test_values_that_cannot_be_meant_are_refused_by_name(text: str, words: str) 
     """All of them at once."""
     with pytest.raises(UsageError, match=words.replace(".", r"\.")):
         read_profile_text(text.encode(), "p.json")
+
+
+def test_impossible_values_are_told_with_their_line() -> None:
+    """As unknown keys are."""
+    text = b'{"links":\n  {"uplink": 0,\n   "latency": -1}}'
+    with pytest.raises(UsageError, match=r"(?s)p\.json:2:\d+: links\.uplink.*p\.json:3:\d+: links\.latency"):
+        read_profile_text(text, "p.json")
 
 
 def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
