@@ -58,11 +58,15 @@ def states_by_journal(project: Project, state: Path | None) -> dict[str, str]:
 
 
 def find_past(project: Project, state: Path | None) -> Past | None:
-    """The same; None: nothing has been run yet. Raises Mk8sError for a journal that cannot be trusted."""
+    """The same; None: nothing has been run yet. Raises Mk8sError for one that cannot be read, or trusted."""
+    folder = project.past_state(state).journal
     try:
-        return past_of(project, read_journal(project.past_state(state).journal))
+        return past_of(project, read_journal(folder))
     except JournalDamaged as error:
         raise as_mk8s_error(error) from error
+    except OSError as error:
+        remedy = "look at the owner of the folder: only who ran it may read it"
+        raise Mk8sError(f"the journal in {folder} cannot be read: {error.strerror}", remedy=remedy) from error
 
 
 def read_recorded(project: Project, state: Path | None, file: Path | None) -> Past:

@@ -134,10 +134,11 @@ def _foreseen(
 ) -> tuple[Forecast | None, tuple[str, ...]]:
     """The forecast, and what it leaves out. None where nothing is left to be run, or nothing can be said."""
     cluster = project.cluster
-    if all(is_done(ground, node) for node in cluster.nodes):
-        return None, ()
     notes = [*_few_seeds(cluster, wishes.seeds), *_not_asked(looks)]
     try:
+        journal = journal_of(project, wishes.state) if past else b""
+        if all(is_done(ground, node) for node in cluster.nodes):
+            return None, ()
         seen = forecast(
             cluster,
             project.distro,
@@ -148,10 +149,11 @@ def _foreseen(
             images=ground.images,
             prepare=as_found(ground, looks) if looks else None,
             looked_at=frozenset(name for name, look in looks.items() if look.facts),
-            journal=journal_of(project, wishes.state) if past else b"",
+            journal=journal,
         )
     except Mk8sError as error:
-        return None, (*notes, f"how long it takes cannot be said: {error.problem}")
+        why = "; ".join(part for part in (error.problem, error.cause, error.remedy) if part)
+        return None, (*notes, f"how long it takes cannot be said: {why}")
     return seen, tuple(notes)
 
 

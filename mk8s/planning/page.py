@@ -39,9 +39,8 @@ def _lead(plan: Plan) -> Html:
     seen = plan.forecast
     told = [note(text, "wait") for text in _notes(plan)]
     if seen is None:
-        left = any(node.edges for node in plan.nodes)
-        words = "How long it takes cannot be said." if left else "Nothing is left to be run."
-        return fragment(note(words, "wait" if left else "good"), *told)
+        words = "How long it takes cannot be said." if plan.is_unsaid else "Nothing is left to be run."
+        return fragment(note(words, "wait" if plan.is_unsaid else "good"), *told)
     troubles = [note(f"{name}: {why}", "bad") for name, why in seen.troubles.items()]
     return fragment(facts(_facts(plan, seen)), *troubles, *told)
 

@@ -49,7 +49,7 @@ def forecast_as_text(plan: Plan) -> str:
 
 
 def _nothing(plan: Plan) -> str:
-    if any(edge.name != "refresh" for node in plan.nodes for edge in node.edges):
+    if plan.is_unsaid:
         return "forecast: none"
     return "forecast: nothing is left to be run; all nodes are healthy by the journal"
 

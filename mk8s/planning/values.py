@@ -114,7 +114,7 @@ class Plan:
 
     cluster: Cluster
     nodes: tuple[NodePlan, ...]
-    forecast: Forecast | None  # None: nothing is left to be run
+    forecast: Forecast | None  # None: nothing is left to be run, or `is_unsaid`
     stock: Stock = field(default_factory=Stock)
     notes: tuple[str, ...] = ()  # what the prediction leaves out, for people
 
@@ -124,9 +124,14 @@ class Plan:
         return sum(plan.bytes_to_send for plan in self.nodes)
 
     @property
+    def is_unsaid(self) -> bool:
+        """Whether nothing can be said of the run, such as of one that would be refused; `notes` say why."""
+        return self.forecast is None and bool(self.notes)
+
+    @property
     def needs_a_look(self) -> bool:
         """Whether a node was asked and did not answer, is not well any more, or will not become healthy."""
-        if self.forecast and self.forecast.troubles:
+        if self.is_unsaid or (self.forecast and self.forecast.troubles):
             return True
         looks = [plan.look for plan in self.nodes if plan.look]
         return any(look.error or (look.health and not look.health.met) for look in looks)

@@ -81,6 +81,32 @@ def test_of_a_half_done_run_the_rest_is_planned(manifest: Path, capsys: pytest.C
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("share", [0.6, 1])
+def test_a_run_that_would_be_refused_is_not_called_fine(
+    share: float, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The manifest has lost a node that the journal has: which one, and what to do."""
+    keep_journal(manifest, share)
+    manifest.write_text("".join(line for line in MANIFEST.splitlines(keepends=True) if "agt" not in line))
+    assert plan(manifest) == 1
+    shown = capsys.readouterr().out
+    assert "forecast: none" in shown
+    assert (
+        "cannot go on with this manifest; agt had another role, or is not in the manifest now; put " in shown
+    )
+    assert plan(manifest, "--output", "html") == 1
+    assert "How long it takes cannot be said." in capsys.readouterr().out
+
+
+def test_a_journal_that_cannot_be_read_is_told(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here a folder is in its place; another user's file is told in the same way."""
+    path = keep_journal(manifest, 1)
+    path.unlink()
+    path.mkdir()
+    assert plan(manifest) == 1
+    assert "cannot be read: Is a directory\nhint: " in capsys.readouterr().err
+
+
 def test_after_the_run_nothing_is_left(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Everyone is healthy by the journal."""
     keep_journal(manifest, 1)
