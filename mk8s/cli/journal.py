@@ -83,8 +83,9 @@ def _entries(project: Project, past: Past, args: Namespace, wanted: Selection) -
     from mk8s.past import transcript_beside
     from mk8s.retelling.lines import mixed
 
-    has_steps = args.steps and not args.journal
-    steps = transcript_beside(project, args.state, past.records).steps if has_steps else ()
+    steps = transcript_beside(project, args.state, past.records).steps if args.steps else ()
+    if args.steps and not steps:
+        say("no transcript was kept of this run, so its steps are not known")
     return filter(wanted.takes, mixed(past.records, steps))
 
 
@@ -146,7 +147,7 @@ def _reader(project: Project, args: Namespace, folder: Path) -> Callable[[], lis
     def read() -> list[Entry]:
         records = journal.read()
         started.extend(record.header.started for record in records if record.header)
-        steps = transcript.read(started) if args.steps and not args.journal else []
+        steps = transcript.read(started) if args.steps else []
         return list(mixed(records, steps))
 
     return read

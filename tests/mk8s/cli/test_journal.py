@@ -170,6 +170,19 @@ def test_records_that_contradict_each_other_are_told_and_still_shown(
     assert told.out.startswith("at 1 s of ")
 
 
+def test_steps_that_nobody_kept_are_said_to_be_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of a simulated run: its records are shown all the same."""
+    path = manifest_in(tmp_path)
+    file = tmp_path / "sim.jsonl"
+    file.write_bytes(run_of(path).journal)
+    assert main(["journal", str(path), "--journal", str(file), "--steps"]) == 0
+    told = capsys.readouterr()
+    assert "its steps are not known" in told.err
+    assert "finished" in told.out
+
+
 @pytest.mark.parametrize("verb", ["journal", "replay", "report", "graph"])
 def test_a_journal_of_another_cluster_is_refused(
     verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
