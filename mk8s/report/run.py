@@ -105,6 +105,7 @@ def _facts(view: View) -> list[tuple[str, str]]:
     started = [r.header for r in timeline.records if r.header]
     errors = sum(trouble.count for trouble in troubles_of(timeline.records))
     program = started[-1].program if started else ""
+    has_servers = any(lane.role != "agent" for lane in timeline.lanes)  # not where agents join a cluster
     found = [
         ("Cluster", cluster.name),
         ("Distro", cluster.distro),
@@ -114,7 +115,7 @@ def _facts(view: View) -> list[tuple[str, str]]:
             f"simulated, {view.simulated}" if view.simulated else _began(timeline) or "not written down",
         ),
         ("Length" if timeline.finished else "So far", length(timeline.ended)),
-        ("Control plane complete after", _when(timeline.ha_at)),
+        *([("Control plane complete after", _when(timeline.ha_at))] if has_servers else []),
         ("All nodes healthy after", _when(timeline.all_at)),
         *((f"Nodes {state}", str(count)) for state, count in counted(timeline.lanes).items()),
         ("Failed attempts", str(errors)),

@@ -128,3 +128,12 @@ def test_a_link_put_in_the_way_is_not_followed(tmp_path: Path) -> None:
     write_page(tmp_path / "page.html", "<!doctype html>")
     assert victim.read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "victim"]
+
+
+def test_of_agents_alone_no_control_plane_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """They join one that is there: it is neither complete nor missing."""
+    example = Path(__file__).parents[3] / "specs" / "clusters" / "agents-only.yaml"
+    assert main(["report", str(example), "--simulate", "--out", "-"]) == 0
+    text = capsys.readouterr().out
+    assert "All nodes healthy after" in text
+    assert "Control plane complete" not in text
