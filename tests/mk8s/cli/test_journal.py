@@ -117,6 +117,17 @@ def test_a_time_that_is_none_is_refused(
     assert "is not a time of a run, such as 90s, 5m, 1h or 4:05" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("speed", ["0", "-1", "1e-300", "nan", "inf", "fast"])
+def test_a_speed_that_makes_no_sense_is_refused(
+    speed: str, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So slow that no record would ever come is one of them."""
+    with pytest.raises(SystemExit) as end:
+        main(["replay", str(manifest), f"--speed={speed}"])
+    assert end.value.code == 2
+    assert "is not a number from 0.001 on" in capsys.readouterr().err
+
+
 def test_a_moment_is_shown(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All nodes as of then; the records were verified first."""
     assert main(["replay", str(manifest), "--at", "1:00"]) == 0
