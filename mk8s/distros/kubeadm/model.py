@@ -19,6 +19,7 @@ from mk8s.cluster import Cluster
 from mk8s.distros.kubeadm.commands import REFUSED
 from mk8s.distros.kubeadm.durations import DURATIONS
 from mk8s.distros.kubeadm.paths import ADMIN_KUBECONFIG, KUBELET_UNIT, LOG, RUNNER_UNIT
+from mk8s.distros.kubeadm.said import NO_MAJORITY
 from mk8s.distros.kubeadm.world import CERTIFICATES_LAST, TOKENS_LAST, KubeadmWorld
 from mk8s.distros.upstream import model as upstream
 from mk8s.distros.upstream.runtime import IMPORTED
@@ -242,7 +243,7 @@ def _forget_node(world: KubeadmWorld, _host: SimulatedHost, command: Command) ->
 def _remove_member(world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
     etcd = world.world.etcd
     if not etcd.answers(host):
-        return _refuse("Error: context deadline exceeded: etcd")
+        return _refuse(NO_MAJORITY)
     peer = command.args[1]
     try:
         if peer in etcd.members:
@@ -255,7 +256,7 @@ def _remove_member(world: KubeadmWorld, host: SimulatedHost, command: Command) -
 def _has_no_member(world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
     etcd = world.world.etcd
     if not etcd.answers(host):
-        return _refuse("Error: context deadline exceeded: etcd")
+        return _refuse(NO_MAJORITY)
     return NO if command.args[1] in etcd.members else YES
 
 

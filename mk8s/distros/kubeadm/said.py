@@ -1,6 +1,7 @@
-"""What kubeadm says when it fails, in its own words, for simulated hosts.
+"""What kubeadm and etcdctl say when they fail, in their own words, for simulated hosts.
 
-Source: kubernetes cmd/kubeadm/app; `specs/problems/kubeadm.yaml` recognises the same words.
+Source: kubernetes cmd/kubeadm/app, etcd client/v3/retry_interceptor.go;
+`specs/problems/kubeadm.yaml` recognises the same words.
 """
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "NOT_WELL",
     "NO_ANSWER",
     "NO_CERTIFICATES",
+    "NO_MAJORITY",
     "NO_TOKEN",
     "OTHER_AUTHORITY",
 ]
@@ -44,3 +46,9 @@ NOT_WELL = "error execution phase kubelet-start: the kubelet is not healthy afte
 NOT_UP = "error execution phase wait-control-plane: couldn't initialize a Kubernetes cluster"
 IN_USE = "\t[ERROR Port-{0}]: Port {0} is in use"
 EXISTS = "\t[ERROR FileAvailable-{}]: {} already exists"
+NO_MAJORITY = (
+    '{"level":"warn","logger":"etcd-client","caller":"v3/retry_interceptor.go:62","msg":"retrying of unary '
+    'invoker failed","target":"etcd-endpoints://0xc0002ee1c0/127.0.0.1:2379","attempt":0,'
+    '"error":"rpc error: code = DeadlineExceeded desc = context deadline exceeded"}\n'
+    "Error: context deadline exceeded"
+)

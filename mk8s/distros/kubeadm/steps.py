@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mk8s import endpoints
-from mk8s.commands import read_file, unit_enable, unit_is_enabled
+from mk8s.commands import read_file, unit_enable, unit_is_enabled, unit_stop
 from mk8s.distros.base import Lookup, Question, Situation
 from mk8s.distros.common import packages
 from mk8s.distros.kubeadm import cluster_commands, commands, config, files, paths
@@ -158,7 +158,8 @@ def _take_back(s: Situation) -> list[Step]:
     Its kubelet starts what is there of it at boot, so the majority comes back by itself.
 
     kubeadm refuses a name whose Node is Ready still, as it is for 40 s after its kubelet has ended. So the
-    Node goes first, if this host's own kubelet made it; another host's of the same name is left alone.
+    Node goes first, if this host's own kubelet made it; another host's of the same name is left alone. And
+    before the Node the kubelet: one that could not register until now would make it anew in the next second.
     """
     reset = Run("take back what kubeadm has half made", commands.reset(s.node))
     if s.node.role == "primary":
@@ -166,7 +167,8 @@ def _take_back(s: Situation) -> list[Step]:
     steps: list[Step] = [reset]
     if s.learned.get("registered"):
         forget = cluster_commands.forget_node(s.node.name)
-        steps.insert(0, Run("delete its half-made Node", forget, on=s.cluster.primary.name))
+        kubelet = Run("stop its kubelet", unit_stop(paths.KUBELET_UNIT.name))
+        steps = [kubelet, Run("delete its half-made Node", forget, on=s.cluster.primary.name), reset]
     if s.node.is_server:
         readyz, on = kube.readyz(cluster_commands.tools()), s.cluster.primary.name
         steps.insert(0, WaitFor("the cluster answers", readyz, readyz_is_ok(), BETWEEN_LOOKS, on))

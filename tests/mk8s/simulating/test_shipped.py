@@ -49,6 +49,13 @@ def test_scenarios_fit_the_other_distros(name: str, distro: str) -> None:
     assert ended.happened > 0
 
 
+@pytest.mark.parametrize("distro", ["k3s", "k0s", "kubeadm", "vanilla"])
+@pytest.mark.parametrize("name", ["reboot-while-joining", "server-dies-after-joining", "site-loses-power"])
+def test_servers_that_are_away_while_others_join_cost_nobody_his_end(name: str, distro: str) -> None:
+    """etcd has no majority meanwhile, and nobody can say who is a member: that is waited for."""
+    assert [played(name, distro, seed).unmet for seed in range(SEEDS)] == [()] * SEEDS
+
+
 @pytest.mark.parametrize("name", sorted(shipped_scenarios()))
 def test_something_really_happens_in_a_shipped_scenario(name: str) -> None:
     """A row that meets nothing would test nothing."""

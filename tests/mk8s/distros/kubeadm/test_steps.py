@@ -105,6 +105,16 @@ def test_what_a_start_does_follows_from_how_far_kubeadm_is(progress: str, runs: 
     assert [name for name in found if name in ("kubeadm.reset", "kubeadm.start")] == runs
 
 
+def test_a_half_made_node_is_deleted_while_no_kubelet_can_make_it_anew() -> None:
+    """One that could not register before does so in the second in which the API answers again."""
+    learned = {**LEARNED, "progress": "half", "registered": "yes"}
+    steps = DISTRO.join(replace(situation_of(a_cluster(), "srv-2"), learned=learned))
+
+    found = [step.command.operation for step in steps if isinstance(step, Run)]
+    order = [name for name in found if name in ("unit.stop", "kubeadm.forget-node", "kubeadm.reset")]
+    assert order == ["unit.stop", "kubeadm.forget-node", "kubeadm.reset"]
+
+
 def test_a_join_removes_the_member_at_its_own_address() -> None:
     """And asks the first server to do it, once this host has no data of etcd's any more."""
     steps = DISTRO.join(replace(situation_of(a_cluster(), "srv-2"), learned={**LEARNED, "progress": "half"}))
