@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from machines.errors import Failure
 from machines.records import Header, Record
-from machines.table import Table
+from machines.table import OutOfPlace, Table
 
 __all__ = ["Finished", "History", "HistoryError", "Life", "Resumption", "begun", "fold", "resumption"]
 
@@ -130,7 +130,10 @@ class History:
         if life is None:
             raise HistoryError(f"record {record.seq} is of node {record.node!r}, which no header names")
         _refuse_unknown(record, self.table)
-        life.apply(record)
+        try:
+            life.apply(record)
+        except OutOfPlace as error:
+            raise HistoryError(f"record {record.seq} does not fit what {record.node} was doing") from error
 
 
 @dataclass(frozen=True, slots=True)

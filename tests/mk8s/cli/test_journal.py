@@ -210,6 +210,17 @@ def test_a_journal_of_another_cluster_is_refused(
     assert main(["journal", str(tmp_path / "cluster.yaml"), "--journal", str(file)]) == 0
 
 
+def test_records_that_fit_no_way_of_the_machine_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By their number; nothing is guessed of a node that is nowhere."""
+    path = manifest_in(tmp_path)
+    keep(path, [replace(r, to="") if r.to == "pending~stage" else r for r in run_of(path).records])
+    for verb in ("journal", "explain"):
+        assert main([verb, str(path)]) == 1
+        assert "record 2 does not fit what " in capsys.readouterr().err
+
+
 def test_a_name_that_a_terminal_would_obey_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
