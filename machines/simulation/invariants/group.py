@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from machines.quantities import at_most
+from machines.quantities import at_least, at_most
 from machines.records import Record
 from machines.simulation.invariants.law import Invariant, Rules, begins
 
@@ -58,11 +58,14 @@ class SignalFirst(Invariant):
         super().__init__(rules)
         self._edges = rules.edges
         self._signals = rules.spec.signals
+        self._roles: dict[str, str] = {}
         self._latched: set[str] = set()
         self._reached: set[tuple[str, str]] = set()  # (node, state)
 
     def see(self, record: Record) -> None:
-        if record.kind == "signal":
+        if record.header is not None:
+            self._roles = dict(record.header.members)
+        elif record.kind == "signal":
             self._see_signal(record)
         elif record.kind == "state":
             self._reached.add((record.node, record.to))
@@ -73,9 +76,15 @@ class SignalFirst(Invariant):
     def _see_signal(self, record: Record) -> None:
         self._latched.add(record.signal)
         spec = self._signals[record.signal]
-        early = [name for name in record.evidence.get("members", ()) if not self._has_been(name, spec.state)]
+        named = dict.fromkeys(record.evidence.get("members", ()))
+        early = [name for name in named if not self._has_been(name, spec.state)]
         if early:
             raise self.broken(f"{record.signal} without {', '.join(early)} in {spec.state}", record)
+        asked = [name for name, role in self._roles.items() if role in spec.role]
+        came, need = [name for name in asked if name in named], at_least(spec.at_least, len(asked))
+        if len(came) < need:
+            told = ", ".join(came) or "nobody"
+            raise self.broken(f"{record.signal} by {told}, and {need} must be in {spec.state}", record)
 
     def _has_been(self, node: str, state: str) -> bool:
         return state == self.rules.spec.initial or (node, state) in self._reached

@@ -148,12 +148,20 @@ class DeafToSignals(NodeTask):
 class HastyGate(Gate):
     """Lets the signal come with the first member that moves at all."""
 
+    named: ClassVar[list[str]] = ["lead"]
+
     def moved(self, member: Member, state: str) -> None:
-        early: list[Event] = [Latched("lead-joined", {"have": 1, "need": 1, "members": ["lead"]})]
+        early: list[Event] = [Latched("lead-joined", {"have": 1, "need": 1, "members": self.named})]
         if self.event("lead-joined") is None:
             self._signals.restore(["lead-joined"])
             self._handle(early)
         super().moved(member, state)
+
+
+class ModestGate(HastyGate):
+    """Lets it come at once, and names nobody who brought it."""
+
+    named: ClassVar[list[str]] = []
 
 
 class SpendthriftGate(Gate):
@@ -280,6 +288,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("a state does not follow the one before", "one-life", working(Jumps)),
     Mutant("signals are ignored", "signal-first", walking(DeafToSignals)),
     Mutant("a signal comes without its members", "signal-first", gated(HastyGate)),
+    Mutant("a signal comes with nobody", "signal-first", gated(ModestGate)),
     Mutant("a limiter has one place too many", "limits-kept", limiting(Generous)),
     Mutant("a spent budget holds nobody back", "budgets-kept", gated(SpendthriftGate), faults=ALL_FAIL,
            spec=with_edge("build", retry=[]), options={"budgets": {"follower": "0"}}),

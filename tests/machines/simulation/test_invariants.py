@@ -119,7 +119,8 @@ def test_an_edge_before_its_signal_is_broken() -> None:
     see = Script(SignalFirst(rules()))
     with pytest.raises(Broken, match="follow needs lead-joined"):
         see("state", "f0", edge="follow", source="built", to="built~follow")
-    see("signal", signal="lead-joined")
+    see("state", "lead", edge="lead", source="built~lead", to="joined")
+    see("signal", signal="lead-joined", evidence={"have": 1, "need": 1, "members": ["lead"]})
     see("state", "f1", edge="follow", source="built", to="built~follow")
 
 
@@ -195,6 +196,15 @@ def test_a_signal_before_its_members_is_broken() -> None:
     see = Script(SignalFirst(rules()))
     with pytest.raises(Broken, match="lead-joined without lead in joined"):
         see("signal", signal="lead-joined", evidence={"have": 1, "need": 1, "members": ["lead"]})
+
+
+@pytest.mark.parametrize("members", [[], ["f0"]])
+def test_a_signal_by_too_few_is_broken(members: list[str]) -> None:
+    """Members of other roles do not count, and what the evidence does not name has not come."""
+    see = Script(SignalFirst(rules()))
+    see("state", "f0", edge="follow", source="built~follow", to="joined")
+    with pytest.raises(Broken, match="lead-joined by nobody, and 1 must be in joined"):
+        see("signal", signal="lead-joined", evidence={"members": members})
 
 
 # -- clocks ---------------------------------------------------------------------------------------------
