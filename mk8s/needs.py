@@ -30,6 +30,7 @@ __all__ = [
     "Random",
     "RandomKind",
     "pretend",
+    "secrets_pretended",
 ]
 
 RandomKind: TypeAlias = Literal["hex-32", "base64-32", "bootstrap-token", "word-8"]
@@ -117,6 +118,19 @@ class Kept:
     registry_authorities: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # certificates, PEM
 
 
+PRETENDED_KEY = "pretended key"
+
+
+def secrets_pretended(needs: Iterable[Need]) -> list[str]:
+    """What of `pretend` would be secret, were it real: for who looks whether any of it got out."""
+    words = [_pretended(need.name) for need in needs if isinstance(need, Random)]
+    return [*words, PRETENDED_KEY]
+
+
+def _pretended(name: str) -> str:
+    return f"pretended-{name}"
+
+
 def pretend(needs: Iterable[Need]) -> Kept:
     """What would be kept, without making a key: for plans and simulation. The same needs give the same."""
     words: dict[str, str] = {}
@@ -128,10 +142,10 @@ def pretend(needs: Iterable[Need]) -> Kept:
             case Constant(name=name, value=value):
                 words[name] = value
             case Random(name=name):
-                words[name] = f"pretended-{name}"
+                words[name] = _pretended(name)
             case Number(name=name, pool=pool):
                 numbers[name] = taken[pool]
                 taken[pool] += 1
             case _:
-                pairs[need.name] = Pair(f"pretended {need.name}\n".encode(), b"pretended key\n")
+                pairs[need.name] = Pair(f"pretended {need.name}\n".encode(), f"{PRETENDED_KEY}\n".encode())
     return Kept(words, pairs, numbers)

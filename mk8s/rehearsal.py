@@ -27,7 +27,7 @@ from mk8s.distros.base import ArtifactItem, Distro
 from mk8s.fanout.model import fan_out_handlers
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.modelled import model_os
-from mk8s.needs import pretend
+from mk8s.needs import pretend, secrets_pretended
 from mk8s.nominal import nominal_size
 from mk8s.parts_model import modelled_cuts
 from mk8s.rollout import Rollout, Surroundings
@@ -107,7 +107,7 @@ def rehearse(
         spec=table.spec,
         members=cluster.nodes,
         guards=guards,
-        secrets=[TOKEN],
+        secrets=[TOKEN, *secrets_pretended(distro.needs(cluster))],
         before=len(before),
         durable=lambda: memory.durable_seq,
         breaches=lambda: network.breaches,

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from machines.simulation import INVARIANTS, Broken
+from machines.simulation import INVARIANTS, Broken, FaultPlan, ScriptedFault
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro, Situation, load_distro
+from mk8s.distros.kubeadm.driver import Kubeadm
 from mk8s.distros.rancher.model import world_of
 from mk8s.distros.rancher.world import Member, World
 from mk8s.distros.rke2.driver import Rke2
 from mk8s.distros.vanilla.driver import Vanilla
 from mk8s.rehearsal import rehearse
-from mk8s.steps import Step, WriteFile
+from mk8s.steps import Run, Step, WriteFile
 from tests.machines.simulation.mutants import MUTANTS as OF_THE_ENGINE
 from tests.mk8s.examples import cluster
 from transports.simulated import SimulatedHost, SimulatedNetwork
@@ -67,6 +68,19 @@ def _renamed(step: Step, name: str) -> Step:
     return replace(step, content=step.content.replace(told, b"--hostname-override=srv-1"))
 
 
+class TellsItsKey(Kubeadm):
+    """Says in the words of a command what no journal may hold."""
+
+    def join(self, s: Situation) -> list[Step]:
+        return [_telling(step, s.kept.words["certificate-key"]) for step in super().join(s)]
+
+
+def _telling(step: Step, key: str) -> Step:
+    if not isinstance(step, Run):
+        return step
+    return replace(step, command=replace(step.command, description=f"use {key}"))
+
+
 NO_LIMIT = replace(cluster(), limits={"etcd-joins": 5})
 
 MUTANTS: Mapping[str, tuple[str, Distro, Cluster]] = {
@@ -87,6 +101,14 @@ def test_a_broken_rollout_is_caught_by_the_intended_invariant(broken: str) -> No
         invariant == "world-sound" and caught.value.invariant not in names
     )
     assert "second" in caught.value.evidence
+
+
+def test_a_secret_that_a_run_keeps_is_found_in_a_record() -> None:
+    """Not the join token alone: every word and key that the driver has kept."""
+    faults = FaultPlan(scripted=(ScriptedFault("srv-2", "kubeadm.start", "exit"),))
+    with pytest.raises(Broken, match="no-secret") as caught:
+        rehearse(replace(cluster(), distro="kubeadm"), TellsItsKey(), faults=faults)
+    assert "pretended" not in caught.value.evidence
 
 
 @pytest.mark.parametrize("distro", ["rke2", "vanilla"])
