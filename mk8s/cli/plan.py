@@ -76,7 +76,11 @@ def main(args: Namespace) -> int:
     _give(args, _shown(plan, args))
     say(
         f"\nat most {bytes_in_words(plan.bytes_to_send)} to send to {len(plan.nodes)} nodes.  "
-        f"Next: mk8s run {project.words(args.state)}"
+        + (
+            "Next: mend what is said above"
+            if plan.is_unsaid
+            else f"Next: mk8s run {project.words(args.state)}"
+        )
     )
     return 1 if plan.needs_a_look else 0
 

@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from machines import MachineSpec, MemoryJournal, Record
+from machines.simulation import Broken, SimulationStuck
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro
+from mk8s.errors import Mk8sError
 from mk8s.forecast.bounds import Bound, PathLeg, bounds_of
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.rehearsal import Rehearsal, rehearse
@@ -103,10 +105,10 @@ def forecast(
     """Rehearse the manifest, one seed after the other. `seeds`: how many; None: by the cluster's size.
 
     `uplink`: the operator's, in bytes per second. `journal`: of a run to go on. Others: see `rehearse`.
-    Raises SimulationStuck and Broken as `rehearse` does, and Mk8sError where the journal's run cannot go on.
+    Raises Mk8sError where the journal's run cannot go on, or breaks a law that every run keeps.
     """
 
-    def rehearsed(seed: int, *, detail: bool = False) -> Rehearsal:
+    def rehearsed(seed: int, detail: bool) -> Rehearsal:
         return rehearse(
             cluster,
             distro,
@@ -123,17 +125,32 @@ def forecast(
         )
 
     count = seeds_for(len(cluster.nodes)) if seeds is None else seeds
+    spec = node_machine(cluster, pacing=distro.pacing(cluster))
+    try:
+        middle, ends = _over_seeds(rehearsed, count, cluster)
+    except (Broken, SimulationStuck) as error:
+        raise Mk8sError(
+            "a rehearsal of this run does not go as every run must",
+            cause=str(error),
+            remedy="`mk8s simulate` tells more of it; please report it, with the journal if there is one",
+        ) from error
+    return _forecast(middle, ends, spec, profile)
+
+
+def _over_seeds(
+    rehearsed: Callable[[int, bool], Rehearsal], count: int, cluster: Cluster
+) -> tuple[Rehearsal, list[_Ends]]:
+    """The middle one by length, in detail, and how long each took. Few are kept; of many it is made again."""
     servers = frozenset(node.name for node in cluster.nodes if node.is_server)
     kept: dict[int, Rehearsal] = {}
     ends: list[_Ends] = []
     for seed in range(count):
-        run = rehearsed(seed, detail=count <= KEPT)
+        run = rehearsed(seed, count <= KEPT)
         ends.append(_ends(run, servers))
         if count <= KEPT:
             kept[seed] = run
     middle = sorted(range(count), key=lambda seed: (ends[seed].run, seed))[_rank(MIDDLE, count)]
-    spec = node_machine(cluster, pacing=distro.pacing(cluster))
-    return _forecast(kept.get(middle) or rehearsed(middle, detail=True), ends, spec, profile)
+    return kept.get(middle) or rehearsed(middle, True), ends
 
 
 @dataclass(frozen=True, slots=True)

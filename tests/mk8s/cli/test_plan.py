@@ -89,7 +89,8 @@ def test_a_run_that_would_be_refused_is_not_called_fine(
     keep_journal(manifest, share)
     manifest.write_text("".join(line for line in MANIFEST.splitlines(keepends=True) if "agt" not in line))
     assert plan(manifest) == 1
-    shown = capsys.readouterr().out
+    shown, said = capsys.readouterr()
+    assert said.endswith("Next: mend what is said above\n")
     assert "forecast: none" in shown
     assert (
         "cannot go on with this manifest; agt had another role, or is not in the manifest now; put " in shown

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from machines.framing import frame
+from machines.simulation import Broken
 from mk8s.cluster import Cluster
 from mk8s.distros.base import load_distro
+from mk8s.errors import Mk8sError
 from mk8s.forecast.predicting import SEEDS, Forecast, forecast, seeds_for
 from mk8s.rehearsal import rehearse
 from tests.mk8s.examples import cluster
+from transports.simulated import SimulatedHost
 
 
 def foreseen(made: Cluster, seeds: int = 5, uplink: float | None = None) -> Forecast:
@@ -92,3 +96,13 @@ def test_large_clusters_get_fewer_seeds() -> None:
     assert seeds_for(4) == SEEDS
     assert 1 <= seeds_for(500) < SEEDS
     assert seeds_for(10_000) >= 1
+
+
+def test_a_rehearsal_that_breaks_a_law_is_told_and_is_no_traceback() -> None:
+    """Such as one that goes on from a journal which somebody has changed by hand."""
+
+    async def broken(_hosts: Mapping[str, SimulatedHost]) -> None:
+        raise Broken("one-cluster", "a second one")
+
+    with pytest.raises(Mk8sError, match="a second one"):
+        forecast(cluster(), load_distro("rke2"), seeds=1, prepare=broken)
