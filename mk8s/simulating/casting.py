@@ -102,9 +102,15 @@ def _one(form: ScenarioForm, cluster: Cluster) -> Cast:
             happenings += _happenings(fault, cluster)
         if len(strikes) + len(happenings) == before:
             idle.append(f"{form.scenario}: {fault.what} of {_of_whom(fault)}: the manifest has no such node")
+    rates = tuple(_rates(one, cluster) for one in form.rates)
+    idle += [
+        f"{form.scenario}: rates of {one.node}: the manifest has no such node"
+        for one, made in zip(form.rates, rates, strict=True)
+        if made.nodes == frozenset()
+    ]
     return Cast(
         tuple(strikes),
-        tuple(_rates(rates, cluster) for rates in form.rates),
+        tuple(one for one in rates if one.nodes != frozenset()),
         tuple(happenings),
         _expected(form, cluster),
         _all_of(form.nodes, cluster),

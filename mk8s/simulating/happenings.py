@@ -81,8 +81,8 @@ class Play:
 
     def see(self, record: Record) -> None:
         """A record was appended: some may have waited for it."""
-        kind = MOMENTS.get(record.kind)
-        if kind is not None and self._moments:
+        kind = _moment_of(record) if self._moments else None
+        if kind is not None:
             event = self._moments.get(Moment(record.node, record.edge, kind))
             if event is not None:
                 event.set()
@@ -154,6 +154,13 @@ class Play:
             host.power_on()
         elif one.what == "port-taken" and host.listening.get(one.port) == STRANGER:
             del host.listening[one.port]
+
+
+def _moment_of(record: Record) -> MomentIs | None:
+    """What the record says of an edge. One whose answer was lost is done when its probe finds so."""
+    if record.kind == "probed":
+        return "done" if record.found else None
+    return MOMENTS.get(record.kind)
 
 
 def _fill(host: SimulatedHost) -> int:

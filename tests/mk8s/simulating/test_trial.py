@@ -10,11 +10,13 @@ import pytest
 from machines import Record
 from machines.simulation import FAULT_KINDS, Broken, FaultPlan
 from mk8s.distros.base import load_distro
+from mk8s.forecast.profile import Profile
 from mk8s.rehearsal import rehearse
 from mk8s.simulating.striking import Strike, Strikes
 from mk8s.simulating.trial import Conditions, rehearsed, tried
 from tests.mk8s.examples import cluster
 from tests.mk8s.simulating.runs import conditions, of_rate
+from transports.simulated import Span
 
 
 class Refusing:
@@ -109,6 +111,27 @@ def test_a_happening_follows_the_edge_of_another_node() -> None:
         record.at for record in run.records if record.edge == "start-primary" and record.kind == "done"
     )
     assert [round(one.at - done, 3) for one in run.happened] == [7.0]
+
+
+def test_an_edge_that_a_probe_finds_done_is_a_moment_too() -> None:
+    """What is to happen afterwards does not wait for an attempt that nobody makes any more."""
+    text = (
+        "faults:\n"
+        "  - {node: primary, operation: rke2.start, what: apply-then-drop}\n"
+        "  - {node: agents, what: reboot, when: {edge: start-primary, is: done, node: primary}}\n"
+    )
+    at_once = Profile({"rke2:primary-first-start": Span(0.1, 0.1), "rke2:server-begin": Span(0.1, 0.1)})
+    run = rehearsed(replace(conditions(text), profile=at_once), 0)
+    kinds = [record.kind for record in run.records if record.edge == "start-primary"]
+    assert ("probed" in kinds, "done" in kinds) == (True, False)
+    assert [one.happening.what for one in run.happened] == ["reboot", "reboot"]
+
+
+def test_rates_that_select_nobody_are_told() -> None:
+    """As faults are: a misspelt name must not be a quiet day."""
+    made = conditions("rates: [{node: agnet-1, kinds: {drop: 0.5}}]\n").cast
+    assert made.idle == ("test: rates of agnet-1: the manifest has no such node",)
+    assert not made.has_faults
 
 
 def test_a_full_disk_gets_its_room_back() -> None:
