@@ -61,6 +61,8 @@ def main(args: Namespace) -> int:
     if args.since is not None and args.until is not None and args.since > args.until:
         raise UsageError("--since is later than --until", remedy="give the earlier time to --since")
     project = load_project(args.manifest)
+    if args.follow and not args.journal:
+        _await_run(project, args)
     past = read_recorded(project, args.state, args.journal)
     wanted = _selection(project, past, args)
     if args.follow:
@@ -95,6 +97,24 @@ def _print(entries: Iterable[Entry], past: Past, args: Namespace) -> None:
     titles = past.titles
     for entry in entries:
         print(as_json(entry) if args.output == "json" else as_text(entry, titles))
+
+
+def _await_run(project: Project, args: Namespace) -> None:
+    """Whoever opens the second window first, or while a run still looks at its hosts, is not sent away."""
+    import time
+
+    from machines.lock import holder_now
+    from mk8s.past import find_past
+    from mk8s.retelling.following import QUIET, await_run
+
+    def has_begun() -> bool:
+        return find_past(project, args.state) is not None
+
+    if has_begun():
+        return
+    say(f"nothing is written yet: waiting for a run, {QUIET:.0f} s where none is seen")
+    folder = _folder(project, args)
+    await_run(has_begun, lambda: holder_now(folder) is not None, time.monotonic, lambda: time.sleep(PAUSE))
 
 
 def _follow(project: Project, past: Past, args: Namespace, wanted: Selection) -> int:

@@ -18,7 +18,7 @@ from mk8s.errors import Mk8sError
 from mk8s.retelling.lines import Entry
 from mk8s.transcript import RUN, StepDone, read_transcript
 
-__all__ = ["ENDS", "Ended", "JournalTail", "StepTail", "follow"]
+__all__ = ["ENDS", "Ended", "JournalTail", "StepTail", "await_run", "follow"]
 
 Ended: TypeAlias = Literal["finished", "stopped", "cut off"]
 ENDS: Mapping[Ended, str] = {
@@ -103,6 +103,24 @@ class _Watch:
             if self.last.kind == "stopped":
                 return "stopped"
         return "cut off" if self.clock() - self.heard >= QUIET else None
+
+
+def await_run(
+    has_begun: Callable[[], bool],
+    is_going: Callable[[], bool],
+    clock: Callable[[], float],
+    wait: Callable[[], None],
+) -> None:
+    """Wait for the first record of a cluster that has none: a run looks at its hosts before it writes.
+
+    It returns when there is one, or when no run has been seen for `QUIET` seconds. The rest as for `follow`.
+    """
+    heard = clock()
+    while not has_begun():
+        heard = clock() if is_going() else heard
+        if clock() - heard >= QUIET:
+            return
+        wait()
 
 
 def follow(

@@ -11,7 +11,7 @@ import pytest
 from machines import Record
 from machines.framing import JournalDamaged, frame
 from mk8s.errors import Mk8sError
-from mk8s.retelling.following import QUIET, JournalTail, StepTail, follow
+from mk8s.retelling.following import QUIET, JournalTail, StepTail, await_run, follow
 from mk8s.retelling.lines import Entry
 from tests.mk8s.explaining.scenes import Run
 
@@ -164,3 +164,24 @@ def test_steps_of_the_run_are_read_as_they_come(tmp_path: Path) -> None:
     later = json.dumps({**step, "description": "two"})
     path.write_text(path.read_text().removesuffix('{"oper') + later + "\n")
     assert [each.title for each in tail.read(["now"])] == ["two"]
+
+
+def test_a_first_record_is_waited_for_as_long_as_a_run_is_seen() -> None:
+    """A run looks at all of its hosts before it writes, which takes what it takes."""
+    other = Other(*[lambda: None] * 40)
+    await_run(lambda: other.waits == 35, lambda: other.waits < 30, other.clock, other.wait)
+    assert other.waits == 35
+
+
+def test_nobody_waits_long_for_a_run_that_is_not_there() -> None:
+    """What is wrong is told then, as without --follow."""
+    other = Other()
+    await_run(lambda: False, lambda: False, other.clock, other.wait)
+    assert other.now == QUIET
+
+
+def test_a_run_that_has_written_is_not_waited_for() -> None:
+    """Not even for a moment."""
+    other = Other()
+    await_run(lambda: True, lambda: False, other.clock, other.wait)
+    assert other.waits == 0
