@@ -43,12 +43,12 @@ class Scale:
 
 
 def length(seconds: float) -> str:
-    """A duration: 0.03 s, 4.2 s, 44 s, 2:05, 1:10:00."""
+    """A duration: 0.03 s, 4.2 s, 44 s, 2:05, 1:10:00. Whole seconds are those that a run's own lines say."""
     if seconds <= 0:
         return "0 s"
     if seconds < 1:
         return f"{seconds:.2g} s" if seconds >= 0.005 else "<0.01 s"
-    return f"{seconds:.1f} s" if seconds < SHORT else duration(round(seconds))
+    return f"{seconds:.1f} s" if seconds < SHORT else duration(seconds)
 
 
 def spread(places: list[tuple[float, float]]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mk8s.report.scale import Scale, length, spread
+from mk8s.screen.words import duration
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,12 @@ def test_a_run_without_length_has_one_tick() -> None:
 def test_a_length_has_the_digits_that_matter(seconds: float, words: str) -> None:
     """Tenths of a second matter for a step, not for a run."""
     assert length(seconds) == words
+
+
+@pytest.mark.parametrize("seconds", [21.7, 59.6, 586.9, 3723.5])
+def test_a_length_is_the_one_that_the_run_itself_said(seconds: float) -> None:
+    """A run that ended with 21 s is not one of 22 s on its page."""
+    assert length(seconds) == duration(seconds)
 
 
 def test_labels_that_would_meet_stand_on_different_lines() -> None:
