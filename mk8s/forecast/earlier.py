@@ -46,8 +46,11 @@ def read_earlier(folder: Path) -> EarlierRun:
         text = state.accepted_manifest.read_text(encoding="utf-8")
     except JournalDamaged as error:
         raise as_mk8s_error(error) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise _nothing_there(folder, str(error)) from error
+    except OSError as error:
+        file = Path(error.filename or state.accepted_manifest)
+        raise _nothing_there(folder, f"{file} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise _nothing_there(folder, f"{state.accepted_manifest} is no text in UTF-8") from error
     if not records:
         raise _nothing_there(folder, "it holds no journal")
     cluster = load_cluster_text(text, state.accepted_manifest).cluster

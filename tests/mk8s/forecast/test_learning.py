@@ -107,8 +107,10 @@ def test_a_transcript_without_times_is_refused() -> None:
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     """With the words which folder is meant."""
-    with pytest.raises(Mk8sError, match="not the state folder of an earlier run"):
+    with pytest.raises(Mk8sError, match="not the state folder of an earlier run") as caught:
         learn(tmp_path)
+    assert "manifest.yaml cannot be read: No such file" in str(caught.value)
+    assert "Errno" not in str(caught.value)
 
 
 def test_a_folder_above_the_one_that_is_meant_is_told_where_that_one_is(tmp_path: Path) -> None:
