@@ -81,7 +81,7 @@ def _of_forecast(seen: Forecast) -> Iterator[Section]:
     titles = titles_of(seen.timeline.spec)
     of_seed = (
         f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}. "
-        f"The durations rest on {seen.source}."
+        f"Durations: {seen.source}."
         + (f" This run begins at {lasting(seen.began)}: what stands before is done." if seen.began else "")
     )
     yield Section("bounds", "What bounds it", _bounds(seen))

@@ -73,7 +73,7 @@ def _lead(tally: Tally, conditions: Conditions) -> Html:
         ("Nodes", str(len(conditions.chosen.nodes))),
         ("Distro", conditions.cluster.distro),
         ("Durations", conditions.profile.source),
-        *((kind, str(count)) for kind, count in tally.struck.items()),
+        *((f"Faults: {kind}", str(count)) for kind, count in tally.struck.items()),
     ]
     return fragment(note(said, "good" if good else "bad"), facts(pairs))
 
