@@ -13,7 +13,6 @@ Seconds of the run are those of the journal. An entry is written when it ends; `
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast, get_args
@@ -32,6 +31,7 @@ __all__ = [
 
 StepKind: TypeAlias = Literal["upload", "write-file", "run", "wait-for"]
 RUN, STEP = "run", "step"
+MOST = 1e15  # seconds, bytes: what is more was not written by a run
 FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "node": str,
     "description": str,
@@ -141,7 +141,7 @@ def _is_readable(entry: Mapping[str, Any]) -> bool:
     return (
         isinstance(operation, str)
         and all(isinstance(entry.get(key), kind) for key, kind in FIELDS.items())
-        and all(0 <= entry[key] < math.inf for key in ("at", "seconds", "bytes"))
+        and all(0 <= entry[key] <= MOST for key in ("at", "seconds", "bytes"))
         and (operation != STEP or entry.get("kind") in get_args(StepKind))
     )
 

@@ -27,7 +27,9 @@ from transports.simulated import Span
 __all__ = ["MAX_BYTES", "profile_text", "read_profile", "read_profile_text"]
 
 MAX_BYTES = 4 << 20
-DIGITS = 6  # a microsecond; and no exponents, which documents do not know
+DIGITS = 4  # of seconds: with more, small numbers have exponents, which documents do not know
+MOST = 10**15  # bytes per second: what is more is no link's and no disk's; larger numbers have exponents
+RATES = ("uplink", "link")
 LONGEST = 366 * 86400.0  # seconds
 
 
@@ -99,7 +101,7 @@ def _span_faults(form: ProfileForm) -> Iterator[tuple[Place, str]]:
 
 
 def _link_faults(links: LinksForm) -> Iterator[tuple[Place, str]]:
-    for name, rate in (("uplink", links.uplink), ("link", links.link)):
+    for name, rate in zip(RATES, (links.uplink, links.link), strict=True):
         if rate is not None and not rate > 0:
             yield ("links", name), "bytes per second, above 0"
     for name, seconds in (("latency", links.latency), ("operator", links.operator)):
@@ -119,16 +121,20 @@ def _layer(form: ProfileForm, name: str) -> Layer:
 def profile_text(layer: Layer) -> str:
     """The same as text, names in order."""
     durations = {name: _as_data(span) for name, span in sorted(layer.durations.items())}
-    links = {name: round(value, DIGITS) for name, value in layer.links.items()}
+    links = {name: _rate(v) if name in RATES else _plain(v) for name, v in layer.links.items()}
     data = {"source": layer.source, "links": links, "durations": durations}
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
 
 def _as_data(span: Span) -> dict[str, Any]:
     seconds = {"low": _plain(span.low), "high": _plain(span.high)}
-    return {**seconds, "rate": round(span.rate)} if isfinite(span.rate) else seconds
+    return {**seconds, "rate": _rate(span.rate)} if isfinite(span.rate) else seconds
 
 
 def _plain(seconds: float) -> float:
     """Without an exponent, however short."""
-    return round(seconds, 4)
+    return round(seconds, DIGITS)
+
+
+def _rate(rate: float) -> int:
+    return round(min(max(rate, 1), MOST))

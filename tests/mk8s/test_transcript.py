@@ -37,6 +37,13 @@ def test_an_entry_that_lacks_something_is_left_out(key: str, value: object) -> N
     assert len(read_transcript(lines, ["now"]).steps) == 1
 
 
+@pytest.mark.parametrize("key", ["at", "seconds", "bytes"])
+@pytest.mark.parametrize("value", [10**400, 1e300, float("inf")])
+def test_numbers_that_no_run_has_are_left_out(key: str, value: float) -> None:
+    """They can be added to nothing."""
+    assert not read_transcript([BEGUN, json.dumps({**COMMAND, key: value})], ["now"]).commands
+
+
 @pytest.mark.parametrize("line", ["", "{", "null", "[]", '{"operation": ["a"]}', "[" * 100_000])
 def test_a_line_that_is_no_entry_is_left_out(line: str) -> None:
     """Torn by a crash, or nothing that was written here."""

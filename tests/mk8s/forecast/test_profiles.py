@@ -41,6 +41,16 @@ def test_a_profile_written_and_read_again_is_the_same(tmp_path: Path) -> None:
     assert (found.durations, found.links) == (layer.durations, layer.links)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1e-7, 0.00003, 0.0001, 5e4])
+@pytest.mark.parametrize("rate", [0.2, 1.0, 123456789.125, 6.7e18, 1e300])
+def test_whatever_was_measured_can_be_read_again(seconds: float, rate: float) -> None:
+    """A round trip of a loopback is some microseconds, and no number may have an exponent."""
+    layer = Layer("me", {"a.b": Span(seconds, seconds, rate)}, rate, rate, seconds, seconds)
+    found = read_profile_text(profile_text(layer).encode(), "p.json")
+    assert found.latency == pytest.approx(seconds, abs=1e-4)
+    assert found.uplink == found.link == found.durations["a.b"].rate
+
+
 def test_the_same_layer_gives_the_same_text_in_any_order() -> None:
     """So that two profiles can be compared as files."""
     one = Layer("x", {"a": Span(1, 1), "b": Span(2, 2)})
