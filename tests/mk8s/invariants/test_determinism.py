@@ -14,7 +14,7 @@ from tests.mk8s.invariants.pythons import Python, pythons, this_python
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 DISTROS = ("rke2", "k3s", "k0s", "kubeadm", "vanilla")
-SEED = 7
+SEED = 8
 PROGRAM = """
 from dataclasses import replace
 from machines.simulation import FAULT_KINDS, FaultPlan

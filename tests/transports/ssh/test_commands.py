@@ -84,4 +84,6 @@ async def test_many_commands_on_one_connection_leave_nothing(server: Server) -> 
         for _ in range(200):
             await run_on(driver, "true")
 
-        assert resources() == before
+        files, threads = resources()
+        assert files <= before[0]
+        assert threads <= before[1]  # one of an earlier test may have ended meanwhile
