@@ -17,10 +17,12 @@ from machines.words import one_line
 from mk8s.explaining.scene import Scene
 from mk8s.explaining.values import Bound, Reason, Try
 from mk8s.last_words import MARK
+from mk8s.screen.words import duration
 
 __all__ = ["Reasons"]
 
 SHOWN_TRIES = 5
+SILENT = 10.0  # seconds without the end of a command that are worth telling
 
 
 class Reasons:
@@ -192,15 +194,26 @@ class Reasons:
     def _now(self, node: str, edge: EdgeSpec, since: float) -> str:
         """The step after the last one that ended, by the driver's list; and the last command."""
         last = self._scene.last_commands.get(node)
-        if last is None or last.at < since:
-            return ""  # nothing was kept of this attempt, or not yet
+        if last is None:
+            return ""  # nothing was kept
+        if last.at < since:
+            silence = self._silence(since)
+            return f"no command of this attempt has ended{silence}" if silence else ""
         words = self._scene.titles(node, edge)
         ended = [step.title for step in self._scene.steps_of(node) if step.at >= since]
         titles, done = list(words), [title for title in ended if title in words]
         place = titles.index(done[-1]) + 1 if done else 0
         step = words[titles[place]] if place < len(titles) else ""
-        command = f"the last command: {last.description}"
+        silence = self._silence(last.ended)
+        command = f"the last command: {last.description}" + (
+            f", and none has ended{silence}" if silence else ""
+        )
         return "; ".join(one_line(each) for each in (step, command) if each)
+
+    def _silence(self, since: float) -> str:
+        """How long nothing was heard of a node, where that is long: a pulled cable shows here first."""
+        silent = self._scene.now - since
+        return f" for {duration(silent)}" if self._scene.is_now_known and silent >= SILENT else ""
 
     # -- between edges --------------------------------------------------------------------------------
 

@@ -46,6 +46,24 @@ def test_the_step_at_work_is_the_one_after_the_last_that_ended() -> None:
     assert reasons.of("srv-1").now == "waits until: it is there; the last command: look at the unit"
 
 
+@pytest.mark.parametrize(
+    ("began", "now", "words"),
+    [
+        (10, 17, "the last command: look at the unit"),
+        (10, 35, "the last command: look at the unit, and none has ended for 20 s"),
+        (20, 25, ""),
+        (20, 45, "no command of this attempt has ended for 25 s"),
+    ],
+)
+def test_how_long_nothing_came_from_a_node_is_told_where_that_is_long(
+    began: float, now: float, words: str
+) -> None:
+    """A node whose cable was pulled looks busy until the timeout: the last command alone is no news."""
+    transcript = Transcript([CommandDone("srv-1", "unit", "look at the unit", 14.0, 1.0, 0, 0, False)], [])
+    reasons = Run().after(began).begin("srv-1", "stage").reasons(now=now, transcript=transcript)
+    assert reasons.of("srv-1").now == words
+
+
 def test_without_a_transcript_nothing_is_guessed_about_steps() -> None:
     """The first step of the list may be over long ago."""
     reasons = Run().begin("srv-1", "stage").reasons(titles=lambda _node, _edge: {"a": "a"})
