@@ -129,9 +129,10 @@ def _chain(node: str, scene: Scene, reasons: Reasons) -> Iterator[str]:
 
 def _root(root: Root, scene: Scene) -> Iterator[str]:
     yield f"  {_subject(root.group)}"
-    if len(root.group.nodes) > 1:
+    about = [f"    {line}" for line in _about(root.group.reason, scene)]
+    if len(root.group.nodes) > 1 and about:
         yield f"    {root.group.nodes[0]} for one:"
-    yield from (f"    {line}" for line in _about(root.group.reason, scene))
+    yield from about
     if root.holds_back:
         verb = "it holds" if len(root.group.nodes) == 1 else "they hold"
         yield f"    {verb} back {_names(root.holds_back)}"

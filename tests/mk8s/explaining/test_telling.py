@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -83,6 +84,14 @@ def test_failures_come_first_and_have_a_remedy() -> None:
     assert lines[2] == "  srv-3 (server) is failed, at: put the release on the node"
     assert "    what went wrong: it broke" in lines
     assert lines[-2:] == ["do: mend srv-3: glue it", "    mk8s run c.yaml"]
+
+
+def test_one_of_a_group_is_named_only_where_more_is_told_of_it() -> None:
+    """Of nodes that the manifest has lost there is nothing to tell."""
+    scene = replace(Run().all_ready().scene(going=False), cluster=Run(servers=1, agents=0).cluster)
+    text = cluster_as_text(scene, Reasons(scene))
+    assert "are in the journal and not in the manifest" in text
+    assert "for one:" not in text
 
 
 def test_what_a_node_said_is_one_line_and_commands_no_terminal() -> None:
