@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from machines import MemoryJournal, Observer, Record, Result, Table
+from machines import MemoryJournal, Observer, Record, Result
 from machines.beside import run_beside
 from machines.registry import Guard
 from machines.simulation import (
@@ -34,7 +34,7 @@ from mk8s.rollout import Rollout, Surroundings
 from mk8s.simulating.beginning import Brought, bring_to
 from mk8s.simulating.happenings import Happened, Happening, Play
 from mk8s.simulating.striking import Recorded, Struck
-from mk8s.tables import node_machine
+from mk8s.tables import node_machine, table_to_read
 from mk8s.transcript import Transcript, transcript_of
 from transports.base import File, Transport
 from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport, Time
@@ -90,82 +90,122 @@ def rehearse(
 
     Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
     """
-    paced = profile.with_uplink(uplink).with_uplink(cluster.bandwidth)
-    clock = VirtualClock()
-    network = SimulatedNetwork(paced.pace(seed), Time(clock.current_time, clock.sleep, clock.call_at))
-    entries: list[Mapping[str, Any]] = []
-    memory = MemoryJournal() if journal is None else journal
-    before = memory.records()
-    table = _table(cluster, distro)
-    strikes = Recorded(faults) if faults is not None else None
-    roads = modelled_roads(cluster, distro, network, seed, strikes)
-    hosts = {node.name: network.hosts[node.address] for node in cluster.nodes}
-    files = release or nominal_release(cluster, distro)
-    play = Play(happenings, network, hosts)
-    guards: dict[str, Guard] = {}  # the rollout's own, once there is one
-    rules = Rules(
-        spec=table.spec,
-        members=cluster.nodes,
-        guards=guards,
-        secrets=[TOKEN, *secrets_pretended(distro.needs(cluster))],
-        before=len(before),
-        durable=lambda: memory.durable_seq,
-        breaches=lambda: network.breaches,
+    scene = _Scene(
+        cluster,
+        distro,
+        seed,
+        profile.with_uplink(uplink).with_uplink(cluster.bandwidth),
+        faults,
+        release or nominal_release(cluster, distro),
+        images,
+        MemoryJournal() if journal is None else journal,
     )
-    watch = watch_over(rules)
+    play = Play(happenings, scene.network, scene.hosts)
+    watch = watch_over(scene.rules())
     watching: list[Checker] = [play, watch, *checkers]
+    measures = profile.links != DEFAULTS.links if knows_links is None else knows_links
 
     async def main() -> Result:
         if prepare is not None:
-            await prepare(hosts)
-        if before:
-            await bring_to(
-                Brought(cluster, distro, network, hosts, files, images, TOKEN, seed, looked_at),
-                before,
-                table,
-            )
-        if strikes is not None:
-            strikes.begin()
-        around = Surroundings(
-            transports=roads,
-            journal=CheckedJournal(memory, watching),
-            release=files,
-            token=TOKEN,
-            kept=pretend(distro.needs(cluster)),
-            images=images,
-            cut=modelled_cuts,
-            keep_kubeconfig=_forget,
-            transcript=entries.append if keep_transcript else None,
-            seed=seed,
-            knows_links=profile.links != DEFAULTS.links if knows_links is None else knows_links,
-            sleep=clock.sleep,
-        )
-        rollout = Rollout(cluster, distro, around)
-        guards.update(rollout.registry.guards)
+            await prepare(scene.hosts)
+        await scene.begin(looked_at)
+        rollout = scene.rollout(watching, measures=measures, keep_transcript=keep_transcript)
         rollout.registry.actions.update(watched(rollout.registry, watch).actions)
         supervisor = rollout.supervisor(observer)
         return await (run_beside(play.run, supervisor.run) if happenings else supervisor.run())
 
-    result = run_simulated(main, seed=seed, clock=clock)
+    result = run_simulated(main, seed=seed, clock=scene.clock)
     for checker in watching:
         checker.end()
-    return Rehearsal(
-        seed,
-        result,
-        memory.records(),
-        memory.data,
-        memory.digest(),
-        network,
-        transcript_of(entries),
-        struck=strikes.struck if strikes is not None else (),
-        happened=play.happened,
-        resumed_after=len(before),
-    )
+    return scene.rehearsal(result, play.happened)
 
 
-def _table(cluster: Cluster, distro: Distro) -> Table:
-    spec = node_machine(cluster, pacing=distro.pacing(cluster))
-    return Table(spec, {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard})
+class _Scene:
+    """What one rehearsal stands in: modelled hosts and roads, their time, and what is written down."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        distro: Distro,
+        seed: int,
+        profile: Profile,
+        faults: FaultSource | None,
+        files: Mapping[str, File],
+        images: tuple[str, ...],
+        memory: MemoryJournal,
+    ) -> None:
+        self.cluster, self.distro, self.seed = cluster, distro, seed
+        self._files, self._images = files, images
+        self.clock = clock = VirtualClock()
+        time = Time(clock.current_time, clock.sleep, clock.call_at)
+        self.network = SimulatedNetwork(profile.pace(seed), time)
+        self._strikes = Recorded(faults) if faults is not None else None
+        self._roads = modelled_roads(cluster, distro, self.network, seed, self._strikes)
+        self._spec = node_machine(cluster, pacing=distro.pacing(cluster))
+        self.hosts = {node.name: self.network.hosts[node.address] for node in cluster.nodes}
+        self._memory = memory
+        self._before = memory.records()
+        self._entries: list[Mapping[str, Any]] = []  # of the transcript
+        self._guards: dict[str, Guard] = {}  # the rollout's own, once there is one
+
+    def rules(self) -> Rules:
+        """What every record is held to."""
+        return Rules(
+            spec=self._spec,
+            members=self.cluster.nodes,
+            guards=self._guards,
+            secrets=[TOKEN, *secrets_pretended(self.distro.needs(self.cluster))],
+            before=len(self._before),
+            durable=lambda: self._memory.durable_seq,
+            breaches=lambda: self.network.breaches,
+        )
+
+    async def begin(self, looked_at: frozenset[str]) -> None:
+        """Bring the hosts to where the journal says; faults begin then."""
+        if self._before:
+            brought = Brought(
+                self.cluster, self.distro, self.network, self.hosts, self._files, self._images,
+                TOKEN, self.seed, looked_at,
+            )  # fmt: skip
+            await bring_to(brought, self._before, table_to_read(self._spec))
+        if self._strikes is not None:
+            self._strikes.begin()
+
+    def rollout(self, watching: Sequence[Checker], *, measures: bool, keep_transcript: bool) -> Rollout:
+        """The run itself, with every record shown to those who watch."""
+        around = Surroundings(
+            transports=self._roads,
+            journal=CheckedJournal(self._memory, watching),
+            release=self._files,
+            token=TOKEN,
+            kept=pretend(self.distro.needs(self.cluster)),
+            images=self._images,
+            cut=modelled_cuts,
+            keep_kubeconfig=_forget,
+            transcript=self._entries.append if keep_transcript else None,
+            seed=self.seed,
+            knows_links=measures,
+            sleep=self.clock.sleep,
+        )
+        rollout = Rollout(self.cluster, self.distro, around)
+        self._guards.update(rollout.registry.guards)
+        return rollout
+
+    def rehearsal(self, result: Result, happened: Sequence[Happened]) -> Rehearsal:
+        """What came of it."""
+        memory = self._memory
+        return Rehearsal(
+            self.seed,
+            result,
+            memory.records(),
+            memory.data,
+            memory.digest(),
+            self.network,
+            transcript_of(self._entries),
+            struck=self._strikes.struck if self._strikes is not None else (),
+            happened=happened,
+            resumed_after=len(self._before),
+        )
 
 
 def modelled_roads(
