@@ -112,11 +112,16 @@ def _one(form: ScenarioForm, cluster: Cluster) -> Cast:
         tuple(strikes),
         tuple(one for one in rates if one.nodes != frozenset()),
         tuple(happenings),
-        _expected(form, cluster),
+        Expected() if _is_nothing(form, idle) else _expected(form, cluster),
         _all_of(form.nodes, cluster),
         form.seed,
         tuple(idle),
     )
+
+
+def _is_nothing(form: ScenarioForm, idle: Sequence[str]) -> bool:
+    """Whether all that goes wrong in it selects nobody: then nothing can come of it."""
+    return 0 < len(idle) == len(form.faults) + len(form.rates)
 
 
 def _of_whom(fault: FaultForm) -> str:

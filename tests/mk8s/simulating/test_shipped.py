@@ -69,3 +69,18 @@ def test_a_shipped_scenario_fits_a_manifest_without_agents() -> None:
     assert cast([load_scenario("two-agents-never-answer")], nodes).idle == (
         "two-agents-never-answer: cable-out of agents[0:2]: the manifest has no such node",
     )
+
+
+@pytest.mark.parametrize("name", ["port-taken-on-a-server", "server-lost-for-good"])
+def test_agents_that_need_not_wait_for_all_servers_are_no_surprise(name: str) -> None:
+    """Their gate is the manifest's."""
+    nodes = replace(made("rke2"), agents_wait_for="primary-ready")
+    ended = tried(Conditions(nodes, load_distro("rke2"), cast([load_scenario(name)], nodes)), 0)
+    assert (ended.unmet, [bad.node for bad in ended.bad]) == ((), ["srv-2"])
+
+
+def test_nothing_is_expected_of_a_scenario_that_selects_nobody() -> None:
+    """Agents without servers of their own cannot lose them."""
+    nodes = made("rke2", agents=2)
+    agents = replace(nodes, nodes=tuple(node for node in nodes.nodes if not node.is_server))
+    assert not cast([load_scenario("primary-lost-for-good")], agents).expected.is_anything
