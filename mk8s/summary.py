@@ -27,7 +27,10 @@ def summary(
         f"{healthy} of {len(cluster.nodes)} nodes healthy in {duration(result.at)}{_milestones(records)}"
     )
     all_healthy = healthy == len(cluster.nodes)
-    lines.append(f"Next: mk8s run {manifest}" if simulated else _next(cluster, result, all_healthy, manifest))
+    if simulated:
+        lines.append(_next_of_rehearsal(all_healthy, manifest))
+    else:
+        lines.append(_next(cluster, result, all_healthy, manifest))
     return printable("\n".join(lines))
 
 
@@ -54,6 +57,15 @@ def _milestones(records: Sequence[Record]) -> str:
         if record.kind == "signal" and record.signal == "servers-healthy":
             return f" (control plane complete after {duration(record.at)})"
     return ""
+
+
+def _next_of_rehearsal(all_healthy: bool, manifest: str) -> str:
+    """Who has just seen a run fail is not sent to the real one."""
+    return (
+        f"Next: mk8s run {manifest}"
+        if all_healthy
+        else "Next: the same with --report FILE shows it as a page"
+    )
 
 
 def _next(cluster: Cluster, result: Result, all_healthy: bool, manifest: str) -> str:

@@ -76,6 +76,15 @@ def test_the_summary_names_each_trouble_and_ends_with_the_next_command(run: Rehe
     assert lines[-1].startswith("Next: mend what is named above, then mk8s run c.yaml")
 
 
+def test_a_rehearsal_that_ends_badly_does_not_lead_to_the_real_run(run: Rehearsal) -> None:
+    """One that ends well does."""
+    bad = summary(CLUSTER, run.result, run.records, "c.yaml", simulated=True)
+    assert "mk8s run" not in bad
+    good = rehearse(CLUSTER, load_distro("rke2"))
+    told = summary(CLUSTER, good.result, good.records, "c.yaml", simulated=True)
+    assert told.splitlines()[-1] == "Next: mk8s run c.yaml"
+
+
 def test_the_summary_of_a_whole_cluster_leads_to_its_kubeconfig() -> None:
     """All healthy, when the control plane was complete, and how to use it."""
     good = rehearse(CLUSTER, load_distro("rke2"))
