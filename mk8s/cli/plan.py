@@ -74,8 +74,14 @@ def main(args: Namespace) -> int:
     profile = profile_of(args, project)
     plan = plan_now(project, Wishes(args.state, args.facts, args.seeds, profile, uplink))
     _give(args, _shown(plan, args))
+    size = plan.bytes_to_send
+    left = (
+        f"at most {bytes_in_words(size)} to send to {len(plan.nodes)} nodes"
+        if size
+        else "no file is to be sent"
+    )
     say(
-        f"\nat most {bytes_in_words(plan.bytes_to_send)} to send to {len(plan.nodes)} nodes.  "
+        f"\n{left}.  "
         + (
             "Next: mend what is said above"
             if plan.is_unsaid

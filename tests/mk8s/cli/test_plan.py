@@ -112,7 +112,9 @@ def test_after_the_run_nothing_is_left(manifest: Path, capsys: pytest.CaptureFix
     """Everyone is healthy by the journal."""
     keep_journal(manifest, 1)
     assert plan(manifest) == 0
-    assert "nothing is left to be run; all nodes are healthy by the journal" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "nothing is left to be run; all nodes are healthy by the journal" in shown.out
+    assert "no file is to be sent" in shown.err
     assert plan(manifest, "--output", "html") == 0
     assert "Nothing is left to be run." in capsys.readouterr().out
 
