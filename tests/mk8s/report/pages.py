@@ -44,6 +44,15 @@ def rehearsed(agents: int = 3, faults: float = 0.0, seed: int = 0) -> View:
     )
 
 
+def half() -> View:
+    """Somebody asks while a run goes on: some edges are done, others are not."""
+    made, distro = cluster(agents=3), load_distro("rke2")
+    records = rehearse(made, distro).records
+    spec = node_machine(made, pacing=distro.pacing(made))
+    timeline = timeline_of(records[: len(records) // 2], spec)
+    return View(cluster=made, timeline=timeline, titles=titles_of(spec), simulated="seed 0")
+
+
 def hostile() -> View:
     """A run in which every word that somebody else may choose wants out of its place."""
     made = replace(cluster(), name=EVIL, version=EVIL)

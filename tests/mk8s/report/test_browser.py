@@ -10,7 +10,7 @@ import pytest
 
 from mk8s.report.run import View, run_page
 from tests.mk8s.report.browser import Browser, found, running
-from tests.mk8s.report.pages import hostile, rehearsed
+from tests.mk8s.report.pages import half, hostile, rehearsed
 
 pytestmark = pytest.mark.skipif(found() is None, reason="there is no Chromium here: apt-get install chromium")
 
@@ -34,6 +34,7 @@ VIEWS: dict[str, Callable[[], View]] = {
     "faulty": lambda: rehearsed(faults=0.05, seed=3),
     "many": lambda: rehearsed(agents=120),
     "hostile": hostile,
+    "half": half,
 }
 
 
@@ -93,6 +94,15 @@ def test_labels_of_the_axis_do_not_cover_each_other(
     """Signals that come close together stand on lines of their own."""
     browser.open(files[name], width=900)
     assert browser.says(COVERED) == 0
+
+
+def test_only_what_is_not_over_yet_is_faded(browser: Browser, files: dict[str, Path]) -> None:
+    """What a node has done stays done, whether the node is finished or not."""
+    browser.open(files["half"])
+    faded = "[...document.querySelectorAll('.lane rect.b')].filter(e => getComputedStyle(e).fillOpacity < 1)"
+    assert browser.says(f"{faded}.length") > 0
+    assert browser.says(f"{faded}.filter(e => !e.classList.contains('open')).length") == 0
+    assert browser.says("getComputedStyle(document.querySelector('.lane.open text')).stroke") == "none"
 
 
 def test_rows_are_filtered_by_role_state_and_words(browser: Browser, files: dict[str, Path]) -> None:
