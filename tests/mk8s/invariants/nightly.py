@@ -95,6 +95,8 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, metavar="N", help="this one alone")
     parser.add_argument("--jobs", type=int, default=cores(), metavar="N")
     args = parser.parse_args(words)
+    if args.seeds < 1:
+        parser.error("a night without seeds proves nothing")
     if args.seed is not None:
         end = work(args.seed)
         print(
