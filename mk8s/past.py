@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from machines import History, HistoryError, JournalDamaged, Record, fold, read_journal
 from machines.files import JOURNAL
 from machines.framing import parse
+from machines.lock import Holder, holder_now
 from machines.signals import listed
 from mk8s.errors import Mk8sError, UsageError
 from mk8s.project import Project
@@ -42,13 +44,31 @@ class Past:
 def read_past(project: Project, state: Path | None) -> Past:
     """Raises Mk8sError when there is no journal, or one that cannot be trusted."""
     past = find_past(project, state)
-    if past is None:
+    return past or _nothing_yet(project, state)
+
+
+def _nothing_yet(project: Project, state: Path | None) -> NoReturn:
+    """A run that looks at its hosts first has written nothing, and nobody is to begin another beside it."""
+    folder, name = project.past_state(state).journal, project.cluster.name
+    holder = _holder(folder)
+    if holder:
         raise Mk8sError(
-            f"{project.cluster.name} has not been run from here yet",
-            cause=f"{project.past_state(state).journal} holds no journal",
-            remedy=f"mk8s run {project.words(state)}",
+            f"the run of {name} has written nothing yet",
+            cause=f"it looks at its hosts first ({holder}); one that does not answer keeps it waiting",
+            remedy=f"ask again in a moment, or wait for it: mk8s journal {project.words(state)} --follow",
         )
-    return past
+    raise Mk8sError(
+        f"{name} has not been run from here yet",
+        cause=f"{folder} holds no journal",
+        remedy=f"mk8s run {project.words(state)}",
+    )
+
+
+def _holder(folder: Path) -> Holder | None:
+    try:
+        return holder_now(folder)
+    except OSError:
+        return None
 
 
 def states_by_journal(project: Project, state: Path | None) -> dict[str, str]:

@@ -73,6 +73,23 @@ def test_a_run_that_goes_on_is_seen_by_its_lock(
     assert "was at work: put the release on the node" in after
 
 
+def test_nobody_is_told_to_run_what_runs_already(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run looks at its hosts before it writes its first record."""
+    manifest = manifest_in(tmp_path)
+    folder = keep(manifest, []).parent
+    lock = FolderLock(folder, Holder(os.getpid(), socket.gethostname(), "ten o'clock"))
+    assert main(["explain", str(manifest)]) == 1
+    lock.release()
+    said = capsys.readouterr().err
+    assert "the run of six has written nothing yet" in said
+    assert f"it looks at its hosts first (process {os.getpid()} on " in said
+    assert "mk8s run" not in said
+    assert main(["explain", str(manifest)]) == 1
+    assert (
+        f"six has not been run from here yet\n  because {folder} holds no journal" in capsys.readouterr().err
+    )
+
+
 def test_the_answers_are_json_too(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the cluster, of a node and of an edge."""
     assert json.loads(told(capsys, str(manifest), "--output", "json"))["roots"][0]["nodes"] == ["srv-3"]
