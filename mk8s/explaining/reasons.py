@@ -194,9 +194,9 @@ class Reasons:
     def _now(self, node: str, edge: EdgeSpec, since: float) -> str:
         """The step after the last one that ended, by the driver's list; and the last command."""
         last = self._scene.last_commands.get(node)
-        if last is None:
+        if not self._scene.last_commands:
             return ""  # nothing was kept
-        if last.at < since:
+        if last is None or last.at < since:
             silence = self._silence(since)
             return f"no command of this attempt has ended{silence}" if silence else ""
         words = self._scene.titles(node, edge)

@@ -64,6 +64,13 @@ def test_how_long_nothing_came_from_a_node_is_told_where_that_is_long(
     assert reasons.of("srv-1").now == words
 
 
+def test_a_node_that_nothing_ever_came_from_is_told_too() -> None:
+    """The others' commands show that a transcript is kept."""
+    transcript = Transcript([CommandDone("srv-1", "unit", "look at the unit", 14.0, 1.0, 0, 0, False)], [])
+    reasons = Run().begin("srv-2", "stage").reasons(now=30, transcript=transcript)
+    assert reasons.of("srv-2").now == "no command of this attempt has ended for 30 s"
+
+
 def test_without_a_transcript_nothing_is_guessed_about_steps() -> None:
     """The first step of the list may be over long ago."""
     reasons = Run().begin("srv-1", "stage").reasons(titles=lambda _node, _edge: {"a": "a"})
