@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mk8s.cli.common import add_manifest
 from mk8s.cli.forecasting import add_forecasting, profile_of
 from mk8s.errors import Mk8sError
 from mk8s.forecast.files import read_profile
@@ -27,8 +28,9 @@ def said(folder: Path, *words: str, extra: str = "") -> Profile:
     manifest = folder / "cluster.yaml"
     manifest.write_text(MANIFEST.format(extra=extra))
     parser = ArgumentParser()
+    add_manifest(parser)
     add_forecasting(parser)
-    return profile_of(parser.parse_args(words), load_project(manifest))
+    return profile_of(parser.parse_args([str(manifest), *words]), load_project(manifest))
 
 
 def test_without_any_word_the_models_defaults_hold(tmp_path: Path) -> None:
