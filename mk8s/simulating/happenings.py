@@ -10,7 +10,7 @@ Begin reading at `Play.run`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 import anyio
@@ -66,6 +66,21 @@ class Happened:
     happening: Happening
 
 
+@dataclass(slots=True)
+class _Lasting:
+    """Happenings of one kind at one place that last now, and what is put back when the last of them ends."""
+
+    going: list[Happening] = field(default_factory=list)
+    before: float = 0.0
+
+    def begin(self, one: Happening, before: float) -> None:
+        if not self.going:
+            self.before = before
+        elif one.what == "disk-full":  # each took what was free by then
+            self.before += before
+        self.going.append(one)
+
+
 class Play:
     """All happenings of one run. `happened` says which came to pass, in order of time."""
 
@@ -77,6 +92,7 @@ class Play:
         self._network = network
         self._hosts = hosts
         self._moments: dict[Moment, anyio.Event] = {}
+        self._lasting: dict[tuple[What, str, int], _Lasting] = {}
         self._began = 0.0
 
     def see(self, record: Record) -> None:
@@ -106,11 +122,17 @@ class Play:
         await anyio.sleep(one.after)
         self._network.timeline.catch_up()
         self.happened.append(Happened(round(anyio.current_time() - self._began, 6), one))
+        same = self._lasting.setdefault((one.what, one.node, one.port), _Lasting())
         before = self._begin(one)
+        same.begin(one, before)
         if one.lasts is not None:
             await anyio.sleep(one.lasts)
             self._network.timeline.catch_up()
-            self._take_back(one, before)
+            same.going.remove(one)
+            if not same.going:  # of several at a time the last one ends it
+                self._take_back(one, same.before)
+            elif one.rate:
+                self._begin(same.going[-1])
 
     def _begin(self, one: Happening) -> float:
         """Let it happen. Returns what `_take_back` puts back."""

@@ -134,6 +134,23 @@ def test_rates_that_select_nobody_are_told() -> None:
     assert not made.has_faults
 
 
+def test_of_happenings_that_overlap_the_last_one_ends_it() -> None:
+    """The first to end does not mend what another still breaks; the last puts back what was before both."""
+    text = (
+        "faults:\n"
+        "  - {what: slow-uplink, at: 1s, rate: 9MB/s, for: 20s}\n"
+        "  - {what: slow-uplink, at: 2s, rate: 3MB/s, for: 3m}\n"
+        "  - {node: agents, what: disk-full, at: 10m, for: 3s}\n"
+        "  - {node: agents, what: disk-full, at: 601s, for: 9s}\n"
+        "  - {node: primary, what: power-off, at: 1s, for: 2s}\n"
+        "  - {node: primary, what: power-off, at: 2s}\n"
+    )
+    run = rehearsed(conditions(text), 0)
+    quiet = rehearsed(conditions(), 0)
+    assert run.network.set_uplink(1.0) == quiet.network.set_uplink(1.0)
+    assert run.result.states["srv-1"] == "failed"
+
+
 def test_a_full_disk_gets_its_room_back() -> None:
     """What was taken is given, and no more."""
     text = "faults: [{node: 'agent[0]', what: disk-full, at: 20m, for: 1s}]\n"
