@@ -97,11 +97,23 @@ def unfinished(timeline: Timeline) -> Html:
     groups: dict[tuple[str, str, str], list[Lane]] = {}
     for lane in timeline.lanes:
         if lane.outcome != "success":
-            words = lane.reason.replace(f"{lane.node}: ", "")
-            groups.setdefault((lane_state(lane), words, lane.remedy), []).append(lane)
+            reason, remedy = _why(lane)
+            words = reason.replace(f"{lane.node}: ", "")
+            groups.setdefault((lane_state(lane), words, remedy), []).append(lane)
     if not groups:
         return note(f"All {len(timeline.lanes)} nodes are healthy.", "good")
     return items("ul", [_told(*key, lanes) for key, lanes in groups.items()], class_="groups")
+
+
+def _why(lane: Lane) -> tuple[str, str]:
+    """Why a node is where it is, and what to do. One that is not finished may be trying again and again."""
+    if lane.reason or not lane.stretches:
+        return lane.reason, lane.remedy
+    tried = [one for one in lane.stretches if one.kind == "attempt" and one.outcome != "open"]
+    if tried and tried[-1].outcome == "error":
+        return tried[-1].words, tried[-1].remedy
+    last = lane.stretches[-1]
+    return (f"waits for {last.waits_for}" if last.waits_for else ""), ""
 
 
 def _told(state: str, reason: str, remedy: str, lanes: Sequence[Lane]) -> Html:

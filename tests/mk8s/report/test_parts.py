@@ -15,6 +15,7 @@ from mk8s.report.slowest import slowest_commands, slowest_steps
 from mk8s.report.transfers import moved_by, rates
 from mk8s.report.troubles import troubles_of, unfinished
 from mk8s.transcript import NOTHING_DONE, StepDone, Transcript
+from tests.mk8s.explaining.scenes import Run
 from tests.mk8s.report.pages import rehearsed
 
 FAULTY = {"faults": 0.05, "seed": 3}
@@ -96,6 +97,22 @@ def test_nodes_with_the_same_reason_are_told_together() -> None:
     told = unfinished(rehearsed(**FAULTY).timeline)
     assert re.search(r"blocked</strong> \(\d nodes\)", told)
     assert "What to do: " in told
+
+
+def test_a_node_that_tries_again_and_again_says_what_went_wrong() -> None:
+    """It has no outcome yet: without this, only the table of errors would name its cable."""
+    run = Run().begin("srv-1", "stage").after(5).error("srv-1", "stage", "no route", remedy="plug it in")
+    told = unfinished(
+        run.retry("srv-1", "stage", 30.0).after(1).begin("srv-1", "stage", attempt=2).scene().timeline
+    )
+    assert "no route" in told
+    assert "What to do: </strong>plug it in" in told
+
+
+def test_a_node_that_is_held_back_says_by_what() -> None:
+    """Those that wait for the same stand together."""
+    told = unfinished(Run(agents=2).primary_there().after(9).begin("srv-2", "join-server").scene().timeline)
+    assert "waits for servers-healthy" in told
 
 
 def test_without_a_transcript_the_page_says_so() -> None:
