@@ -57,7 +57,7 @@ class Profile:
         return Profile(
             {**self.durations, **layer.durations},
             replace(self.links, **layer.links),
-            layer.source if self == DEFAULTS else f"{self.source}; over that {layer.source}",
+            f"{self.source}; over that {layer.source}",
         )
 
     def as_layer(self) -> Layer:

@@ -54,7 +54,8 @@ def test_the_manifest_wins_over_a_profile_file(tmp_path: Path) -> None:
 
     assert found.links.uplink == 9e6
     assert found.durations == {"rke2.start": Span(1, 2), "rke2.unpack": Span(7, 7)}
-    assert found.source == f"{tmp_path}/p.json; over that given in {tmp_path}/cluster.yaml"
+    over = f"{tmp_path}/p.json; over that given in {tmp_path}/cluster.yaml"
+    assert found.source == f"the models' defaults; over that {over}"
 
 
 def test_learning_from_a_cluster_that_was_never_run_says_what_is_missing(tmp_path: Path) -> None:

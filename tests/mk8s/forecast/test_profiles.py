@@ -23,7 +23,7 @@ def test_the_layer_above_wins_name_by_name() -> None:
 
     assert both.durations == {"rke2.start": Span(2.0, 3.0), "unit.show": Span(0.5, 0.5)}
     assert both.links == Links(uplink=1e6, link=7.0)
-    assert both.source == "below; over that a file"
+    assert both.source == "the models' defaults; over that below; over that a file"
 
 
 def test_an_empty_layer_changes_nothing() -> None:
