@@ -247,8 +247,6 @@ def _many(args: Namespace, request: Request, conditions: Conditions, first: int)
     from mk8s.simulating.words import tally_as_text
 
     results, stopped = _results(args, request, range(first, first + args.runs))
-    if not results:
-        return 130
     tally = tally_of(results)
     worst = tally.worst[0]
     commands = {one.seed: request.command(one.seed) for one in tally.worst}
@@ -271,7 +269,7 @@ def _many(args: Namespace, request: Request, conditions: Conditions, first: int)
 
 
 def _results(args: Namespace, request: Request, seeds: range) -> tuple[list[Ended], bool]:
-    """What came of every seed, and whether somebody stopped it before the end."""
+    """What came of every seed, and whether somebody stopped it. Raises KeyboardInterrupt before the first."""
     from mk8s.errors import Mk8sError
     from mk8s.simulating.pool import PoolError, cores, over_seeds
     from mk8s.simulating.progress import Progress
@@ -284,6 +282,8 @@ def _results(args: Namespace, request: Request, seeds: range) -> tuple[list[Ende
             results.append(ended)
             progress.tell(ended)
     except KeyboardInterrupt:
+        if not results:
+            raise
         return results, True
     except PoolError as error:
         remedy = "try with --jobs 1, which needs no other process"
