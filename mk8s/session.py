@@ -14,7 +14,6 @@ from machines import (
     JournalDamaged,
     JournalError,
     JournalLocked,
-    Table,
     fold,
 )
 from mk8s.cluster import Cluster
@@ -30,7 +29,7 @@ from mk8s.project import Project
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.secrets import Secrets
 from mk8s.state import StateFolder
-from mk8s.tables import node_machine
+from mk8s.tables import node_machine, table_to_read
 from mk8s.version import VERSION
 from transports.base import File
 
@@ -116,8 +115,7 @@ def real_rollout(
 def states_in(journal: Journal, cluster: Cluster) -> dict[str, str]:
     """Where each node of the manifest is, as a journal says. Raises HistoryError when it does not fit."""
     spec = node_machine(cluster)
-    guards = {name.lstrip("!"): bool for edge in spec.edges for name in edge.guard}  # not asked in a fold
-    history = fold(journal.records(), Table(spec, guards))
+    history = fold(journal.records(), table_to_read(spec))
     lives = history.lives if history else {}
     return {
         node.name: lives[node.name].state if node.name in lives else spec.initial for node in cluster.nodes
