@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from machines.diagrams.picture import Taken, picture_of, times_in_words
+from machines.diagrams.picture import Taken, picture_of
 from machines.table import Table
 
 __all__ = ["dot"]
@@ -37,11 +37,9 @@ def dot(table: Table, counts: Mapping[str, int] | None = None, taken: Taken | No
     ]
     for box in boxes.values():
         lines.append(f"  {box.id} [label={_text(box.lines)}, {_STYLES[box.kind]}];")
-    for arrow in picture.arrows:
-        words = times_in_words(arrow.lines, None if arrow.kind == "retry" else arrow.times)
+    for source, target, words, arrow in picture.links():
         width = ", penwidth=2" if arrow.times else ""
-        ends = f"{boxes[arrow.source].id} -> {boxes[arrow.target].id}"
-        lines.append(f"  {ends} [label={_text(words)}{_ARROWS[arrow.kind]}{width}];")
+        lines.append(f"  {source} -> {target} [label={_text(words)}{_ARROWS[arrow.kind]}{width}];")
     return "\n".join([*lines, "}"]) + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from machines.diagrams.picture import Picture, Taken, picture_of, times_in_words
+from machines.diagrams.picture import Picture, Taken, picture_of
 from machines.table import Table
 
 __all__ = ["mermaid", "mermaid_text"]
@@ -25,10 +25,9 @@ def mermaid(table: Table, counts: Mapping[str, int] | None = None, taken: Taken 
     lines = ["stateDiagram-v2"]
     lines += [f'  state "{mermaid_text(box.lines)}" as {box.id}' for box in boxes.values()]
     lines.append(f"  [*] --> {boxes[picture.start].id}")
-    for arrow in picture.arrows:
-        words = times_in_words(arrow.lines, None if arrow.kind == "retry" else arrow.times)
-        label = f" : {mermaid_text(words)}" if words else ""
-        lines.append(f"  {boxes[arrow.source].id} --> {boxes[arrow.target].id}{label}")
+    for link in picture.links():
+        label = f" : {mermaid_text(link.words)}" if link.words else ""
+        lines.append(f"  {link.source} --> {link.target}{label}")
     lines += [f"  {boxes[state].id} --> [*]" for state in picture.ends]
     return "\n".join([*lines, *_styles(picture)]) + "\n"
 

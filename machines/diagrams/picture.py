@@ -18,8 +18,8 @@ from machines.spec import Catch, EdgeSpec, MachineSpec, Retry
 from machines.table import Row, Table
 
 __all__ = [
-    "Arrow", "Box", "Kind", "Picture", "Taken", "Way", "again_in_words", "bounds_in_words", "catch_in_words",
-    "opening_in_words", "picture_of", "times_in_words",
+    "Arrow", "Box", "Kind", "Link", "Picture", "Taken", "Way", "again_in_words", "bounds_in_words",
+    "catch_in_words", "opening_in_words", "picture_of",
 ]  # fmt: skip
 
 Kind: TypeAlias = Literal["plain", "flight", "success", "failure"]
@@ -64,6 +64,15 @@ class Box:
     bounds: str = ""  # of time
 
 
+class Link(NamedTuple):
+    """An arrow as a language without places writes it: from box to box, with all its words."""
+
+    source: str  # the id of the box where it begins
+    target: str
+    words: tuple[str, ...]
+    arrow: Arrow
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Boxes in document order, each in-flight state behind its source."""
@@ -73,6 +82,13 @@ class Picture:
     boxes: Mapping[str, Box]
     arrows: tuple[Arrow, ...]
     ends: tuple[str, ...]  # states that are outcomes
+
+    def links(self) -> Iterator[Link]:
+        """The arrows, with how often they were taken as their last words; each retry says its own."""
+        for arrow in self.arrows:
+            taken = (f"taken {arrow.times}x",) if arrow.times and arrow.kind != "retry" else ()
+            ends = self.boxes[arrow.source].id, self.boxes[arrow.target].id
+            yield Link(*ends, (*arrow.lines, *taken), arrow)
 
 
 def picture_of(table: Table, counts: Mapping[str, int] | None = None, taken: Taken | None = None) -> Picture:
@@ -85,11 +101,6 @@ def picture_of(table: Table, counts: Mapping[str, int] | None = None, taken: Tak
         tuple(_arrows(table, taken)),
         tuple(state for state in boxes if table.outcome(state)),
     )
-
-
-def times_in_words(lines: tuple[str, ...], times: int | None) -> tuple[str, ...]:
-    """An arrow's lines, with how often it was taken behind them, where it was."""
-    return (*lines, f"taken {times}x") if times else lines
 
 
 def _boxes(table: Table, counts: Mapping[str, int]) -> dict[str, Box]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from machines.diagrams.picture import Taken, picture_of, times_in_words
+from machines.diagrams.picture import Taken, picture_of
 from machines.table import Table
 
 __all__ = ["plantuml", "plantuml_text"]
@@ -27,10 +27,9 @@ def plantuml(table: Table, counts: Mapping[str, int] | None = None, taken: Taken
     lines = ["@startuml", "hide empty description"]
     lines += [f'state "{plantuml_text(box.lines)}" as {box.id}{_COLOURS[box.kind]}' for box in boxes.values()]
     lines.append(f"[*] --> {boxes[picture.start].id}")
-    for arrow in picture.arrows:
-        words = times_in_words(arrow.lines, None if arrow.kind == "retry" else arrow.times)
-        label = f" : {plantuml_text(words)}" if words else ""
-        lines.append(f"{boxes[arrow.source].id} {_ARROWS[arrow.kind]} {boxes[arrow.target].id}{label}")
+    for link in picture.links():
+        label = f" : {plantuml_text(link.words)}" if link.words else ""
+        lines.append(f"{link.source} {_ARROWS[link.arrow.kind]} {link.target}{label}")
     lines += [f"{boxes[state].id} --> [*]" for state in picture.ends]
     return "\n".join([*lines, "@enduml"]) + "\n"
 
