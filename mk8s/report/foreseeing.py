@@ -14,7 +14,7 @@ from mk8s.forecast.comparing import Comparison, compare
 from mk8s.forecast.predicting import forecast, seeds_for
 from mk8s.forecast.profile import Profile
 from mk8s.images import images_in
-from mk8s.rehearsal import nominal_release
+from mk8s.rehearsal import Conditions, nominal_release
 from mk8s.timeline import Timeline
 from transports.base import File
 
@@ -42,15 +42,7 @@ def compared(
     `uplink`: the operator's link, in bytes per second. Raises as `forecast` does.
     """
     release = nominal_release(cluster, distro) if nominal else release_at_hand(cluster, distro)
-    seen = forecast(
-        cluster,
-        distro,
-        seeds=seeds_of(cluster),
-        profile=profile,
-        uplink=uplink,
-        release=release,
-        images=images_in(release),
-    )
+    seen = forecast(Conditions(cluster, distro, profile=profile, uplink=uplink, release=release, images=images_in(release)), seeds=seeds_of(cluster))
     return compare(seen.timeline, measured)
 
 

@@ -7,6 +7,7 @@ Begin reading at `gantt`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from mk8s.last_words import MARK
@@ -15,7 +16,7 @@ from mk8s.report.scale import Scale, length, spread
 from mk8s.screen.words import done_in_words
 from mk8s.timeline import Lane, Moment, Stretch, Timeline
 
-__all__ = ["KINDS", "edge_classes", "first_line", "gantt", "lane_state"]
+__all__ = ["KINDS", "counted", "edge_classes", "first_line", "gantt", "lane_state"]
 
 FEW, MANY = 40, 120  # nodes: more than that, and rows become lower
 HEIGHTS = {"few": 22, "some": 15, "many": 11}  # pixels of a row
@@ -55,6 +56,11 @@ def lane_state(lane: Lane) -> str:
     return "blocked" if lane.outcome == "blocked" else lane.state.partition("~")[0]
 
 
+def counted(lanes: Sequence[Lane]) -> Counter[str]:
+    """How many nodes are in which state, in the order in which the states come up."""
+    return Counter(map(lane_state, lanes))
+
+
 class _Chart:
     def __init__(self, timeline: Timeline, titles: Mapping[str, str]) -> None:
         self._timeline, self._titles = timeline, titles
@@ -85,10 +91,7 @@ class _Chart:
         )  # fmt: skip
 
     def _group(self, name: str, lanes: Sequence[Lane]) -> Html:
-        counts: dict[str, int] = {}
-        for lane in lanes:
-            counts[lane_state(lane)] = counts.get(lane_state(lane), 0) + 1
-        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        told = ", ".join(f"{count} {state}" for state, count in counted(lanes).items())
         head = el("summary", el("span", f"{name}: {told}", class_="stick"))
         return el("details", head, *map(self._row, lanes), open=True, class_="group")
 

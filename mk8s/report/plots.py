@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from mk8s.amounts import bytes_in_words
-from mk8s.report.gantt import lane_state
 from mk8s.report.markup import Html, el, fragment, items, percent
 from mk8s.report.scale import Scale, length
-from mk8s.timeline import Lane, Timeline
+from mk8s.timeline import Timeline
 
 __all__ = ["curves", "histogram", "states_over_time"]
 
@@ -206,11 +205,3 @@ def _key(kind: str) -> Html:
 def _stroke(number: int) -> Html:
     line = el("line", x1=0, x2=22, y1=5, y2=5, class_=f"curve c{number % 3}")
     return el("svg", line, width=22, height=10, class_="swatch", aria_hidden="true")
-
-
-def counted(lanes: Sequence[Lane]) -> dict[str, int]:
-    """How many nodes ended in which state."""
-    counts: dict[str, int] = {}
-    for lane in lanes:
-        counts[lane_state(lane)] = counts.get(lane_state(lane), 0) + 1
-    return counts

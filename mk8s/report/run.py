@@ -11,12 +11,12 @@ from datetime import datetime
 
 from mk8s.cluster import Cluster
 from mk8s.forecast.comparing import Comparison
-from mk8s.report.gantt import edge_classes, gantt
+from mk8s.report.gantt import counted, edge_classes, gantt
 from mk8s.report.machine import machine_section
 from mk8s.report.markup import Html, fragment
 from mk8s.report.page import Section, page
 from mk8s.report.path import legs_of, path_table
-from mk8s.report.plots import counted, states_over_time
+from mk8s.report.plots import states_over_time
 from mk8s.report.prediction import prediction
 from mk8s.report.scale import length
 from mk8s.report.slowest import slowest_commands, slowest_steps
