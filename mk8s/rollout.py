@@ -21,6 +21,7 @@ from mk8s.executor import Executor
 from mk8s.fanout.choice import Expected
 from mk8s.fanout.places import Places
 from mk8s.fanout.wiring import FanOutOffice, expected_files
+from mk8s.identity import marks_of
 from mk8s.needs import Kept
 from mk8s.steps import Verdict
 from mk8s.tables import node_machine, titles_of
@@ -53,6 +54,7 @@ class Surroundings:
     remember: Callable[[str], None] | None = None  # hides a secret that came up during the run
     program: str = ""
     started: str = ""  # wall clock, for people; empty in simulation
+    signed: bool = False  # the journal says whose it is: the cluster's name and addresses
     seed: int = 0
     knows_links: bool = False  # of a simulation: they are as measured or given, see `fanout.wiring`
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep  # what waits let time pass with
@@ -65,8 +67,18 @@ class Rollout:
     def __init__(self, cluster: Cluster, distro: Distro, around: Surroundings) -> None:
         self.cluster = cluster
         self.around = around
-        self._fan_out = FanOutOffice(
-            cluster,
+        self._supervisor: Supervisor | None = None
+        self._fan_out = self._office()
+        self.traffic = Traffic(self._expected_files)
+        self.binding = self._bound(distro, self._executor())
+        self.registry: Registry = self.binding.registry()
+        self.spec: MachineSpec = node_machine(cluster, self.registry, distro.pacing(cluster))
+        self.table = Table(self.spec, self.registry.guards)
+
+    def _office(self) -> FanOutOffice:
+        around = self.around
+        return FanOutOffice(
+            self.cluster,
             around.cut,
             around.release.values(),
             around.key_places,
@@ -74,8 +86,10 @@ class Rollout:
             expected=self._expected_files,
             measures=around.knows_links,
         )
-        self.traffic = Traffic(self._expected_files)
-        executor = Executor(
+
+    def _executor(self) -> Executor:
+        around = self.around
+        return Executor(
             around.transports,
             transcript=around.transcript,
             redact=around.redact,
@@ -84,9 +98,11 @@ class Rollout:
             clock=self._seconds,
             sleep=around.sleep,
         )
-        self._supervisor: Supervisor | None = None
-        self.binding = Binding(
-            cluster,
+
+    def _bound(self, distro: Distro, executor: Executor) -> Binding:
+        around = self.around
+        return Binding(
+            self.cluster,
             distro,
             executor,
             around.release,
@@ -96,9 +112,6 @@ class Rollout:
             images=around.images,
             remember=around.remember,
         )
-        self.registry: Registry = self.binding.registry()
-        self.spec: MachineSpec = node_machine(cluster, self.registry, distro.pacing(cluster))
-        self.table = Table(self.spec, self.registry.guards)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -130,6 +143,8 @@ class Rollout:
             plan_digest=self.cluster.digest,
             program=self.around.program,
             started=self.around.started,
+            subject=self.cluster.name if self.around.signed else "",
+            marks=marks_of(self.cluster) if self.around.signed else (),
             seed=self.around.seed,
             grace=self.around.grace,
             observer=observer,
