@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from ipaddress import ip_interface
 from pathlib import PurePosixPath
 from typing import TypeVar
@@ -33,7 +34,14 @@ def read(text: str, before: float, after: float) -> Found:
     hostname = told.one("hostname")
     if not hostname or not told.one("clock"):
         raise ValueError("the answer lacks " + ("the hostname" if not hostname else "its end"))
-    units = _units(told)
+    found = _host(hostname, told, _moment(told.one("clock"), before, after))
+    for reading in (_with_traces, _with_network, _with_services, _with_settings):
+        found = reading(found, told)
+    return found
+
+
+def _host(hostname: str, told: Told, moment: Moment | None) -> Found:
+    """The machine itself: what it is, and how large."""
     return Found(
         hostname=hostname,
         system=told.one("system"),
@@ -44,7 +52,7 @@ def read(text: str, before: float, after: float) -> Found:
         product_uuid=told.one("product_uuid").lower(),
         mac=told.one("mac").lower().replace(NO_MAC, ""),
         mtu=number(told.one("mtu")),
-        moment=_moment(told.one("clock"), before, after),
+        moment=moment,
         cpus=number(told.one("cpus")),
         memory=_bytes(told.one("memory_kib")),
         free=_bytes(told.one("free_kib")),
@@ -52,6 +60,14 @@ def read(text: str, before: float, after: float) -> Found:
         cgroup=told.one("cgroup"),
         controllers=frozenset(told.all("controller")),
         swaps=told.each("swap", _swap),
+        mounts=told.each("mount", _mount),
+    )
+
+
+def _with_traces(found: Found, told: Told) -> Found:
+    """What is there and should not be, and what should be there and is not."""
+    return replace(
+        found,
         listening=frozenset(told.each("listen", _port)),
         listening_udp=frozenset(told.each("listen_udp", _port)),
         listeners=told.each("socket", _listener),
@@ -62,24 +78,45 @@ def read(text: str, before: float, after: float) -> Found:
         missing_programs=told.all("no_program"),
         missing_users=told.all("no_user"),
         missing_packages=told.all("no_package"),
-        mounts=told.each("mount", _mount),
+    )
+
+
+def _with_network(found: Found, told: Told) -> Found:
+    """Its addresses, and how it finds names."""
+    return replace(
+        found,
         owned=told.each("address", _own),
         nameservers=told.all("nameserver"),
         resolved=told.one("resolved") == "yes",
         upstream=told.all("upstream"),
         route=told.one("route"),
+        proxies=told.each("proxy", _two),
+    )
+
+
+def _with_services(found: Found, told: Told) -> Found:
+    """What else runs there that may be in the way."""
+    units = _units(told)
+    return replace(
+        found,
         firewalls=(*(["firewalld"] if _runs(units, "firewalld") else []), *told.all("firewall")),
         units=units,
         unmanaged=told.all("unmanaged"),
         trusted=told.all("trusted"),
+        selinux=told.one("selinux") == "1",
+        apparmor_without_parser=told.one("apparmor") == "Y" and not told.one("apparmor_parser"),
+    )
+
+
+def _with_settings(found: Found, told: Told) -> Found:
+    """What the kernel and a distro's drop-in files are set to."""
+    return replace(
+        found,
         settings={setting.key: setting for setting in told.each("sysctl", _setting)},
         setting_files=told.each("sysctl_file", _two),
         inotify_instances=number(told.one("inotify_instances")),
         inotify_watches=number(told.one("inotify_watches")),
         drop_ins=told.each("drop_in", _drop_in),
-        proxies=told.each("proxy", _two),
-        selinux=told.one("selinux") == "1",
-        apparmor_without_parser=told.one("apparmor") == "Y" and not told.one("apparmor_parser"),
     )
 
 
