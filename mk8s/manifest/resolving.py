@@ -11,7 +11,7 @@ from __future__ import annotations
 import os.path
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from machines.forms import duration
@@ -76,46 +76,66 @@ def resolve(form: ManifestForm, place: Place, digest: str) -> tuple[Cluster, tup
 
     `digest`: sha256 of the manifest's bytes, in hex.
     """
+    cluster = _nodes_and_release(form, place)
+    cluster = _with_shape(cluster, form, place)
+    cluster = _with_pace(cluster, form)
+    cluster = replace(cluster, source=place.source, digest=digest)
+    return cluster, tuple(_notices(form, cluster))
+
+
+def _nodes_and_release(form: ManifestForm, place: Place) -> Cluster:
+    """What is put where: the nodes, how they are entered, and the release that comes to them."""
     ssh = form.ssh or SshForm()
-    nodes = _nodes(form, ssh, place)
-    cluster = Cluster(
+    return Cluster(
         name=form.name or make_label(place.source.stem) or "cluster",
         distro=form.distro,
         version=form.version,
         airgap=form.airgap,
-        nodes=nodes,
-        artifacts={key: _artifact(artifact) for key, artifact in (form.artifacts or {}).items()},
-        artifacts_dir=place.locate(form.artifacts_dir),
-        endpoint=modes.endpoint(form),
-        install_method=form.install_method,
+        nodes=_nodes(form, ssh, place),
         known_hosts=place.locate(ssh.known_hosts) if ssh.known_hosts else None,
         host_keys=ssh.host_keys,
-        limits=_limits(form.limits or LimitsForm()),
-        budgets=_budgets(form.budgets or BudgetsForm()),
-        agents_wait_for=(form.gates or GatesForm()).agents,
-        policy=_policy(form.policy or PolicyForm()),
+        artifacts={key: _artifact(artifact) for key, artifact in (form.artifacts or {}).items()},
+        artifacts_dir=place.locate(form.artifacts_dir),
+        artifacts_mode=modes.artifacts_mode(form),
+        install_method=form.install_method,
         mirrors=form.mirrors or {},
         components={name: version.removeprefix("v") for name, version in (form.components or {}).items()},
         images=tuple(form.images or ()),
         registries=_registries(form, place),
-        fan_out=_fan_out(form.fan_out or FanOutForm()),
-        bandwidth=rate(form.limits.bandwidth) if form.limits and form.limits.bandwidth else None,
+        smoke_image=form.smoke_image or "",
+    )
+
+
+def _with_shape(cluster: Cluster, form: ManifestForm, place: Place) -> Cluster:
+    """What the nodes become: how they find one another, and what is kept and run where."""
+    return replace(
+        cluster,
+        endpoint=modes.endpoint(form),
+        balancer=modes.balancer(form),
         network=_network(form.network),
         manifests=tuple(place.locate(text) for text in form.manifests or ()),
-        balancer=modes.balancer(form),
         control_plane=form.control_plane,
         datastore=modes.datastore(form.datastore, place.locate),
         joins=modes.existing(form.join),
-        artifacts_mode=modes.artifacts_mode(form),
         swap=form.swap,
         hosts_entries=form.hosts_entries,
-        smoke_image=form.smoke_image or "",
+    )
+
+
+def _with_pace(cluster: Cluster, form: ManifestForm) -> Cluster:
+    """How a run goes about it: how many at once, for how long, past which checks."""
+    limits = form.limits or LimitsForm()
+    return replace(
+        cluster,
+        limits=_limits(limits),
+        bandwidth=rate(limits.bandwidth) if limits.bandwidth else None,
+        budgets=_budgets(form.budgets or BudgetsForm()),
+        agents_wait_for=(form.gates or GatesForm()).agents,
+        policy=_policy(form.policy or PolicyForm()),
+        fan_out=_fan_out(form.fan_out or FanOutForm()),
         waived=frozenset((form.checks or ChecksForm()).waive or ()),
         simulation=simulation_of(form.simulation),
-        source=place.source,
-        digest=digest,
     )
-    return cluster, tuple(_notices(form, cluster))
 
 
 def _nodes(form: ManifestForm, ssh: SshForm, place: Place) -> tuple[Node, ...]:
