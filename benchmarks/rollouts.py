@@ -44,7 +44,7 @@ from mk8s.manifest import load_cluster_text
 from mk8s.needs import pretend
 from mk8s.parts_model import modelled_cuts
 from mk8s.project import Project, load_project
-from mk8s.rehearsal import modelled_roads, nominal_release, rehearse
+from mk8s.rehearsal import Conditions, modelled_roads, nominal_release, rehearse
 from mk8s.release import find_release
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.running import run_cluster
@@ -120,7 +120,7 @@ def in_the_model() -> Table:
     """The three orders in virtual time, for twenty hosts."""
     cluster = load_cluster_text(_manifest(MODELLED, Path("artifacts"), ""), Path("twenty.yaml")).cluster
     distro = load_distro(cluster.distro)
-    rehearsed = rehearse(cluster, distro)
+    rehearsed = rehearse(Conditions(cluster, distro))
     fired = [record.at for record in rehearsed.records if record.signal == "servers-healthy"]
     took = {
         "one by one": _modelled(cluster, distro, one_by_one),

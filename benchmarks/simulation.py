@@ -115,13 +115,13 @@ def _prepare() -> Callable[[int], bool]:
     """What each process loads once: the work for one seed. False where a law of the run is broken."""
     from machines.simulation import FAULT_KINDS, FaultPlan
     from mk8s.distros.rke2 import DISTRO
-    from mk8s.rehearsal import rehearse
+    from mk8s.rehearsal import Conditions, rehearse
 
     cluster = _cluster(FIFTY[1], FIFTY[0])
     rates = dict.fromkeys(FAULT_KINDS, FAULTS / len(FAULT_KINDS))
 
     def work(seed: int) -> bool:
-        return bool(rehearse(cluster, DISTRO, seed=seed, faults=FaultPlan(seed, rates)).records)
+        return bool(rehearse(Conditions(cluster, DISTRO), seed, faults=FaultPlan(seed, rates)).records)
 
     return work
 
@@ -133,11 +133,11 @@ def _lost(_seed: int, _words: str) -> bool:
 def rehearsal(size: int) -> list[float]:
     """Wall and CPU seconds, records and bytes of memory of a whole rehearsal."""
     from mk8s.distros.rke2 import DISTRO
-    from mk8s.rehearsal import rehearse
+    from mk8s.rehearsal import Conditions, rehearse
 
     cluster = _cluster(size)
     with Stopwatch() as watch:
-        done = rehearse(cluster, DISTRO)
+        done = rehearse(Conditions(cluster, DISTRO))
     _refuse_failure(done.result.ok)
     return [watch.wall, watch.cpu, len(done.records), peak_memory()]
 

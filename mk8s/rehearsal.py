@@ -1,6 +1,7 @@
 """A run against modelled hosts in virtual time: the same table, driver, executor and engine as the real one.
 
-One seed gives one journal, byte for byte. It touches no node, no file and no clock.
+One seed under the same `Conditions` gives one journal, byte for byte. It touches no node, no file, no clock.
+Begin reading at `rehearse`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from machines import MemoryJournal, Observer, Record, Result
 from machines.beside import run_beside
@@ -17,6 +18,7 @@ from machines.simulation import (
     CheckedJournal,
     Checker,
     Rules,
+    SimulationStuck,
     VirtualClock,
     run_simulated,
     watch_over,
@@ -39,9 +41,47 @@ from mk8s.transcript import Transcript, transcript_of
 from transports.base import File, Transport
 from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport, Time
 
-__all__ = ["Rehearsal", "modelled_roads", "nominal_release", "rehearse"]
+__all__ = ["Conditions", "Prepare", "Rehearsal", "modelled_roads", "nominal_release", "rehearse"]
 
 TOKEN = "simulated-join-token"  # noqa: S105 - no host outside the model ever sees it
+
+Prepare: TypeAlias = Callable[[Mapping[str, SimulatedHost]], Awaitable[None]]
+"""Brings modelled hosts, by their nodes' names, to where they are when a run begins, in no time of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What rehearsals share over their seeds: what is built, how long things take, where it begins."""
+
+    cluster: Cluster
+    distro: Distro
+    profile: Profile = DEFAULTS
+    uplink: float | None = None  # the operator's, in bytes per second; `limits.bandwidth` holds as well
+    release: Mapping[str, File] | None = None  # None: files of nominal sizes
+    images: tuple[str, ...] = ()
+    knows_links: bool | None = (
+        None  # measures whether nodes hand on, as a run does; None: where links are given
+    )
+    past: bytes = (
+        b""  # the journal of the run that goes on, on hosts brought to where it says; empty: a new one
+    )
+    prepare: Prepare | None = None
+    looked_at: frozenset[str] = frozenset()  # nodes of which `prepare` is all there is to know
+
+    @property
+    def paced(self) -> Profile:
+        """The profile under every limit of the operator's link."""
+        return self.profile.with_uplink(self.uplink).with_uplink(self.cluster.bandwidth)
+
+    @property
+    def measures(self) -> bool:
+        """Whether the run measures its links."""
+        return self.profile.links != DEFAULTS.links if self.knows_links is None else self.knows_links
+
+    @property
+    def files(self) -> Mapping[str, File]:
+        """The release, by artifact."""
+        return self.release or nominal_release(self.cluster, self.distro)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,60 +101,38 @@ class Rehearsal:
 
 
 def rehearse(
-    cluster: Cluster,
-    distro: Distro,
-    *,
+    conditions: Conditions,
     seed: int = 0,
+    *,
     faults: FaultSource | None = None,
-    release: Mapping[str, File] | None = None,
-    images: tuple[str, ...] = (),
-    observer: Observer | None = None,
-    profile: Profile = DEFAULTS,
-    uplink: float | None = None,
-    knows_links: bool | None = None,
-    keep_transcript: bool = False,
-    prepare: Callable[[Mapping[str, SimulatedHost]], Awaitable[None]] | None = None,
-    looked_at: frozenset[str] = frozenset(),
-    journal: MemoryJournal | None = None,
     happenings: Sequence[Happening] = (),
     checkers: Sequence[Checker] = (),
+    observer: Observer | None = None,
+    journal: MemoryJournal | None = None,
+    keep_transcript: bool = False,
 ) -> Rehearsal:
-    """Run the whole manifest in virtual time, as long as the `profile` says that things take.
+    """Run the whole manifest in virtual time, as long as the conditions' profile says that things take.
 
-    `uplink`: the operator's, in bytes per second; the manifest's `limits.bandwidth` holds as well.
-    `knows_links`: measure whether nodes should hand on, as a run does; None: where the profile has links.
-    `prepare` brings the hosts, by their nodes' names, to where they are when the run begins, in no time of
-    it; of nodes that were `looked_at`, that is all there is. `journal`: what the run writes to; one with
-    records is resumed, on hosts brought to where it says.
-    `happenings` meet hosts and links at a moment. `checkers` see every record beside the standard ones.
-
-    Raises SimulationStuck when it does not end, and Broken when an invariant does not hold.
+    `faults` meet operations, `happenings` meet hosts and links at a moment. `checkers` see every record
+    beside the standard ones. `journal`: what the run writes to, for who looks at it when the run raises; it
+    holds the conditions' past already. Raises Broken when a law does not hold, a run without an end included.
     """
-    scene = _Scene(
-        cluster,
-        distro,
-        seed,
-        profile.with_uplink(uplink).with_uplink(cluster.bandwidth),
-        faults,
-        release or nominal_release(cluster, distro),
-        images,
-        MemoryJournal() if journal is None else journal,
-    )
+    scene = _Scene(conditions, seed, faults, MemoryJournal(conditions.past) if journal is None else journal)
     play = Play(happenings, scene.network, scene.hosts)
     watch = watch_over(scene.rules())
     watching: list[Checker] = [play, watch, *checkers]
-    measures = profile.links != DEFAULTS.links if knows_links is None else knows_links
 
     async def main() -> Result:
-        if prepare is not None:
-            await prepare(scene.hosts)
-        await scene.begin(looked_at)
-        rollout = scene.rollout(watching, measures=measures, keep_transcript=keep_transcript)
+        await scene.begin()
+        rollout = scene.rollout(watching, keep_transcript=keep_transcript)
         rollout.registry.actions.update(watched(rollout.registry, watch).actions)
         supervisor = rollout.supervisor(observer)
         return await (run_beside(play.run, supervisor.run) if happenings else supervisor.run())
 
-    result = run_simulated(main, seed=seed, clock=scene.clock)
+    try:
+        result = run_simulated(main, seed=seed, clock=scene.clock)
+    except SimulationStuck as stuck:
+        raise watch.stuck(str(stuck)) from stuck
     for checker in watching:
         checker.end()
     return scene.rehearsal(result, play.happened)
@@ -124,21 +142,14 @@ class _Scene:
     """What one rehearsal stands in: modelled hosts and roads, their time, and what is written down."""
 
     def __init__(
-        self,
-        cluster: Cluster,
-        distro: Distro,
-        seed: int,
-        profile: Profile,
-        faults: FaultSource | None,
-        files: Mapping[str, File],
-        images: tuple[str, ...],
-        memory: MemoryJournal,
+        self, conditions: Conditions, seed: int, faults: FaultSource | None, memory: MemoryJournal
     ) -> None:
-        self.cluster, self.distro, self.seed = cluster, distro, seed
-        self._files, self._images = files, images
+        self._conditions, self._seed = conditions, seed
+        self._cluster, self._distro = cluster, distro = conditions.cluster, conditions.distro
+        self._files = conditions.files
         self.clock = clock = VirtualClock()
         time = Time(clock.current_time, clock.sleep, clock.call_at)
-        self.network = SimulatedNetwork(profile.pace(seed), time)
+        self.network = SimulatedNetwork(conditions.paced.pace(seed), time)
         self._strikes = Recorded(faults) if faults is not None else None
         self._roads = modelled_roads(cluster, distro, self.network, seed, self._strikes)
         self._spec = node_machine(cluster, pacing=distro.pacing(cluster))
@@ -152,42 +163,45 @@ class _Scene:
         """What every record is held to."""
         return Rules(
             spec=self._spec,
-            members=self.cluster.nodes,
+            members=self._cluster.nodes,
             guards=self._guards,
-            secrets=[TOKEN, *secrets_pretended(self.distro.needs(self.cluster))],
+            secrets=[TOKEN, *secrets_pretended(self._distro.needs(self._cluster))],
             before=len(self._before),
             durable=lambda: self._memory.durable_seq,
             breaches=lambda: self.network.breaches,
         )
 
-    async def begin(self, looked_at: frozenset[str]) -> None:
-        """Bring the hosts to where the journal says; faults begin then."""
+    async def begin(self) -> None:
+        """Bring the hosts to where they are found, or where the journal says; faults begin then."""
+        at = self._conditions
+        if at.prepare is not None:
+            await at.prepare(self.hosts)
         if self._before:
             brought = Brought(
-                self.cluster, self.distro, self.network, self.hosts, self._files, self._images,
-                TOKEN, self.seed, looked_at,
+                self._cluster, self._distro, self.network, self.hosts, self._files, at.images,
+                TOKEN, self._seed, at.looked_at,
             )  # fmt: skip
             await bring_to(brought, self._before, table_to_read(self._spec))
         if self._strikes is not None:
             self._strikes.begin()
 
-    def rollout(self, watching: Sequence[Checker], *, measures: bool, keep_transcript: bool) -> Rollout:
+    def rollout(self, watching: Sequence[Checker], *, keep_transcript: bool) -> Rollout:
         """The run itself, with every record shown to those who watch."""
         around = Surroundings(
             transports=self._roads,
             journal=CheckedJournal(self._memory, watching),
             release=self._files,
             token=TOKEN,
-            kept=pretend(self.distro.needs(self.cluster)),
-            images=self._images,
+            kept=pretend(self._distro.needs(self._cluster)),
+            images=self._conditions.images,
             cut=modelled_cuts,
             keep_kubeconfig=_forget,
             transcript=self._entries.append if keep_transcript else None,
-            seed=self.seed,
-            knows_links=measures,
+            seed=self._seed,
+            knows_links=self._conditions.measures,
             sleep=self.clock.sleep,
         )
-        rollout = Rollout(self.cluster, self.distro, around)
+        rollout = Rollout(self._cluster, self._distro, around)
         self._guards.update(rollout.registry.guards)
         return rollout
 
@@ -195,7 +209,7 @@ class _Scene:
         """What came of it."""
         memory = self._memory
         return Rehearsal(
-            self.seed,
+            self._seed,
             result,
             memory.records(),
             memory.data,

@@ -98,19 +98,17 @@ def _refuse_nonsense(args: Namespace) -> None:
 def _simulated(args: Namespace, project: Project) -> View:
     from machines.simulation import FAULT_KINDS, FaultPlan
     from mk8s.cli.forecasting import profile_of
-    from mk8s.rehearsal import rehearse
+    from mk8s.rehearsal import Conditions, rehearse
 
     profile = profile_of(args, project)
     rates = dict.fromkeys(FAULT_KINDS, args.faults / len(FAULT_KINDS))
     say("simulated hosts, virtual time: no node is touched")
     run = rehearse(
-        project.cluster,
-        project.distro,
-        seed=args.seed,
+        Conditions(
+            project.cluster, project.distro, images=_images(project), profile=profile, uplink=_uplink(args)
+        ),
+        args.seed,
         faults=FaultPlan(args.seed, rates) if args.faults else None,
-        images=_images(project),
-        profile=profile,
-        uplink=_uplink(args),
         keep_transcript=True,
     )
     said = f"seed {args.seed}" + (f", faults {args.faults:g}" if args.faults else "")

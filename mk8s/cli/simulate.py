@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mk8s.project import Project
     from mk8s.rehearsal import Rehearsal
     from mk8s.simulating.request import Request
-    from mk8s.simulating.trial import Conditions, Ended
+    from mk8s.simulating.trial import Ended, Experiment
 
 __all__ = ["add_arguments", "main"]
 
@@ -109,15 +109,15 @@ def main(args: Namespace) -> int:
     _refuse_nonsense(args)
     project = load_project(args.manifest)
     request = _request(args, project)
-    conditions = request.conditions(project)
-    for words in conditions.cast.idle:
+    experiment = request.experiment(project)
+    for words in experiment.cast.idle:
         say(f"note: {words}")
-    refuse_too_few(conditions)
+    refuse_too_few(experiment)
     say("simulated hosts, virtual time: no node is touched, and preflight's checks are not simulated")
-    seed = _first_seed(args, conditions)
+    seed = _first_seed(args, experiment)
     if args.runs == 1:
-        return _one(args, request, conditions, seed)
-    return _many(args, request, conditions, seed)
+        return _one(args, request, experiment, seed)
+    return _many(args, request, experiment, seed)
 
 
 def _refuse_nonsense(args: Namespace) -> None:
@@ -169,50 +169,50 @@ def _words(args: Namespace) -> tuple[str, ...]:
     return tuple([*words, "--profile", str(args.profile)] if args.profile else words)
 
 
-def _first_seed(args: Namespace, conditions: Conditions) -> int:
+def _first_seed(args: Namespace, experiment: Experiment) -> int:
     if args.seed is not None:
         return int(args.seed)
-    return conditions.cast.seed or 0
+    return experiment.cast.seed or 0
 
 
-def _one(args: Namespace, request: Request, conditions: Conditions, seed: int) -> int:
+def _one(args: Namespace, request: Request, experiment: Experiment, seed: int) -> int:
     """One seed, told as a run is."""
     from machines import MemoryJournal
-    from machines.simulation import Broken, SimulationStuck
+    from machines.simulation import Broken
     from mk8s.rollout import edge_titles
     from mk8s.screen import EventScreen, PlainScreen
     from mk8s.simulating.trial import rehearsed
 
-    cluster = conditions.chosen
+    cluster = experiment.chosen
     titles = edge_titles(cluster)
     states = {node.name: "pending" for node in cluster.nodes}
-    journal = MemoryJournal(conditions.past)
+    journal = MemoryJournal(experiment.conditions.past)
     screen = (
         EventScreen(sys.stdout, titles) if args.output == "json" else PlainScreen(sys.stderr, titles, states)
     )
     try:
-        run = rehearsed(conditions, seed, observer=screen, keep_transcript=bool(args.report), journal=journal)
-    except (Broken, SimulationStuck) as broken:
+        run = rehearsed(experiment, seed, observer=screen, keep_transcript=bool(args.report), journal=journal)
+    except Broken as broken:
         say(f"{broken}\nrepeat it: {request.command(seed)}")
         as_expected = False
     else:
-        as_expected = _told(args, request, conditions, run)
+        as_expected = _told(args, request, experiment, run)
     if args.journal:
         _write(args, args.journal, journal.data, "--journal")
-    return _after(args, request, conditions, seed, as_expected=as_expected)
+    return _after(args, request, experiment, seed, as_expected=as_expected)
 
 
-def _told(args: Namespace, request: Request, conditions: Conditions, run: Rehearsal) -> bool:
+def _told(args: Namespace, request: Request, experiment: Experiment, run: Rehearsal) -> bool:
     """Say what came of a run. Returns whether all is as expected."""
     from mk8s.simulating.trial import ended_of
     from mk8s.simulating.words import faults_in_words, missed_in_words
     from mk8s.summary import summary
 
-    ended = ended_of(run, conditions.cast.expected, conditions.chosen)
+    ended = ended_of(run, experiment.cast.expected, experiment.chosen)
     say(faults_in_words(run) or "no fault struck")
-    for words in missed_in_words(conditions.cast, run):
+    for words in missed_in_words(experiment.cast, run):
         say(f"note: the scenario's {words} met nobody in this run")
-    say(summary(conditions.chosen, run.result, run.records, str(request.manifest), simulated=True))
+    say(summary(experiment.chosen, run.result, run.records, str(request.manifest), simulated=True))
     for words in ended.unmet:
         say(f"not as expected: {words}")
     say(f"seed {run.seed}, journal sha256 {run.digest}")
@@ -220,20 +220,20 @@ def _told(args: Namespace, request: Request, conditions: Conditions, run: Rehear
         from mk8s.report.files import write_page
         from mk8s.simulating.page import one_page
 
-        write_page(args.report, one_page(conditions, run), "--report")
+        write_page(args.report, one_page(experiment, run), "--report")
     if args.output == "text" and not args.shrink:  # then stdout is the scenario's
         for name, state in run.result.states.items():
             print(f"{name}\t{state}")
     return ended.as_expected
 
 
-def _after(args: Namespace, request: Request, conditions: Conditions, seed: int, *, as_expected: bool) -> int:
+def _after(args: Namespace, request: Request, experiment: Experiment, seed: int, *, as_expected: bool) -> int:
     """The exit code, and what --shrink asks for."""
     if as_expected:
         if args.shrink:
             say("there is nothing to shrink: all is as expected")
         return 0
-    smallest = _smallest(args, request, conditions, seed)
+    smallest = _smallest(args, request, experiment, seed)
     if smallest and args.output == "json":
         print(json.dumps({"smallest": smallest}))
     elif smallest and not args.save:
@@ -241,7 +241,7 @@ def _after(args: Namespace, request: Request, conditions: Conditions, seed: int,
     return 1
 
 
-def _many(args: Namespace, request: Request, conditions: Conditions, first: int) -> int:
+def _many(args: Namespace, request: Request, experiment: Experiment, first: int) -> int:
     """Many seeds, summed up."""
     from mk8s.simulating.tally import tally_as_data, tally_of
     from mk8s.simulating.words import tally_as_text
@@ -254,18 +254,18 @@ def _many(args: Namespace, request: Request, conditions: Conditions, first: int)
         say(f"interrupted after {len(results)} of {args.runs} runs: the summary is of those")
     if args.output == "json":
         wanted = not (stopped or worst.as_expected)
-        smallest = _smallest(args, request, conditions, worst.seed) if wanted else {}
+        smallest = _smallest(args, request, experiment, worst.seed) if wanted else {}
         more = {"smallest": smallest} if smallest else {}
         print(json.dumps({**tally_as_data(tally, commands), **more}, indent=1))
     else:
         (say if args.shrink else print)(tally_as_text(tally, commands))
     if args.report:  # after what was found out: a file that cannot be written must not cost it
-        _report_many(args.report, conditions, results, commands)
+        _report_many(args.report, experiment, results, commands)
     if stopped:
         return 130
     if args.output == "json":
         return int(not worst.as_expected)
-    return _after(args, request, conditions, worst.seed, as_expected=worst.as_expected)
+    return _after(args, request, experiment, worst.seed, as_expected=worst.as_expected)
 
 
 def _results(args: Namespace, request: Request, seeds: range) -> tuple[list[Ended], bool]:
@@ -293,7 +293,7 @@ def _results(args: Namespace, request: Request, seeds: range) -> tuple[list[Ende
     return results, False
 
 
-def _report_many(file: Path, conditions: Conditions, results: list[Ended], commands: dict[int, str]) -> None:
+def _report_many(file: Path, experiment: Experiment, results: list[Ended], commands: dict[int, str]) -> None:
     from mk8s.report.files import write_page
     from mk8s.simulating.page import many_page
     from mk8s.simulating.tally import tally_of
@@ -301,11 +301,11 @@ def _report_many(file: Path, conditions: Conditions, results: list[Ended], comma
 
     tally = tally_of(results)
     worst = next((one for one in tally.worst if one.nodes), None)
-    run = rehearsed(conditions, worst.seed, keep_transcript=True) if worst else None
-    write_page(file, many_page(conditions, results, tally, commands, run), "--report")
+    run = rehearsed(experiment, worst.seed, keep_transcript=True) if worst else None
+    write_page(file, many_page(experiment, results, tally, commands, run), "--report")
 
 
-def _smallest(args: Namespace, request: Request, conditions: Conditions, seed: int) -> dict[str, Any]:
+def _smallest(args: Namespace, request: Request, experiment: Experiment, seed: int) -> dict[str, Any]:
     """Reduce a seed that fails, if --shrink says so, and save it. What was found, for JSON; or nothing."""
     from mk8s.simulating.progress import line_on
     from mk8s.simulating.shrinking import NothingFails, shrink
@@ -315,13 +315,13 @@ def _smallest(args: Namespace, request: Request, conditions: Conditions, seed: i
         return {}
     with line_on(sys.stderr) as tell:
         try:
-            shrunk = shrink(conditions, seed, tell=tell)
+            shrunk = shrink(experiment, seed, tell=tell)
         except NothingFails as error:
             say(f"cannot be shrunk: {error}")
             return {}
     file = args.save or Path("smallest.yaml")
     repeat = request.command_for(file)
-    text = shrunk_text(shrunk, conditions.cluster, request.command(seed), repeat)
+    text = shrunk_text(shrunk, experiment.conditions.cluster, request.command(seed), repeat)
     say(f"{shrunk.symptom}: enough are {shrunk.size} ({shrunk.runs} runs)")
     if args.save:
         _write(args, args.save, text.encode(), "--save")

@@ -13,7 +13,7 @@ from machines.simulation import FaultPlan
 from mk8s.conformance.lives import Life, live, shortcomings
 from mk8s.conformance.subjects import Subject
 from mk8s.health import Examination
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 
 __all__: list[str] = []
 
@@ -42,7 +42,7 @@ async def _rollout(life: Life) -> list[str]:
 def one_journal(subject: Subject) -> Iterator[str]:
     """One seed gives one journal, byte for byte."""
     cluster = subject.cluster(3, 2)
-    first, second = (rehearse(cluster, subject.distro, seed=7) for _ in range(2))
+    first, second = (rehearse(Conditions(cluster, subject.distro), 7) for _ in range(2))
     if first.digest != second.digest:
         yield "two rehearsals of seed 7 differ"
 
@@ -53,7 +53,7 @@ def survives_faults(subject: Subject) -> Iterator[str]:
     for seed in range(SEEDS):
         plan = FaultPlan(seed, RATES, until_attempt=2)  # type: ignore[arg-type]  # keys are kinds of faults
         try:
-            result = rehearse(cluster, subject.distro, seed=seed, faults=plan).result
+            result = rehearse(Conditions(cluster, subject.distro), seed, faults=plan).result
         except Exception as error:
             yield f"seed {seed}: raises {type(error).__name__}: {error}"
             continue

@@ -24,7 +24,7 @@ from mk8s.forecast.earlier import EarlierRun
 from mk8s.forecast.measuring import FILES, alone
 from mk8s.forecast.observing import waits_in
 from mk8s.forecast.profile import DEFAULTS, Layer
-from mk8s.rehearsal import nominal_release, rehearse
+from mk8s.rehearsal import Conditions, nominal_release, rehearse
 from mk8s.tables import node_machine
 from mk8s.timeline import Timeline, timeline_of
 from mk8s.transcript import Transcript
@@ -101,7 +101,9 @@ class _Fit:
         """With everything as it stands; `shift`: phases that are so many seconds longer."""
         distro = self.run.distro
         profile = DEFAULTS.under(replace(self.layer, durations=self._points(shift or {})))
-        done = rehearse(self.cluster, distro, profile=profile, release=self.release, keep_transcript=True)
+        done = rehearse(
+            Conditions(self.cluster, distro, profile=profile, release=self.release), keep_transcript=True
+        )
         self.declared = done.network.pace.declared
         spec = node_machine(self.cluster, pacing=distro.pacing(self.cluster))
         return _Simulated(timeline_of(done.records, spec, done.transcript), done.transcript)

@@ -10,23 +10,20 @@ Begin reading at `forecast`.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from machines import MachineSpec, MemoryJournal, Record
-from machines.simulation import Broken, SimulationStuck
+from machines import MachineSpec, Record
+from machines.simulation import Broken
 from mk8s.cluster import Cluster
-from mk8s.distros.base import Distro
 from mk8s.errors import Mk8sError
 from mk8s.forecast.bounds import Bound, PathLeg, bounds_of
-from mk8s.forecast.profile import DEFAULTS, Profile
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.forecast.profile import Profile
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.tables import node_machine, titles_of
 from mk8s.timeline import Timeline, timeline_of
-from transports.base import File
-from transports.simulated import SimulatedHost
 
-__all__ = ["SEEDS", "Bound", "Forecast", "Moved", "PathLeg", "Prepare", "Range", "forecast", "seeds_for"]
+__all__ = ["SEEDS", "Bound", "Forecast", "Moved", "PathLeg", "Range", "forecast", "seeds_for"]
 
 SEEDS = 20
 FEWEST_SEEDS = 3
@@ -34,9 +31,6 @@ NODE_RUNS = 1500  # nodes times seeds that are rehearsed unless told otherwise: 
 KEPT = 5  # seeds at the most whose rehearsals are all kept in detail; of more, the middle one is made again
 HEALTHY = "healthy"
 LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9  # quantiles, by the nearest rank: of few seeds the lowest and the highest
-
-Prepare = Callable[[Mapping[str, SimulatedHost]], Awaitable[None]]
-"""Brings modelled hosts to where the real ones are; see `rehearse`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,52 +83,29 @@ def seeds_for(nodes: int) -> int:
     return max(FEWEST_SEEDS, min(SEEDS, NODE_RUNS // max(nodes, 1)))
 
 
-def forecast(
-    cluster: Cluster,
-    distro: Distro,
-    *,
-    seeds: int | None = None,
-    profile: Profile = DEFAULTS,
-    uplink: float | None = None,
-    release: Mapping[str, File] | None = None,
-    images: tuple[str, ...] = (),
-    prepare: Prepare | None = None,
-    looked_at: frozenset[str] = frozenset(),
-    journal: bytes = b"",
-) -> Forecast:
-    """Rehearse the manifest, one seed after the other. `seeds`: how many; None: by the cluster's size.
+def forecast(conditions: Conditions, seeds: int | None = None) -> Forecast:
+    """Rehearse the manifest, one seed after the other, as a run that measures its links.
 
-    `uplink`: the operator's, in bytes per second. `journal`: of a run to go on. Others: see `rehearse`.
+    `seeds`: how many; None: by the cluster's size.
     Raises Mk8sError where the journal's run cannot go on, or breaks a law that every run keeps.
     """
+    cluster, distro = conditions.cluster, conditions.distro
+    measuring = replace(conditions, knows_links=True)
 
     def rehearsed(seed: int, detail: bool) -> Rehearsal:
-        return rehearse(
-            cluster,
-            distro,
-            seed=seed,
-            release=release,
-            images=images,
-            profile=profile,
-            uplink=uplink,
-            knows_links=True,
-            prepare=prepare,
-            looked_at=looked_at,
-            journal=MemoryJournal(journal),
-            keep_transcript=detail,
-        )
+        return rehearse(measuring, seed, keep_transcript=detail)
 
     count = seeds_for(len(cluster.nodes)) if seeds is None else seeds
     spec = node_machine(cluster, pacing=distro.pacing(cluster))
     try:
         middle, ends = _over_seeds(rehearsed, count, cluster)
-    except (Broken, SimulationStuck) as error:
+    except Broken as error:
         raise Mk8sError(
             "a rehearsal of this run does not go as every run must",
             cause=str(error),
             remedy="`mk8s simulate` tells more of it; please report it, with the journal if there is one",
         ) from error
-    return _forecast(middle, ends, spec, profile)
+    return _forecast(middle, ends, spec, conditions.profile)
 
 
 def _over_seeds(

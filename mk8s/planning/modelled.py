@@ -15,10 +15,10 @@ from mk8s.commands import gather_facts
 from mk8s.delivery import part_of
 from mk8s.distros.base import Situation
 from mk8s.facts import ARCHITECTURES, DATA, Facts
-from mk8s.forecast.predicting import Prepare
 from mk8s.modelled import MACHINES
 from mk8s.planning.making import Ground, edges_ahead, steps_of
 from mk8s.planning.values import Look
+from mk8s.rehearsal import Prepare
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedFile, SimulatedHost

@@ -31,7 +31,7 @@ from mk8s.planning.modelled import as_found
 from mk8s.planning.values import Look, Plan, Stock
 from mk8s.preflight.now import close_all, users_secrets
 from mk8s.project import Project
-from mk8s.rehearsal import nominal_release
+from mk8s.rehearsal import Conditions, nominal_release
 from mk8s.release import inspect_release
 from mk8s.secrets import HIDDEN, Secrets
 from mk8s.simulating.beginning import journal_of
@@ -140,16 +140,18 @@ def _foreseen(
         if all(is_done(ground, node) for node in cluster.nodes):
             return None, ()
         seen = forecast(
-            cluster,
-            project.distro,
+            Conditions(
+                cluster,
+                project.distro,
+                profile=wishes.profile,
+                uplink=wishes.uplink,
+                release=ground.release,
+                images=ground.images,
+                prepare=as_found(ground, looks) if looks else None,
+                looked_at=frozenset(name for name, look in looks.items() if look.facts),
+                past=journal,
+            ),
             seeds=wishes.seeds,
-            profile=wishes.profile,
-            uplink=wishes.uplink,
-            release=ground.release,
-            images=ground.images,
-            prepare=as_found(ground, looks) if looks else None,
-            looked_at=frozenset(name for name, look in looks.items() if look.facts),
-            journal=journal,
         )
     except Mk8sError as error:
         why = "; ".join(part for part in (error.problem, error.cause, error.remedy) if part)

@@ -13,7 +13,7 @@ from mk8s.report.scale import length
 from mk8s.report.tables import Column, facts, note, table
 from mk8s.rollout import titles_of
 from mk8s.simulating.tally import Spread, Tally
-from mk8s.simulating.trial import Conditions, Ended
+from mk8s.simulating.trial import Ended, Experiment
 from mk8s.simulating.words import ENDINGS_IN_WORDS, ending_in_words
 from mk8s.tables import node_machine
 from mk8s.timeline import timeline_of
@@ -21,13 +21,13 @@ from mk8s.timeline import timeline_of
 __all__ = ["many_page", "one_page"]
 
 
-def one_page(conditions: Conditions, run: Rehearsal) -> str:
+def one_page(experiment: Experiment, run: Rehearsal) -> str:
     """The page of one simulated run."""
-    return run_page(_view(conditions, run))
+    return run_page(_view(experiment, run))
 
 
 def many_page(
-    conditions: Conditions,
+    experiment: Experiment,
     results: Sequence[Ended],
     tally: Tally,
     commands: Mapping[int, str],
@@ -46,33 +46,33 @@ def many_page(
     if worst is not None:
         sections += [
             Section(part.id, f"Seed {worst.seed}: {part.title}", part.body, part.intro, part.style)
-            for part in run_sections(_view(conditions, worst))
+            for part in run_sections(_view(experiment, worst))
         ]
-    title = f"{conditions.cluster.name}: {tally.seeds} simulated runs"
-    return page(title, sections, lead=_lead(tally, conditions), foot="Hosts and time were simulated.")
+    title = f"{experiment.conditions.cluster.name}: {tally.seeds} simulated runs"
+    return page(title, sections, lead=_lead(tally, experiment), foot="Hosts and time were simulated.")
 
 
-def _view(conditions: Conditions, run: Rehearsal) -> View:
-    cluster = conditions.chosen
-    spec = node_machine(cluster, pacing=conditions.distro.pacing(cluster))
+def _view(experiment: Experiment, run: Rehearsal) -> View:
+    cluster = experiment.chosen
+    spec = node_machine(cluster, pacing=experiment.conditions.distro.pacing(cluster))
     return View(
         cluster=cluster,
         timeline=timeline_of(run.records, spec, run.transcript),
         titles=titles_of(spec),
         transcript=run.transcript,
         simulated=f"seed {run.seed}",
-        source=conditions.profile.source,
+        source=experiment.conditions.profile.source,
     )
 
 
-def _lead(tally: Tally, conditions: Conditions) -> Html:
+def _lead(tally: Tally, experiment: Experiment) -> Html:
     good = tally.as_expected == tally.seeds
     said = f"{tally.as_expected} of {tally.seeds} runs are as expected."
     pairs = [
-        ("Cluster", conditions.cluster.name),
-        ("Nodes", str(len(conditions.chosen.nodes))),
-        ("Distro", conditions.cluster.distro),
-        ("Durations", conditions.profile.source),
+        ("Cluster", experiment.conditions.cluster.name),
+        ("Nodes", str(len(experiment.chosen.nodes))),
+        ("Distro", experiment.conditions.cluster.distro),
+        ("Durations", experiment.conditions.profile.source),
         *((f"Faults: {kind}", str(count)) for kind, count in tally.struck.items()),
     ]
     return fragment(note(said, "good" if good else "bad"), facts(pairs))

@@ -1,4 +1,4 @@
-"""What was asked for on the command line, as a value that every process makes its own conditions of.
+"""What was asked for on the command line, as a value that every process makes its own experiment of.
 
 A cluster and its driver do not travel between processes: each loads the manifest once. What is read from
 other files (scenarios, profile, journal, names of images) is read once, by the process that asks.
@@ -17,10 +17,11 @@ from machines.simulation import FAULT_KINDS
 from mk8s.errors import UsageError
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.project import Project, load_project
+from mk8s.rehearsal import Conditions
 from mk8s.simulating.casting import cast
 from mk8s.simulating.scenario import ScenarioForm
 from mk8s.simulating.striking import Rates
-from mk8s.simulating.trial import Conditions, Ended, tried
+from mk8s.simulating.trial import Ended, Experiment, tried
 
 if TYPE_CHECKING:
     from mk8s.simulating.casting import Cast
@@ -41,23 +42,23 @@ class Request:
     past: bytes = b""
     words: tuple[str, ...] = ()
 
-    def conditions(self, project: Project | None = None) -> Conditions:
+    def experiment(self, project: Project | None = None) -> Experiment:
         """For every seed. Loads the manifest, unless it is given. Raises ManifestError."""
         found = load_project(self.manifest) if project is None else project
-        return Conditions(
+        conditions = Conditions(
             found.cluster,
             found.distro,
-            self._with_rate(cast(self.scenarios, found.cluster)),
             self.profile,
             self.uplink,
-            self.images,
+            images=self.images,
             knows_links=True,  # a real run measures them
             past=self.past,
         )
+        return Experiment(conditions, self._with_rate(cast(self.scenarios, found.cluster)))
 
     def work(self) -> Callable[[int], Ended]:
         """What a process does for a seed."""
-        return partial(tried, self.conditions())
+        return partial(tried, self.experiment())
 
     def command(self, seed: int, *more: str) -> str:
         """The command line that repeats this seed exactly."""
@@ -75,17 +76,17 @@ class Request:
         return replace(made, rates=(*made.rates, rates))
 
 
-def refuse_too_few(conditions: Conditions) -> None:
+def refuse_too_few(experiment: Experiment) -> None:
     """Raises UsageError where the scenario's `nodes` leave out whom a run cannot do without."""
-    if not conditions.chosen.nodes:
+    if not experiment.chosen.nodes:
         raise UsageError("the scenario's `nodes` select no node of this manifest", remedy="mend them")
-    first = [node.name for node in conditions.cluster.nodes if node.role == "primary"]
-    if first and first[0] not in [node.name for node in conditions.chosen.nodes]:
+    first = [node.name for node in experiment.conditions.cluster.nodes if node.role == "primary"]
+    if first and first[0] not in [node.name for node in experiment.chosen.nodes]:
         raise UsageError(
             f"the scenario's `nodes` leave out {first[0]}, which makes the cluster that the others join",
             remedy="add `primary` to them",
         )
-    if conditions.past and len(conditions.chosen.nodes) < len(conditions.cluster.nodes):
+    if experiment.conditions.past and len(experiment.chosen.nodes) < len(experiment.conditions.cluster.nodes):
         raise UsageError(
             "the scenario's `nodes` leave some out, and a run that goes on has all of its nodes",
             remedy="remove `nodes`, or --from-state",

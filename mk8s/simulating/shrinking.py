@@ -17,7 +17,7 @@ from typing import TypeAlias, TypeVar
 from mk8s.simulating.casting import Cast
 from mk8s.simulating.happenings import Happening
 from mk8s.simulating.striking import Strike, Struck
-from mk8s.simulating.trial import Bad, Conditions, Ended, tried
+from mk8s.simulating.trial import Bad, Ended, Experiment, tried
 
 __all__ = ["NothingFails", "Shrunk", "Symptom", "shrink", "smallest", "symptom_of"]
 
@@ -35,7 +35,7 @@ class NothingFails(ValueError):  # noqa: N818 - it says what is the case
 class Symptom:
     """How a run fails. A node's failure is told by its role, outcome, edge and class, not by its name."""
 
-    ending: str  # broken, stuck, crashed; node; unmet
+    ending: str  # broken, crashed; node; unmet
     way: tuple[str, ...]
     node: str = ""  # where it was seen first
 
@@ -106,7 +106,7 @@ def _about(unmet: str) -> str:
 
 
 def shrink(
-    conditions: Conditions,
+    experiment: Experiment,
     seed: int,
     *,
     most: int = RUNS,
@@ -117,13 +117,13 @@ def shrink(
     Raises NothingFails.
     """
     struck: list[Struck] = []
-    first = tried(conditions, seed, struck)
+    first = tried(experiment, seed, struck)
     symptom = symptom_of(first)
     if symptom is None:
         raise NothingFails(f"seed {seed} is as expected")
-    search = _Search(conditions, seed, symptom, most, tell)
-    nodes = tuple(node.name for node in conditions.chosen.nodes)
-    wrongs: list[Wrong] = [*(one.again() for one in struck), *conditions.cast.happenings]
+    search = _Search(experiment, seed, symptom, most, tell)
+    nodes = tuple(node.name for node in experiment.chosen.nodes)
+    wrongs: list[Wrong] = [*(one.again() for one in struck), *experiment.cast.happenings]
     tell(f"seed {seed}: {symptom}; {len(wrongs)} faults on {len(nodes)} nodes")
     if not search.fails(wrongs, nodes):
         raise NothingFails(
@@ -144,7 +144,7 @@ def shrink(
 class _Search:
     """Tries with fewer faults and nodes."""
 
-    conditions: Conditions
+    experiment: Experiment
     seed: int
     symptom: Symptom
     most: int
@@ -153,13 +153,13 @@ class _Search:
     _known: dict[tuple[frozenset[Wrong], tuple[str, ...]], bool] = field(default_factory=dict)
 
     def cast(self, wrongs: Sequence[Wrong], nodes: Sequence[str]) -> Cast:
-        made = self.conditions.cast
+        made = self.experiment.cast
         strikes = tuple(one for one in wrongs if isinstance(one, Strike))
         happenings = tuple(one for one in wrongs if isinstance(one, Happening))
         return Cast(strikes, (), happenings, made.expected, tuple(nodes), self.seed)
 
     def ended(self, wrongs: Sequence[Wrong], nodes: Sequence[str]) -> Ended:
-        return tried(replace(self.conditions, cast=self.cast(wrongs, nodes)), self.seed)
+        return tried(replace(self.experiment, cast=self.cast(wrongs, nodes)), self.seed)
 
     def fails(self, wrongs: Sequence[Wrong], nodes: Sequence[str]) -> bool:
         """Whether these alone fail in the same way. Beyond the most runs, nothing does."""
@@ -182,9 +182,9 @@ class _Search:
 
     def nodes(self, wrongs: Sequence[Wrong], nodes: Sequence[str]) -> tuple[str, ...]:
         """Agents are left out first. The first node stays, and a run that goes on keeps all of its nodes."""
-        if self.conditions.past:
+        if self.experiment.conditions.past:
             return tuple(nodes)
-        chosen = [node for node in self.conditions.cluster.nodes if node.name in frozenset(nodes)]
+        chosen = [node for node in self.experiment.conditions.cluster.nodes if node.name in frozenset(nodes)]
         servers = [node.name for node in chosen[1:] if node.is_server]
         agents = [node.name for node in chosen[1:] if not node.is_server]
         head = chosen[0].name

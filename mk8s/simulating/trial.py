@@ -1,8 +1,8 @@
 """One seed of what was asked for, and what came of it as a small value that travels between processes.
 
-`Conditions` is what all seeds share. `rehearsed` runs one of them and keeps everything; `tried` runs one and
-keeps a few numbers and words, whatever happened: an invariant that broke, a run without an end and a bug of
-the simulation itself are results too, with their seed.
+`Experiment` is what all seeds share: the conditions of a rehearsal, what goes wrong, and who looks on.
+`rehearsed` runs one seed and keeps everything; `tried` runs one and keeps a few numbers and words, whatever
+happened: an invariant that broke and a bug of the simulation itself are results too, with their seed.
 
 Begin reading at `tried`.
 """
@@ -17,22 +17,19 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias, get_args
 
 from machines import MemoryJournal, Observer
-from machines.simulation import Broken, Checker, FaultPlan, SimulationStuck
+from machines.simulation import Broken, Checker, FaultPlan
 from mk8s.cluster import Cluster
-from mk8s.distros.base import Distro
-from mk8s.forecast.profile import DEFAULTS, Profile
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.simulating.casting import Cast, Expected, only, restricted
 from mk8s.simulating.striking import Recorded, Strikes, Struck
-from transports.base import File
 from transports.simulated import FaultSource
 
 __all__ = [
     "ENDINGS",
     "Bad",
-    "Conditions",
     "Ended",
     "Ending",
+    "Experiment",
     "crash_of",
     "ended_of",
     "lost",
@@ -46,8 +43,7 @@ Ending: TypeAlias = Literal[
     "rolled-back",  # at least one node; and so on, the worse the later
     "failed",
     "quarantined",
-    "stuck",  # the run never ended
-    "broken",  # an invariant did not hold
+    "broken",  # an invariant did not hold; that a run ends is one
     "crashed",  # the simulation itself, or its process
 ]
 ENDINGS: tuple[Ending, ...] = get_args(Ending)
@@ -58,24 +54,17 @@ def _no_checkers() -> Sequence[Checker]:
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class Experiment:
     """Everything that one run needs beside its seed."""
 
-    cluster: Cluster  # all of the manifest; the cast may leave nodes out
-    distro: Distro
+    conditions: Conditions  # of all of the manifest; the cast may leave nodes out
     cast: Cast = field(default_factory=Cast)
-    profile: Profile = DEFAULTS
-    uplink: float | None = None  # bytes per second
-    images: tuple[str, ...] = ()
-    release: Mapping[str, File] | None = None
-    knows_links: bool | None = None  # as a run that measures whether nodes hand on; None: by what is given
-    past: bytes = b""  # the journal of a half-done run; empty: untouched hosts
     checkers: Callable[[], Sequence[Checker]] = _no_checkers  # new ones for every run
 
     @property
     def chosen(self) -> Cluster:
         """The nodes that take part."""
-        return only(self.cluster, self.cast.nodes)
+        return only(self.conditions.cluster, self.cast.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +111,7 @@ class Ended:
 
 
 def rehearsed(
-    conditions: Conditions,
+    experiment: Experiment,
     seed: int,
     *,
     observer: Observer | None = None,
@@ -132,30 +121,24 @@ def rehearsed(
 ) -> Rehearsal:
     """One seed with all that can be known of it. Raises as `rehearse` does.
 
-    `journal` (an empty one) and `struck` are for who wants to look at them after a run that raised.
+    `journal` (see there) and `struck` are for who wants to look at them after a run that raised.
     """
-    chosen = conditions.chosen
-    names = frozenset(node.name for node in chosen.nodes)
-    made = conditions.cast if conditions.cast.nodes is None else restricted(conditions.cast, names)
-    memory = MemoryJournal(conditions.past) if journal is None or conditions.past else journal
+    chosen = experiment.chosen
+    made = experiment.cast
+    if made.nodes is not None:
+        made = restricted(made, frozenset(node.name for node in chosen.nodes))
     faults = _faults(made, seed)
     if faults is not None and struck is not None:
         faults = Recorded(faults, struck)
     return rehearse(
-        chosen,
-        conditions.distro,
-        seed=seed,
+        replace(experiment.conditions, cluster=chosen),
+        seed,
         faults=faults,
-        release=conditions.release,
-        images=conditions.images,
-        observer=observer,
-        profile=conditions.profile,
-        uplink=conditions.uplink,
-        knows_links=conditions.knows_links,
-        keep_transcript=keep_transcript,
-        journal=memory,
         happenings=made.happenings,
-        checkers=conditions.checkers(),
+        checkers=experiment.checkers(),
+        observer=observer,
+        journal=journal,
+        keep_transcript=keep_transcript,
     )
 
 
@@ -167,16 +150,14 @@ def _faults(made: Cast, seed: int) -> FaultSource | None:
     return Strikes(seed, made.strikes, made.rates)
 
 
-def tried(conditions: Conditions, seed: int, struck: list[Struck] | None = None) -> Ended:
+def tried(experiment: Experiment, seed: int, struck: list[Struck] | None = None) -> Ended:
     """One seed, whatever comes of it. Its faults are added to `struck`. Raises only what ends a process."""
     began = time.process_time()
     try:
-        run = rehearsed(conditions, seed, struck=struck)
-        ended = ended_of(run, conditions.cast.expected, conditions.chosen)
+        run = rehearsed(experiment, seed, struck=struck)
+        ended = ended_of(run, experiment.cast.expected, experiment.chosen)
     except Broken as broken:
         ended = _without_end(seed, "broken", broken.invariant, str(broken))
-    except SimulationStuck as stuck:
-        ended = _without_end(seed, "stuck", "", str(stuck))
     except Exception as error:  # a bug of ours in one seed: the other seeds still tell something
         ended = crash_of(seed, type(error).__name__, "".join(traceback.format_exception(error)))
     return _with_cpu(ended, time.process_time() - began)
@@ -224,7 +205,7 @@ def ended_of(run: Rehearsal, expected: Expected, cluster: Cluster) -> Ended:
 def _ending(bad: Sequence[Bad]) -> Ending:
     known = [ending for one in bad for ending in ENDINGS if ending == one.outcome]
     if len(known) < len(bad):
-        return "stuck"
+        return "broken"  # nobody ends like this
     return max(known, key=ENDINGS.index, default="healthy")
 
 

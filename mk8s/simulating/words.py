@@ -24,7 +24,6 @@ ENDINGS_IN_WORDS: Mapping[str, str] = {
     "rolled-back": "nodes rolled back",
     "failed": "nodes failed",
     "quarantined": "nodes quarantined",
-    "stuck": "stuck: never ended",
     "broken": "an invariant broken",
     "crashed": "the simulation crashed",
 }
@@ -144,7 +143,7 @@ def _worst(worst: Sequence[Ended], commands: Mapping[int, str]) -> Iterator[str]
 
 def ending_in_words(ended: Ended) -> str:
     """One seed's end on one line."""
-    if ended.ending in ("broken", "crashed", "stuck") and not ended.nodes:
+    if ended.ending in ("broken", "crashed") and not ended.nodes:
         last = ended.evidence.strip().splitlines()[-1] if ended.evidence else ""
         return f"{ENDINGS_IN_WORDS[ended.ending]}: {last}"
     words = f"{ended.nodes - len(ended.bad)} of {ended.nodes} nodes healthy in {duration(ended.seconds)}"

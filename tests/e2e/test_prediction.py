@@ -25,6 +25,7 @@ from mk8s.lab.manifest_writer import DEFAULT_VERSION, machine_arch
 from mk8s.lab.places import cache_folder
 from mk8s.lab.standin_release import default_build, standin_release
 from mk8s.project import load_project
+from mk8s.rehearsal import Conditions
 from mk8s.release import find_release
 from mk8s.standin import build_release
 from mk8s.timeline import Timeline
@@ -123,7 +124,8 @@ def _predicted(manifest: Path, profile: Profile) -> Timeline:
     release = find_release(project.cluster, project.distro)
     images = images_in(release)
     told = forecast(
-        project.cluster, project.distro, seeds=SEEDS, profile=profile, release=release, images=images
+        Conditions(project.cluster, project.distro, profile=profile, release=release, images=images),
+        seeds=SEEDS,
     )
     return told.timeline
 

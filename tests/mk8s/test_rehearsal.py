@@ -11,12 +11,12 @@ from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.cluster import FanOut
 from mk8s.distros.base import load_distro
 from mk8s.distros.rancher.model import world_of
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from tests.mk8s.examples import cluster
 
 PROGRAM = """
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from tests.mk8s.test_rehearsal import faulty
 print(faulty(7, servers=3, agents=9).digest)
 """
@@ -25,12 +25,14 @@ print(faulty(7, servers=3, agents=9).digest)
 def faulty(seed: int, *, servers: int, agents: int, rate: float = 0.01) -> Rehearsal:
     """A rehearsal in which each operation meets one of all the kinds of fault at this rate."""
     faults = FaultPlan(seed, dict.fromkeys(FAULT_KINDS, rate / len(FAULT_KINDS)))
-    return rehearse(cluster(servers=servers, agents=agents), load_distro("rke2"), seed=seed, faults=faults)
+    return rehearse(
+        Conditions(cluster(servers=servers, agents=agents), load_distro("rke2")), seed, faults=faults
+    )
 
 
 def test_without_faults_everyone_becomes_healthy() -> None:
     """Three servers, three agents; the order is the declared one, or a checker would have said so."""
-    run = rehearse(cluster(), load_distro("rke2"))
+    run = rehearse(Conditions(cluster(), load_distro("rke2")))
     assert run.result.ok
     assert set(run.result.states.values()) == {"healthy"}
     assert world_of(run.network).violations == []
@@ -40,8 +42,8 @@ def test_without_faults_everyone_becomes_healthy() -> None:
 
 def test_a_slow_uplink_makes_the_run_longer_and_nothing_else() -> None:
     """Time on links is modelled: 2 MB/s for 6 x 895 MiB is three quarters of an hour."""
-    quick = rehearse(cluster(), load_distro("rke2"))
-    slow = rehearse(cluster(), load_distro("rke2"), uplink=2e6)
+    quick = rehearse(Conditions(cluster(), load_distro("rke2")))
+    slow = rehearse(Conditions(cluster(), load_distro("rke2"), uplink=2e6))
     assert slow.result.states == quick.result.states
     assert slow.result.at - quick.result.at > 2400
 
@@ -49,8 +51,8 @@ def test_a_slow_uplink_makes_the_run_longer_and_nothing_else() -> None:
 def test_a_rehearsal_chooses_to_hand_on_as_the_run_would_by_the_bandwidth_that_is_given() -> None:
     """The same six nodes behind 2 MB/s: 895 MiB leave this machine about once, not six times."""
     limited = replace(cluster(), bandwidth=2_000_000)
-    chosen = rehearse(limited, load_distro("rke2"))
-    never = rehearse(replace(limited, fan_out=FanOut("off")), load_distro("rke2"))
+    chosen = rehearse(Conditions(limited, load_distro("rke2")))
+    never = rehearse(Conditions(replace(limited, fan_out=FanOut("off")), load_distro("rke2")))
     assert chosen.result.states == never.result.states
     assert never.result.at - chosen.result.at > 1800
 

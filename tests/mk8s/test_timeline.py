@@ -9,7 +9,7 @@ import pytest
 from machines import MachineSpec, Record
 from machines.records import Header
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.tables import node_machine
 from mk8s.timeline import Lane, Stretch, Timeline, timeline_of
 from mk8s.transcript import StepDone, Transcript
@@ -323,7 +323,7 @@ def test_steps_of_a_leg_are_those_of_its_own_time() -> None:
 def test_a_rehearsal_is_covered_from_its_beginning_to_its_end() -> None:
     """Every second of every node is work or a named wait: nothing is left out and nothing overlaps."""
     made, distro = cluster(), load_distro("rke2")
-    run = rehearse(made, distro, keep_transcript=True)
+    run = rehearse(Conditions(made, distro), keep_transcript=True)
     timeline = timeline_of(run.records, node_machine(made, pacing=distro.pacing(made)), run.transcript)
     for lane in timeline.lanes:
         ends = [0.0, *(stretch.ended for stretch in lane.stretches)]

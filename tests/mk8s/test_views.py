@@ -9,7 +9,7 @@ import pytest
 from machines import History, Table, fold
 from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.status import status_rows, status_text
 from mk8s.steps import Verdict
 from mk8s.summary import summary
@@ -23,7 +23,7 @@ FULL = FaultPlan(scripted=(ScriptedFault("srv-3", "file.append", "disk-full", at
 @pytest.fixture(scope="module")
 def run() -> Rehearsal:
     """A run in which one server's disk is full: it is set aside, and the agents' signal is lost."""
-    return rehearse(CLUSTER, load_distro("rke2"), faults=FULL)
+    return rehearse(Conditions(CLUSTER, load_distro("rke2")), faults=FULL)
 
 
 def history_of(run: Rehearsal, until: int | None = None) -> History:
@@ -80,14 +80,14 @@ def test_a_rehearsal_that_ends_badly_does_not_lead_to_the_real_run(run: Rehearsa
     """One that ends well does."""
     bad = summary(CLUSTER, run.result, run.records, "c.yaml", simulated=True)
     assert "mk8s run" not in bad
-    good = rehearse(CLUSTER, load_distro("rke2"))
+    good = rehearse(Conditions(CLUSTER, load_distro("rke2")))
     told = summary(CLUSTER, good.result, good.records, "c.yaml", simulated=True)
     assert told.splitlines()[-1] == "Next: mk8s run c.yaml"
 
 
 def test_the_summary_of_a_whole_cluster_leads_to_its_kubeconfig() -> None:
     """All healthy, when the control plane was complete, and how to use it."""
-    good = rehearse(CLUSTER, load_distro("rke2"))
+    good = rehearse(Conditions(CLUSTER, load_distro("rke2")))
     lines = summary(CLUSTER, good.result, good.records, "c.yaml").splitlines()
     assert lines[0].startswith("5 of 5 nodes healthy in ")
     assert "control plane complete after" in lines[0]

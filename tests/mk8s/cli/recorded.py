@@ -11,7 +11,7 @@ from machines import Record
 from machines.framing import frame
 from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.project import load_project
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 
 __all__ = ["MANIFEST", "keep", "manifest_in", "run_of"]
 
@@ -39,7 +39,7 @@ def run_of(manifest: Path, *faults: ScriptedFault) -> Rehearsal:
     """A simulated run of it, with its transcript."""
     project = load_project(manifest)
     plan = FaultPlan(scripted=faults)
-    return rehearse(project.cluster, project.distro, faults=plan, keep_transcript=True)
+    return rehearse(Conditions(project.cluster, project.distro), faults=plan, keep_transcript=True)
 
 
 def keep(

@@ -11,7 +11,7 @@ from machines import FileJournal
 from machines.framing import frame
 from mk8s.cli import main
 from mk8s.project import load_project
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 
 MANIFEST = """\
 distro: rke2
@@ -40,7 +40,7 @@ def plan(manifest: Path, *words: str) -> int:
 def keep_journal(manifest: Path, share: float) -> Path:
     """The journal of a run that came so far, in the usual state folder."""
     project = load_project(manifest)
-    records = rehearse(project.cluster, project.distro).records
+    records = rehearse(Conditions(project.cluster, project.distro)).records
     state = project.state()
     journal = FileJournal(state.journal)
     journal.close()

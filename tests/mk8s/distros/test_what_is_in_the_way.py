@@ -9,7 +9,7 @@ import pytest
 from machines import Result
 from mk8s.conformance import Subject
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import Rehearsal, nominal_release, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, nominal_release, rehearse
 from mk8s.simulating.happenings import Happening, Moment
 from transports.simulated import SimulatedHost
 
@@ -25,7 +25,7 @@ Prepare = Callable[[Mapping[str, SimulatedHost]], Awaitable[None]]
 
 def run(distro: str, prepare: Prepare) -> Result:
     subject = Subject(load_distro(distro), VERSIONS[distro])
-    return rehearse(subject.cluster(3, 1), subject.distro, prepare=prepare).result
+    return rehearse(Conditions(subject.cluster(3, 1), subject.distro, prepare=prepare)).result
 
 
 def held(node: str, port: int) -> Prepare:
@@ -87,7 +87,7 @@ def test_a_disk_without_room_for_the_unpacked_images_is_full(distro: str) -> Non
 
 def met_by(happening: Happening) -> Rehearsal:
     subject = Subject(load_distro("rke2"), VERSIONS["rke2"])
-    return rehearse(subject.cluster(3, 0), subject.distro, happenings=[happening])
+    return rehearse(Conditions(subject.cluster(3, 0), subject.distro), happenings=[happening])
 
 
 def at(run: Rehearsal, node: str, kind: str, edge: str) -> float:

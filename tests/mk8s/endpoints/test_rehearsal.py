@@ -8,7 +8,7 @@ import pytest
 
 from mk8s.cluster import ArtifactSource, Cluster
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from tests.mk8s.endpoints.made import a_cluster
 
 VERSIONS = {
@@ -25,7 +25,7 @@ def whole(by: str, distro: str) -> Cluster:
 def rehearsed(cluster: Cluster) -> Rehearsal:
     driver = load_distro(cluster.distro)
     assert driver.faults(cluster) == []
-    return rehearse(cluster, driver, seed=1)
+    return rehearse(Conditions(cluster, driver), 1)
 
 
 @pytest.mark.parametrize("distro", VERSIONS)

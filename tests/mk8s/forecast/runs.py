@@ -9,7 +9,7 @@ from mk8s.cluster import Cluster
 from mk8s.distros.base import load_distro
 from mk8s.forecast.earlier import EarlierRun
 from mk8s.forecast.profile import Profile
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.tables import node_machine
 from mk8s.timeline import timeline_of
 from mk8s.transcript import CommandDone
@@ -20,7 +20,7 @@ __all__ = ["command", "kept"]
 def kept(cluster: Cluster, profile: Profile, *, seed: int = 3, faults: FaultPlan | None = None) -> EarlierRun:
     """A run that took as long as the profile says."""
     distro = load_distro(cluster.distro)
-    done = rehearse(cluster, distro, profile=profile, seed=seed, faults=faults, keep_transcript=True)
+    done = rehearse(Conditions(cluster, distro, profile=profile), seed, faults=faults, keep_transcript=True)
     spec = node_machine(cluster, pacing=distro.pacing(cluster))
     timeline = timeline_of(done.records, spec, done.transcript)
     return EarlierRun(Path("earlier"), cluster, distro, done.records, done.transcript, timeline)

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from machines import EdgeFailure
-from machines.simulation import FAULT_KINDS, Broken, FaultPlan, SimulationStuck
+from machines.simulation import FAULT_KINDS, Broken, FaultPlan
 from mk8s.cluster import Cluster, FanOut
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.simulating.casting import cast
 from mk8s.simulating.scenario import load_scenario, shipped_scenarios
 from mk8s.simulating.striking import Rates
-from mk8s.simulating.trial import Conditions, rehearsed
+from mk8s.simulating.trial import Experiment, rehearsed
 from tests.mk8s.examples import cluster
 
 __all__ = ["DISTROS", "Case", "End", "drawn", "ended", "of_fifty"]
@@ -65,10 +65,10 @@ class Case:
         """Run it. Raises what a rehearsal raises."""
         distro = load_distro(self.distro)
         if not self.scenario:
-            return rehearse(self.cluster, distro, seed=self.seed, faults=self.faults)
+            return rehearse(Conditions(self.cluster, distro), self.seed, faults=self.faults)
         made = cast([load_scenario(self.scenario)], self.cluster)
         rates = (*made.rates, Rates(self.faults.rates)) if self.rate else made.rates
-        return rehearsed(Conditions(self.cluster, distro, replace(made, rates=rates)), self.seed)
+        return rehearsed(Experiment(Conditions(self.cluster, distro), replace(made, rates=rates)), self.seed)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def ended(case: Case) -> End:
     """Run a case; whatever happens is an end."""
     try:
         run = case.rehearse()
-    except (Broken, SimulationStuck) as broken:
+    except Broken as broken:
         return End(case, wrong=str(broken))
     except Exception as error:
         return End(case, wrong=f"{type(error).__name__}: {error}")

@@ -20,7 +20,7 @@ from dataclasses import replace
 from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.cluster import FanOut
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from tests.mk8s.examples import cluster
 
 planned = cluster(servers=3, agents=6)
@@ -28,7 +28,7 @@ for distro in {distros!r}:
     for fan_out in ("off", "on"):
         asked = replace(planned, distro=distro, fan_out=FanOut(fan_out), bandwidth=20_000_000)
         faults = FaultPlan({seed}, dict.fromkeys(FAULT_KINDS, 0.002))
-        run = rehearse(asked, load_distro(distro), seed={seed}, faults=faults)
+        run = rehearse(Conditions(asked, load_distro(distro)), {seed}, faults=faults)
         print(distro, fan_out, len(run.records), len(run.journal), run.digest)
 """
 

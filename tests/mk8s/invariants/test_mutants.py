@@ -15,7 +15,7 @@ from mk8s.distros.rancher.model import world_of
 from mk8s.distros.rancher.world import Member, World
 from mk8s.distros.rke2.driver import Rke2
 from mk8s.distros.vanilla.driver import Vanilla
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.steps import Run, Step, WriteFile
 from tests.machines.simulation.mutants import MUTANTS as OF_THE_ENGINE
 from tests.mk8s.examples import cluster
@@ -95,7 +95,7 @@ def test_a_broken_rollout_is_caught_by_the_intended_invariant(broken: str) -> No
     """At the record after it happened, with what the world saw."""
     invariant, distro, planned = MUTANTS[broken]
     with pytest.raises(Broken) as caught:
-        rehearse(planned, distro)
+        rehearse(Conditions(planned, distro))
     names = {law.name for law in INVARIANTS} - {"world-sound"}
     assert caught.value.invariant == invariant or (
         invariant == "world-sound" and caught.value.invariant not in names
@@ -107,14 +107,14 @@ def test_a_secret_that_a_run_keeps_is_found_in_a_record() -> None:
     """Not the join token alone: every word and key that the driver has kept."""
     faults = FaultPlan(scripted=(ScriptedFault("srv-2", "kubeadm.start", "exit"),))
     with pytest.raises(Broken, match="no-secret") as caught:
-        rehearse(replace(cluster(), distro="kubeadm"), TellsItsKey(), faults=faults)
+        rehearse(Conditions(replace(cluster(), distro="kubeadm"), TellsItsKey()), faults=faults)
     assert "pretended" not in caught.value.evidence
 
 
 @pytest.mark.parametrize("distro", ["rke2", "vanilla"])
 def test_the_same_rollouts_unbroken_break_nothing(distro: str) -> None:
     """Joins without a limit are refused by a true etcd, and come to the same end."""
-    assert rehearse(replace(NO_LIMIT, distro=distro), load_distro(distro)).result.ok
+    assert rehearse(Conditions(replace(NO_LIMIT, distro=distro), load_distro(distro))).result.ok
 
 
 def test_every_invariant_is_proven_by_a_mutant() -> None:

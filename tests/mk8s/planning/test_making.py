@@ -5,7 +5,7 @@ from __future__ import annotations
 from machines import Table, fold
 from machines.simulation import FaultPlan
 from mk8s.planning.making import REFRESH, edges_ahead, edges_behind, make_plan, places_in
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.steps import Upload
 from tests.mk8s.planning.worlds import cluster_of, ground_of
 
@@ -56,7 +56,7 @@ def test_a_node_that_failed_begins_where_its_edge_began() -> None:
     made = cluster_of("rke2")
     ground = ground_of(made)
     guards = {name.lstrip("!"): bool for edge in ground.machine.edges for name in edge.guard}
-    run = rehearse(made, ground.distro, faults=FaultPlan(0, {"disk-full": 0.5}))
+    run = rehearse(Conditions(made, ground.distro), faults=FaultPlan(0, {"disk-full": 0.5}))
     history = fold(run.records, Table(ground.machine, guards))
     assert history is not None
     states = {name for name, state in run.result.states.items() if state == "quarantined"}

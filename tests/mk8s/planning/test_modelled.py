@@ -7,6 +7,7 @@ from dataclasses import replace
 from mk8s.delivery import part_of
 from mk8s.forecast.predicting import Forecast, forecast
 from mk8s.planning.modelled import as_found
+from mk8s.rehearsal import Conditions
 from mk8s.steps import Upload
 from tests.mk8s.planning.worlds import UNIT, Hosts, World, cluster_of, ground_of, look
 
@@ -17,11 +18,10 @@ EVERYONE = tuple(node.name for node in MADE.nodes)
 def foreseen(world: World) -> Forecast:
     ground = world.ground
     return forecast(
-        ground.cluster,
-        ground.distro,
+        Conditions(
+            ground.cluster, ground.distro, release=ground.release, prepare=as_found(ground, world.looks)
+        ),
         seeds=1,
-        release=ground.release,
-        prepare=as_found(ground, world.looks),
     )
 
 

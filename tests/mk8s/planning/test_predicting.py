@@ -14,13 +14,13 @@ from mk8s.cluster import Cluster
 from mk8s.distros.base import load_distro
 from mk8s.errors import Mk8sError
 from mk8s.forecast.predicting import SEEDS, Forecast, forecast, seeds_for
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from tests.mk8s.examples import cluster
 from transports.simulated import SimulatedHost
 
 
 def foreseen(made: Cluster, seeds: int = 5, uplink: float | None = None) -> Forecast:
-    return forecast(made, load_distro(made.distro), seeds=seeds, uplink=uplink)
+    return forecast(Conditions(made, load_distro(made.distro), uplink=uplink), seeds=seeds)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_a_range_lies_around_its_middle(six: Forecast) -> None:
 
 def test_the_middle_seed_can_be_repeated(six: Forecast) -> None:
     """The same seed gives what was told in detail."""
-    again = rehearse(cluster(), load_distro("rke2"), seed=six.middle_seed, knows_links=True)
+    again = rehearse(Conditions(cluster(), load_distro("rke2"), knows_links=True), six.middle_seed)
     assert again.result.at == six.timeline.ended
 
 
@@ -80,10 +80,10 @@ def test_bytes_are_counted_by_node(six: Forecast) -> None:
 def test_what_is_left_of_a_half_done_run_is_shorter(six: Forecast) -> None:
     """Seconds are counted from where it goes on."""
     distro = load_distro("rke2")
-    whole = rehearse(cluster(), distro)
+    whole = rehearse(Conditions(cluster(), distro))
     half = next(i for i, r in enumerate(whole.records) if r.kind == "signal")
     journal = b"".join(frame(record) for record in whole.records[: half + 1])
-    rest = forecast(cluster(), distro, seeds=3, journal=journal)
+    rest = forecast(Conditions(cluster(), distro, past=journal), seeds=3)
     assert rest.to_all
     assert six.to_all
     assert 0 < rest.to_all.middle < six.to_all.middle
@@ -105,4 +105,4 @@ def test_a_rehearsal_that_breaks_a_law_is_told_and_is_no_traceback() -> None:
         raise Broken("one-cluster", "a second one")
 
     with pytest.raises(Mk8sError, match="a second one"):
-        forecast(cluster(), load_distro("rke2"), seeds=1, prepare=broken)
+        forecast(Conditions(cluster(), load_distro("rke2"), prepare=broken), seeds=1)

@@ -17,6 +17,7 @@ from mk8s.planning.modelled import as_found
 from mk8s.planning.page import plan_as_page
 from mk8s.planning.text import plan_as_text
 from mk8s.planning.values import Plan, Stock
+from mk8s.rehearsal import Conditions
 from mk8s.steps import Verdict
 from tests.mk8s.planning.worlds import TOKEN, UNIT, World, cluster_of, ground_of, look
 
@@ -38,11 +39,13 @@ def plan_of(world: World | None = None, distro: str = "k3s") -> Plan:
     ground = world.ground if world else ground_of(cluster_of(distro))
     looks = world.looks if world else {}
     seen = forecast(
-        ground.cluster,
-        ground.distro,
+        Conditions(
+            ground.cluster,
+            ground.distro,
+            release=ground.release,
+            prepare=as_found(ground, looks) if looks else None,
+        ),
         seeds=3,
-        release=ground.release,
-        prepare=as_found(ground, looks) if looks else None,
     )
     return Plan(ground.cluster, make_plan(ground, looks), seen)
 

@@ -13,7 +13,7 @@ from mk8s.distros.rancher import commands
 from mk8s.distros.rke2.engine import RKE2
 from mk8s.needs import pretend
 from mk8s.registries.releases import conditional_import
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.steps import Run, Step, WriteFile
 from tests.mk8s.distros.situations import FACTS, make_cluster, release_of
 from tests.mk8s.registries.made import BUNKER, WITH_FALLBACK
@@ -139,4 +139,4 @@ def test_a_rehearsed_cluster_with_registries_becomes_healthy(distro: str) -> Non
     """Every step about them has a model."""
     s = situation(distro)
 
-    assert rehearse(s.cluster, load_distro(distro)).result.ok
+    assert rehearse(Conditions(s.cluster, load_distro(distro))).result.ok

@@ -9,7 +9,7 @@ from machines import Record
 from machines.records import Header
 from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.report.run import View
 from mk8s.rollout import titles_of
 from mk8s.tables import node_machine
@@ -33,7 +33,7 @@ def rehearsed(agents: int = 3, faults: float = 0.0, seed: int = 0) -> View:
     made, distro = cluster(agents=agents), load_distro("rke2")
     rates = dict.fromkeys(FAULT_KINDS, faults / len(FAULT_KINDS))
     plan = FaultPlan(seed, rates) if faults else None
-    run = rehearse(made, distro, seed=seed, faults=plan, keep_transcript=True)
+    run = rehearse(Conditions(made, distro), seed, faults=plan, keep_transcript=True)
     spec = node_machine(made, pacing=distro.pacing(made))
     return View(
         cluster=made,
@@ -47,7 +47,7 @@ def rehearsed(agents: int = 3, faults: float = 0.0, seed: int = 0) -> View:
 def half() -> View:
     """Somebody asks while a run goes on: some edges are done, others are not."""
     made, distro = cluster(agents=3), load_distro("rke2")
-    records = rehearse(made, distro).records
+    records = rehearse(Conditions(made, distro)).records
     spec = node_machine(made, pacing=distro.pacing(made))
     timeline = timeline_of(records[: len(records) // 2], spec)
     return View(cluster=made, timeline=timeline, titles=titles_of(spec), simulated="seed 0")

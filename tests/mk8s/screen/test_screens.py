@@ -10,7 +10,7 @@ import pytest
 
 from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.distros.base import load_distro
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.rollout import edge_titles
 from mk8s.screen import EventScreen, PlainScreen, Screen, choose_screen
 from mk8s.screen.live import LiveScreen
@@ -32,7 +32,7 @@ def shown_by(make: Callable[[io.StringIO], Screen]) -> tuple[Rehearsal, str]:
     """A run in which one agent's disk is full, and what a screen said of it."""
     stream = io.StringIO()
     with make(stream) as screen:
-        run = rehearse(CLUSTER, load_distro("rke2"), faults=FULL, observer=screen)
+        run = rehearse(Conditions(CLUSTER, load_distro("rke2")), faults=FULL, observer=screen)
     return run, stream.getvalue()
 
 

@@ -15,9 +15,9 @@ from mk8s.project import Project
 from mk8s.simulating.beginning import journal_of
 from mk8s.simulating.trial import rehearsed, tried
 from tests.mk8s.examples import cluster
-from tests.mk8s.simulating.runs import conditions, of_rate
+from tests.mk8s.simulating.runs import experiment, of_rate
 
-WHOLE = rehearsed(conditions(), 0)
+WHOLE = rehearsed(experiment(), 0)
 
 
 def cut_where(kind: str, edge: str, node: str) -> list[Record]:
@@ -39,14 +39,14 @@ def test_a_run_that_was_cut_off_anywhere_ends_as_the_whole_one(share: float) -> 
     """Everybody healthy, whatever of the attempts in flight had happened; and no invariant is broken."""
     past = as_bytes(list(WHOLE.records[: max(1, int(len(WHOLE.records) * share))]))
     for seed in range(3):
-        run = rehearsed(conditions(past=past), seed)
+        run = rehearsed(experiment(past=past), seed)
         assert run.result.states == WHOLE.result.states
 
 
 def test_edges_that_are_done_are_not_done_again() -> None:
     """Only those that were not are begun."""
     past = cut_where("done", "start-primary", "srv-1")
-    run = rehearsed(conditions(past=as_bytes(past)), 1)
+    run = rehearsed(experiment(past=as_bytes(past)), 1)
     begun = {
         (record.node, record.edge) for record in run.records[run.resumed_after :] if record.kind == "intent"
     }
@@ -58,14 +58,14 @@ def test_edges_that_are_done_are_not_done_again() -> None:
 def test_the_time_is_counted_from_where_it_goes_on() -> None:
     """What is left, not what was."""
     past = cut_where("done", "start-primary", "srv-1")
-    left = tried(conditions(past=as_bytes(past)), 0).seconds
+    left = tried(experiment(past=as_bytes(past)), 0).seconds
     assert 0 < left < WHOLE.result.at - past[-1].at + 60
 
 
 def test_what_an_attempt_in_flight_had_done_is_drawn_by_the_seed() -> None:
     """The same seed, the same beginning; over seeds, more than one."""
     past = as_bytes(cut_where("intent", "join-server", "srv-2"))
-    digests = [tried(conditions(past=past), seed).digest for seed in (1, 1, 2, 3, 4)]
+    digests = [tried(experiment(past=past), seed).digest for seed in (1, 1, 2, 3, 4)]
     assert digests[0] == digests[1]
     assert len(set(digests)) > 2
 
@@ -73,7 +73,7 @@ def test_what_an_attempt_in_flight_had_done_is_drawn_by_the_seed() -> None:
 def test_what_if_a_node_reboots_now() -> None:
     """A scenario meets the run that goes on; its seconds count from there."""
     past = as_bytes(cut_where("intent", "join-server", "srv-2"))
-    run = rehearsed(conditions("faults: [{node: srv-2, what: reboot, at: 0s}]\n", past=past), 1)
+    run = rehearsed(experiment("faults: [{node: srv-2, what: reboot, at: 0s}]\n", past=past), 1)
     assert [one.at for one in run.happened] == [0.0]
     assert run.result.ok
 
@@ -81,16 +81,16 @@ def test_what_if_a_node_reboots_now() -> None:
 def test_faults_meet_what_goes_on_and_not_what_was() -> None:
     """The hosts are brought to where the journal says without any."""
     past = as_bytes(cut_where("done", "start-primary", "srv-1"))
-    run = rehearsed(conditions(past=past, made=of_rate(0.05)), 1)
+    run = rehearsed(experiment(past=past, made=of_rate(0.05)), 1)
     assert run.struck
     assert all(struck.operation != "file.append" for struck in run.struck)
 
 
 def test_a_failed_node_is_put_back_and_tried_again() -> None:
     """As a run does that is begun again after its host was mended."""
-    failing = rehearsed(conditions("faults: [{node: 'agent[0]', what: cable-out, at: 0s}]\n"), 1)
+    failing = rehearsed(experiment("faults: [{node: 'agent[0]', what: cable-out, at: 0s}]\n"), 1)
     assert failing.result.states["agent-1"] == "failed"
-    assert rehearsed(conditions(past=failing.journal), 2).result.ok
+    assert rehearsed(experiment(past=failing.journal), 2).result.ok
 
 
 def project(folder: Path) -> Project:
@@ -105,7 +105,7 @@ def test_the_real_journal_is_only_read(tmp_path: Path) -> None:
         journal.append(0.0, "header", header=WHOLE.records[0].header)
         before = journal.path.read_bytes()
         assert journal_of(project(tmp_path)) == before
-        assert tried(conditions(past=before), 1).ending == "healthy"
+        assert tried(experiment(past=before), 1).ending == "healthy"
         assert journal.path.read_bytes() == before
     finally:
         journal.close()

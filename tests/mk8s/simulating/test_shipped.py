@@ -8,9 +8,10 @@ import pytest
 
 from mk8s.cluster import Cluster
 from mk8s.distros.base import load_distro
+from mk8s.rehearsal import Conditions
 from mk8s.simulating.casting import cast
 from mk8s.simulating.scenario import load_scenario, shipped_scenarios
-from mk8s.simulating.trial import Conditions, Ended, tried
+from mk8s.simulating.trial import Ended, Experiment, tried
 from tests.mk8s.examples import cluster
 
 SEEDS = 3
@@ -29,7 +30,7 @@ def made(distro: str, *, agents: int = 4) -> Cluster:
 
 def played(name: str, distro: str, seed: int) -> Ended:
     nodes = made(distro)
-    return tried(Conditions(nodes, load_distro(distro), cast([load_scenario(name)], nodes)), seed)
+    return tried(Experiment(Conditions(nodes, load_distro(distro)), cast([load_scenario(name)], nodes)), seed)
 
 
 @pytest.mark.parametrize("name", sorted(shipped_scenarios()))
@@ -75,7 +76,7 @@ def test_a_shipped_scenario_fits_a_manifest_without_agents() -> None:
 def test_agents_that_need_not_wait_for_all_servers_are_no_surprise(name: str) -> None:
     """Their gate is the manifest's."""
     nodes = replace(made("rke2"), agents_wait_for="primary-ready")
-    ended = tried(Conditions(nodes, load_distro("rke2"), cast([load_scenario(name)], nodes)), 0)
+    ended = tried(Experiment(Conditions(nodes, load_distro("rke2")), cast([load_scenario(name)], nodes)), 0)
     assert (ended.unmet, [bad.node for bad in ended.bad]) == ((), ["srv-2"])
 
 

@@ -15,10 +15,10 @@ from mk8s.simulating.casting import cast as cast_of
 from mk8s.simulating.scenario import parse_scenario
 from mk8s.simulating.shrinking import NothingFails, Shrunk, shrink, smallest, symptom_of
 from mk8s.simulating.striking import Strike
-from mk8s.simulating.trial import Conditions, rehearsed, tried
+from mk8s.simulating.trial import Experiment, rehearsed, tried
 from mk8s.simulating.writing import shrunk_text
 from tests.mk8s.examples import cluster
-from tests.mk8s.simulating.runs import conditions, of_rate
+from tests.mk8s.simulating.runs import experiment, of_rate
 
 TEN = cluster(servers=3, agents=9)
 
@@ -54,22 +54,24 @@ class NotTwice:
         """Nothing is left."""
 
 
-def failing(made: Conditions, ending: str) -> int:
+def failing(made: Experiment, ending: str) -> int:
     """The first seed that ends so."""
     return next(seed for seed in range(200) if tried(made, seed).ending == ending)
 
 
-def read_back(shrunk: Shrunk, made: Conditions) -> Conditions:
-    """The conditions that the written file gives in the whole manifest."""
-    form = parse_scenario(shrunk_text(shrunk, made.cluster, "mk8s simulate x", "mk8s simulate y"), "s.yaml")
+def read_back(shrunk: Shrunk, made: Experiment) -> Experiment:
+    """The experiment that the written file gives in the whole manifest."""
+    form = parse_scenario(
+        shrunk_text(shrunk, made.conditions.cluster, "mk8s simulate x", "mk8s simulate y"), "s.yaml"
+    )
     assert form.seed == shrunk.seed
-    return replace(made, cast=cast_of([form], made.cluster))
+    return replace(made, cast=cast_of([form], made.conditions.cluster))
 
 
 def test_a_driver_that_gives_up_too_early_is_shown_by_one_fault_on_two_nodes() -> None:
     """Of dozens of faults on twelve nodes: the command that fails, on an agent and the server it needs."""
     agents = frozenset(node.name for node in TEN.agents)
-    made = conditions(nodes=TEN, distro=cast(Distro, GivesUp()), made=of_rate(0.05, agents))
+    made = experiment(nodes=TEN, distro=cast(Distro, GivesUp()), made=of_rate(0.05, agents))
     symptoms = ((seed, symptom_of(tried(made, seed))) for seed in range(200))
     seed = next(seed for seed, symptom in symptoms if symptom and "join.broken" in symptom.way)
     shrunk = shrink(made, seed)
@@ -81,7 +83,7 @@ def test_a_driver_that_gives_up_too_early_is_shown_by_one_fault_on_two_nodes() -
 
 def test_a_broken_law_is_shown_by_the_two_faults_that_it_takes() -> None:
     """And by the two nodes that they strike, beside the first server, which every cluster has."""
-    made = conditions(nodes=TEN, made=of_rate(0.04), checkers=lambda: [NotTwice()])
+    made = experiment(nodes=TEN, made=of_rate(0.04), checkers=lambda: [NotTwice()])
     shrunk = shrink(made, failing(made, "broken"))
     struck = {strike.node for strike in shrunk.cast.strikes}
     assert str(shrunk.symptom) == "broken: never-twice"
@@ -91,7 +93,7 @@ def test_a_broken_law_is_shown_by_the_two_faults_that_it_takes() -> None:
 
 def test_the_file_of_a_shrunk_run_fails_in_the_same_way() -> None:
     """In the whole manifest, by the seed that it names: that is what it is written for."""
-    made = conditions(nodes=TEN, made=of_rate(0.05))
+    made = experiment(nodes=TEN, made=of_rate(0.05))
     seed = failing(made, "failed")
     shrunk = shrink(made, seed)
     again = tried(read_back(shrunk, made), shrunk.seed)
@@ -101,7 +103,7 @@ def test_the_file_of_a_shrunk_run_fails_in_the_same_way() -> None:
 
 def test_nothing_can_be_left_out_of_what_is_left() -> None:
     """Each fault alone is needed."""
-    made = conditions(nodes=TEN, made=of_rate(0.05))
+    made = experiment(nodes=TEN, made=of_rate(0.05))
     shrunk = shrink(made, failing(made, "quarantined"))
     for index in range(len(shrunk.cast.strikes)):
         rest = shrunk.cast.strikes[:index] + shrunk.cast.strikes[index + 1 :]
@@ -112,7 +114,7 @@ def test_nothing_can_be_left_out_of_what_is_left() -> None:
 def test_a_late_attempt_becomes_the_first_one_and_the_search_ends_there() -> None:
     """Where it does as well; nothing is tried for ever."""
     text = "faults: [{node: primary, operation: file.append, attempt: 2, what: disk-full, fraction: 0.123}]\n"
-    shrunk = shrink(conditions(text), 1)
+    shrunk = shrink(experiment(text), 1)
     assert shrunk.cast.strikes == (Strike("srv-1", "file.append", "disk-full"),)
     assert shrunk.nodes == 1
     assert shrunk.runs < 20
@@ -126,7 +128,7 @@ def test_what_happens_at_a_moment_is_shrunk_and_written_too() -> None:
         "  - {node: 'agent[1]', what: reboot, at: 1m}\n"
         "  - {what: slow-uplink, rate: 30MB/s, at: 0s, for: 2m}\n"
     )
-    made = conditions(text, nodes=TEN)
+    made = experiment(text, nodes=TEN)
     shrunk = shrink(made, 1)
     assert [(one.what, one.node) for one in shrunk.cast.happenings] == [("cable-out", "agent-1")]
     assert read_back(shrunk, made).cast.happenings == shrunk.cast.happenings
@@ -138,22 +140,22 @@ def test_an_expectation_that_is_not_met_is_what_is_shrunk() -> None:
         "faults:\n  - {node: 'agents[0:2]', what: cable-out, at: 0s}\n"
         "expect: {nodes: {'*': healthy, 'agent[0]': failed}}\n"
     )
-    shrunk = shrink(conditions(text, nodes=TEN), 1)
+    shrunk = shrink(experiment(text, nodes=TEN), 1)
     assert [one.node for one in shrunk.cast.happenings] == ["agent-2"]
 
 
 def test_a_run_that_goes_on_keeps_its_nodes() -> None:
     """Its journal names them."""
-    made = conditions("faults: [{node: 'agent[0]', what: cable-out, at: 0s}]\n")
+    made = experiment("faults: [{node: 'agent[0]', what: cable-out, at: 0s}]\n")
     past = rehearsed(made, 1).journal
-    shrunk = shrink(replace(made, past=past), 1)
+    shrunk = shrink(replace(made, conditions=replace(made.conditions, past=past)), 1)
     assert shrunk.nodes == 5
 
 
 def test_a_run_that_is_as_expected_cannot_be_shrunk() -> None:
     """And the words say so."""
     with pytest.raises(NothingFails, match="seed 1 is as expected"):
-        shrink(conditions(), 1)
+        shrink(experiment(), 1)
 
 
 @pytest.mark.parametrize("needed", [[], [0], [7], [3, 4], [0, 19], [2, 9, 17], list(range(20))])

@@ -1,4 +1,4 @@
-"""mk8s.simulating.trial, striking, happenings: one seed under conditions, as a small value."""
+"""mk8s.simulating.trial, striking, happenings: one seed of an experiment, as a small value."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import pickle
 from dataclasses import replace
 
 import pytest
+import trio
 
 from machines import Record
 from machines.simulation import FAULT_KINDS, Broken, FaultPlan
 from mk8s.distros.base import load_distro
 from mk8s.forecast.profile import Profile
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.simulating.striking import Strike, Strikes
-from mk8s.simulating.trial import Conditions, rehearsed, tried
+from mk8s.simulating.trial import Experiment, rehearsed, tried
 from tests.mk8s.examples import cluster
-from tests.mk8s.simulating.runs import conditions, of_rate
+from tests.mk8s.simulating.runs import experiment, of_rate
 from transports.simulated import Span
 
 
@@ -35,7 +36,7 @@ class Refusing:
 
 def test_a_seed_repeats_exactly() -> None:
     """Journal and all, with faults of every kind."""
-    once, again = (tried(conditions(made=of_rate(0.03)), 5) for _ in range(2))
+    once, again = (tried(experiment(made=of_rate(0.03)), 5) for _ in range(2))
     assert replace(once, cpu=0) == replace(again, cpu=0)
     assert once.struck
 
@@ -44,14 +45,14 @@ def test_a_rate_strikes_as_a_plan_of_faults_does() -> None:
     """The command line's --faults and tests that give a plan tell of the same runs."""
     nodes = cluster(servers=3, agents=2)
     rates = dict.fromkeys(FAULT_KINDS, 0.03 / len(FAULT_KINDS))
-    plain = rehearse(nodes, load_distro("rke2"), seed=5, faults=FaultPlan(5, rates))
-    assert tried(conditions(nodes=nodes, made=of_rate(0.03)), 5).digest == plain.digest
+    plain = rehearse(Conditions(nodes, load_distro("rke2")), 5, faults=FaultPlan(5, rates))
+    assert tried(experiment(nodes=nodes, made=of_rate(0.03)), 5).digest == plain.digest
 
 
 def test_a_rate_of_some_nodes_strikes_those_alone() -> None:
     """And of some operations."""
     text = "rates: [{node: agents, operation: 'file.*', kinds: {slow: 0.5}}]\n"
-    run = rehearsed(conditions(text), 1)
+    run = rehearsed(experiment(text), 1)
     assert {struck.node for struck in run.struck} == {"agent-1", "agent-2"}
     assert {struck.operation.split(".")[0] for struck in run.struck} == {"file"}
 
@@ -59,7 +60,7 @@ def test_a_rate_of_some_nodes_strikes_those_alone() -> None:
 def test_a_fault_of_an_operation_strikes_at_its_attempt_alone() -> None:
     """The second time that the host is asked for it."""
     text = "faults: [{node: primary, operation: file.append, what: drop, attempt: 2, fraction: 0.25}]\n"
-    assert [struck.again() for struck in rehearsed(conditions(text), 1).struck] == [
+    assert [struck.again() for struck in rehearsed(experiment(text), 1).struck] == [
         Strike("srv-1", "file.append", "drop", 2, 0.25)
     ]
 
@@ -67,7 +68,7 @@ def test_a_fault_of_an_operation_strikes_at_its_attempt_alone() -> None:
 def test_a_fault_of_every_attempt_strikes_until_the_node_is_given_up() -> None:
     """And the node's failure is what the scenario asks for."""
     text = "faults: [{node: 'agent[0]', operation: file.append, what: disk-full, attempt: every}]\n"
-    ended = tried(conditions(text), 1)
+    ended = tried(experiment(text), 1)
     assert [(bad.node, bad.outcome, bad.edge, bad.kind, bad.after) for bad in ended.bad] == [
         ("agent-1", "quarantined", "stage", "disk.full", "disk-full")
     ]
@@ -97,7 +98,7 @@ def test_the_first_row_that_meets_an_operation_wins() -> None:
 )
 def test_what_passes_is_survived_and_changes_the_run(row: str) -> None:
     """Everyone becomes healthy, and the journal is another one."""
-    calm, struck = (tried(conditions(text), 1) for text in ("", f"faults: [{row}]\n"))
+    calm, struck = (tried(experiment(text), 1) for text in ("", f"faults: [{row}]\n"))
     assert struck.happened == 1
     assert struck.ending == "healthy"
     assert struck.digest != calm.digest
@@ -106,7 +107,7 @@ def test_what_passes_is_survived_and_changes_the_run(row: str) -> None:
 def test_a_happening_follows_the_edge_of_another_node() -> None:
     """So many seconds after it."""
     row = "{node: 'agent[0]', what: reboot, when: {edge: start-primary, node: primary, is: done}, after: 7s}"
-    run = rehearsed(conditions(f"faults: [{row}]\n"), 1)
+    run = rehearsed(experiment(f"faults: [{row}]\n"), 1)
     done = next(
         record.at for record in run.records if record.edge == "start-primary" and record.kind == "done"
     )
@@ -121,7 +122,8 @@ def test_an_edge_that_a_probe_finds_done_is_a_moment_too() -> None:
         "  - {node: agents, what: reboot, when: {edge: start-primary, is: done, node: primary}}\n"
     )
     at_once = Profile({"rke2:primary-first-start": Span(0.1, 0.1), "rke2:server-begin": Span(0.1, 0.1)})
-    run = rehearsed(replace(conditions(text), profile=at_once), 0)
+    made = experiment(text)
+    run = rehearsed(replace(made, conditions=replace(made.conditions, profile=at_once)), 0)
     kinds = [record.kind for record in run.records if record.edge == "start-primary"]
     assert ("probed" in kinds, "done" in kinds) == (True, False)
     assert [one.happening.what for one in run.happened] == ["reboot", "reboot"]
@@ -129,7 +131,7 @@ def test_an_edge_that_a_probe_finds_done_is_a_moment_too() -> None:
 
 def test_rates_that_select_nobody_are_told() -> None:
     """As faults are: a misspelt name must not be a quiet day."""
-    made = conditions("rates: [{node: agnet-1, kinds: {drop: 0.5}}]\n").cast
+    made = experiment("rates: [{node: agnet-1, kinds: {drop: 0.5}}]\n").cast
     assert made.idle == ("test: rates of agnet-1: the manifest has no such node",)
     assert not made.has_faults
 
@@ -145,8 +147,8 @@ def test_of_happenings_that_overlap_the_last_one_ends_it() -> None:
         "  - {node: primary, what: power-off, at: 1s, for: 2s}\n"
         "  - {node: primary, what: power-off, at: 2s}\n"
     )
-    run = rehearsed(conditions(text), 0)
-    quiet = rehearsed(conditions(), 0)
+    run = rehearsed(experiment(text), 0)
+    quiet = rehearsed(experiment(), 0)
     assert run.network.set_uplink(1.0) == quiet.network.set_uplink(1.0)
     assert run.result.states["srv-1"] == "failed"
 
@@ -154,15 +156,15 @@ def test_of_happenings_that_overlap_the_last_one_ends_it() -> None:
 def test_a_full_disk_gets_its_room_back() -> None:
     """What was taken is given, and no more."""
     text = "faults: [{node: 'agent[0]', what: disk-full, at: 20m, for: 1s}]\n"
-    calm, full = (rehearsed(conditions(words), 1) for words in ("", text))
+    calm, full = (rehearsed(experiment(words), 1) for words in ("", text))
     assert full.network.hosts["10.0.1.1"].disk.room == calm.network.hosts["10.0.1.1"].disk.room
 
 
 def test_expectations_decide_whether_a_run_is_as_expected() -> None:
     """A node that fails as it should is no trouble; one that should fail, and is healthy, is."""
     row = "faults: [{node: 'agent[0]', what: cable-out, at: 0s}]\n"
-    wanted = tried(conditions(row + "expect: {nodes: {'*': healthy, 'agent[0]': [failed, blocked]}}\n"), 1)
-    missed = tried(conditions("expect: {nodes: {'agent[0]': failed}, within: 1m}\n"), 1)
+    wanted = tried(experiment(row + "expect: {nodes: {'*': healthy, 'agent[0]': [failed, blocked]}}\n"), 1)
+    missed = tried(experiment("expect: {nodes: {'agent[0]': failed}, within: 1m}\n"), 1)
     assert wanted.as_expected
     assert missed.unmet[0] == "agent-1 is healthy, and failed is expected"
     assert missed.unmet[1].startswith("it took")
@@ -170,9 +172,22 @@ def test_expectations_decide_whether_a_run_is_as_expected() -> None:
 
 def test_a_broken_invariant_is_a_result_with_its_evidence() -> None:
     """Not the end of all seeds."""
-    ended = tried(conditions(checkers=lambda: [Refusing("signal")]), 3)
+    ended = tried(experiment(checkers=lambda: [Refusing("signal")]), 3)
     assert (ended.seed, ended.ending, ended.invariant) == (3, "broken", "never-so")
     assert "there was a signal" in ended.evidence
+
+
+def test_a_run_without_an_end_breaks_the_law_that_runs_end() -> None:
+    """Its evidence says for how long, and who was still on the way."""
+
+    async def never(_hosts: object) -> None:
+        await trio.sleep_forever()
+
+    made = experiment()
+    ended = tried(replace(made, conditions=replace(made.conditions, prepare=never)), 3)
+    assert (ended.ending, ended.invariant, ended.as_expected) == ("broken", "everyone-ends", False)
+    assert "no end after 2.592e+06 virtual seconds (seed 3)" in ended.evidence
+    assert "srv-1 in pending" in ended.evidence
 
 
 def test_a_bug_of_the_simulation_is_a_result_with_its_traceback() -> None:
@@ -182,14 +197,14 @@ def test_a_bug_of_the_simulation_is_a_result_with_its_traceback() -> None:
         def end(self) -> None:
             raise RuntimeError("no such luck")
 
-    ended = tried(conditions(checkers=lambda: [Clumsy("no")]), 3)
+    ended = tried(experiment(checkers=lambda: [Clumsy("no")]), 3)
     assert (ended.ending, ended.invariant) == ("crashed", "RuntimeError")
     assert "no such luck" in ended.evidence
 
 
 def test_a_result_travels_between_processes_and_is_small() -> None:
     """Thousands of them are kept."""
-    ended = tried(conditions(made=of_rate(0.05)), 3)
+    ended = tried(experiment(made=of_rate(0.05)), 3)
     assert pickle.loads(pickle.dumps(ended)) == ended
     assert len(pickle.dumps(ended)) < 8000
 
@@ -197,13 +212,13 @@ def test_a_result_travels_between_processes_and_is_small() -> None:
 def test_nodes_that_a_scenario_leaves_out_take_no_part() -> None:
     """And neither does what would meet them."""
     text = "nodes: [primary, 'agent[1]']\nfaults: [{node: '*', what: reboot, at: 1m}]\n"
-    run = rehearsed(conditions(text), 1)
+    run = rehearsed(experiment(text), 1)
     assert list(run.result.states) == ["srv-1", "agent-2"]
     assert {one.happening.node for one in run.happened} == {"srv-1", "agent-2"}
 
 
-def test_conditions_without_anything_are_a_plain_rehearsal() -> None:
+def test_an_experiment_without_anything_is_a_plain_rehearsal() -> None:
     """Byte for byte."""
     nodes = cluster(servers=3, agents=2)
-    plain = rehearse(nodes, load_distro("rke2"), seed=4)
-    assert tried(Conditions(nodes, load_distro("rke2")), 4).digest == plain.digest
+    plain = rehearse(Conditions(nodes, load_distro("rke2")), 4)
+    assert tried(Experiment(Conditions(nodes, load_distro("rke2"))), 4).digest == plain.digest

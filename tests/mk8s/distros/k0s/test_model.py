@@ -24,7 +24,7 @@ from mk8s.executor import Executor
 from mk8s.kube.model import HANDLED as KUBE
 from mk8s.modelled import OS_HANDLERS, model_os
 from mk8s.parts_model import modelled_delivery
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.steps import Run, Step
 from mk8s.unit_models import UNIT_HANDLERS
 from tests.mk8s.distros.k0s.clusters import CLUSTERS, VERSION, five, k0s, one, situation_of
@@ -120,7 +120,7 @@ def test_every_command_that_the_driver_can_send_has_a_model() -> None:
 @pytest.mark.parametrize("cluster", CLUSTERS.values(), ids=CLUSTERS)
 def test_a_cluster_becomes_healthy(cluster: Cluster) -> None:
     """One cluster is made, every node is in it, and no rule of etcd's was broken."""
-    run = rehearse(cluster, DISTRO)
+    run = rehearse(Conditions(cluster, DISTRO))
     world = k0s_world_of(run.network)
 
     assert run.result.ok
@@ -132,7 +132,7 @@ def test_a_cluster_becomes_healthy(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("version", [VERSION, LEARNERS, "v1.30.14+k0s.0"])
 def test_controllers_join_etcd_one_at_a_time(version: str) -> None:
-    run = rehearse(five(version), DISTRO, seed=3)
+    run = rehearse(Conditions(five(version), DISTRO), 3)
     world = k0s_world_of(run.network)
 
     assert run.result.ok
@@ -141,20 +141,23 @@ def test_controllers_join_etcd_one_at_a_time(version: str) -> None:
 
 
 def test_only_nodes_with_pods_are_nodes_of_the_cluster() -> None:
-    assert sorted(k0s_world_of(rehearse(five(), DISTRO).network).world.nodes) == ["agent-1", "agent-2"]
-    tainted = k0s_world_of(rehearse(five(control_plane="tainted"), DISTRO).network).world.nodes
+    assert sorted(k0s_world_of(rehearse(Conditions(five(), DISTRO)).network).world.nodes) == [
+        "agent-1",
+        "agent-2",
+    ]
+    tainted = k0s_world_of(rehearse(Conditions(five(control_plane="tainted"), DISTRO)).network).world.nodes
 
     assert sorted(name for name, node in tainted.items() if node.taints) == ["srv-1", "srv-2", "srv-3"]
     assert sorted(name for name, node in tainted.items() if not node.taints) == ["agent-1", "agent-2"]
 
 
 def test_one_seed_gives_one_journal() -> None:
-    assert rehearse(five(), DISTRO, seed=5).digest == rehearse(five(), DISTRO, seed=5).digest
+    assert rehearse(Conditions(five(), DISTRO), 5).digest == rehearse(Conditions(five(), DISTRO), 5).digest
 
 
 def _run(seed: int) -> Rehearsal:
     plan = FaultPlan(seed=seed, rates=dict.fromkeys(FAULT_KINDS, 0.02))
-    return rehearse(five(LEARNERS if seed % 2 else VERSION), DISTRO, seed=seed, faults=plan)
+    return rehearse(Conditions(five(LEARNERS if seed % 2 else VERSION), DISTRO), seed, faults=plan)
 
 
 @pytest.mark.parametrize("seeds", [range(first, first + CHUNK) for first in range(0, SEEDS, CHUNK)], ids=str)

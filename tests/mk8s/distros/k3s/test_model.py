@@ -16,7 +16,7 @@ from mk8s.distros.k3s import DISTRO
 from mk8s.distros.k3s.model import OWN
 from mk8s.distros.rancher.model import HANDLED, world_of
 from mk8s.needs import Kept
-from mk8s.rehearsal import rehearse
+from mk8s.rehearsal import Conditions, rehearse
 from tests.mk8s.distros.k3s.made import k3s, one_server, three_servers
 from tests.mk8s.distros.k3s.test_steps import CLUSTERS as GOLDEN_CLUSTERS
 from tests.mk8s.distros.rancher.labs import Lab
@@ -66,7 +66,7 @@ MODES: dict[str, Cluster] = {
 @pytest.mark.parametrize("mode", MODES)
 def test_a_cluster_of_every_mode_becomes_healthy(mode: str) -> None:
     """Through the real table and engine; one cluster is made, and no rule of etcd's is broken."""
-    run = rehearse(MODES[mode], DISTRO)
+    run = rehearse(Conditions(MODES[mode], DISTRO))
     world = world_of(run.network)
 
     assert set(run.result.states.values()) == {"healthy"}
@@ -75,7 +75,7 @@ def test_a_cluster_of_every_mode_becomes_healthy(mode: str) -> None:
 
 def test_agents_alone_join_a_control_plane_that_is_somebody_elses() -> None:
     agents = (make_node("agent-1", "agent", "10.0.0.21"), make_node("agent-2", "agent", "10.0.0.22"))
-    run = rehearse(k3s(*agents, joins=ControlPlane("10.9.9.9", "JOIN_TOKEN")), DISTRO)
+    run = rehearse(Conditions(k3s(*agents, joins=ControlPlane("10.9.9.9", "JOIN_TOKEN")), DISTRO))
 
     assert set(run.result.states.values()) == {"healthy"}
     assert world_of(run.network).initialised == []
@@ -208,6 +208,6 @@ async def test_a_reboot_brings_a_node_back_by_itself() -> None:
 def test_a_node_may_be_of_another_architecture() -> None:
     made = three_servers()
     arm = replace(made.nodes[-1], arch="arm64")
-    run = rehearse(replace(made, nodes=(*made.nodes[:-1], arm)), DISTRO)
+    run = rehearse(Conditions(replace(made, nodes=(*made.nodes[:-1], arm)), DISTRO))
 
     assert run.result.ok

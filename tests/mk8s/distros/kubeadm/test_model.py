@@ -24,7 +24,7 @@ from mk8s.distros.kubeadm.world import KubeadmWorld
 from mk8s.executor import Executor
 from mk8s.modelled import OS_HANDLERS, model_os
 from mk8s.parts_model import modelled_delivery
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.steps import Run, Step, WaitFor
 from tests.mk8s.distros.kubeadm.clusters import a_cluster, every_situation, situation_of
 from tests.mk8s.distros.situations import make_node
@@ -393,13 +393,13 @@ async def test_the_users_manifests_are_applied_on_the_first_server() -> None:
 def faulty(seed: int, version: str, rate: float = 0.01) -> Rehearsal:
     """A rehearsal in which each operation meets one of all the kinds of fault at this rate."""
     faults = FaultPlan(seed, dict.fromkeys(FAULT_KINDS, rate / len(FAULT_KINDS)))
-    return rehearse(five(version), DISTRO, seed=seed, faults=faults)
+    return rehearse(Conditions(five(version), DISTRO), seed, faults=faults)
 
 
 @pytest.mark.parametrize("version", [OLD, NEW])
 def test_without_faults_everyone_becomes_healthy(version: str) -> None:
     """Three servers, two agents; the order is the declared one, or a checker would have said so."""
-    run = rehearse(five(version), DISTRO)
+    run = rehearse(Conditions(five(version), DISTRO))
 
     assert set(run.result.states.values()) == {"healthy"}
     assert kubeadm_world_of(run.network).inits == ["srv-1"]

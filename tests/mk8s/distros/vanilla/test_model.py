@@ -23,7 +23,7 @@ from mk8s.executor import Executor
 from mk8s.kube.world import World, world_of
 from mk8s.modelled import OS_HANDLERS, model_os
 from mk8s.parts_model import modelled_delivery
-from mk8s.rehearsal import Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.steps import Run, Step, WaitFor, WriteFile
 from mk8s.unit_models import UNIT_HANDLERS
 from tests.mk8s.distros.situations import make_node
@@ -373,14 +373,16 @@ async def test_all_conditions_of_a_healthy_cluster_are_met() -> None:
 def faulty(seed: int, rate: float = 0.01) -> Rehearsal:
     """A rehearsal in which each operation meets one of all the kinds of fault at this rate."""
     return rehearse(
-        five(), DISTRO, seed=seed, faults=FaultPlan(seed, dict.fromkeys(FAULT_KINDS, rate / len(FAULT_KINDS)))
+        Conditions(five(), DISTRO),
+        seed,
+        faults=FaultPlan(seed, dict.fromkeys(FAULT_KINDS, rate / len(FAULT_KINDS))),
     )
 
 
 @pytest.mark.parametrize("version", ["v1.20.2", "v1.36.1"])
 def test_without_faults_everyone_becomes_healthy(version: str) -> None:
     """Three servers, two agents; the order is the declared one, or a checker would have said so."""
-    run = rehearse(five(version), DISTRO)
+    run = rehearse(Conditions(five(version), DISTRO))
 
     assert set(run.result.states.values()) == {"healthy"}
     assert len(world_of(run.network, five()).etcd.bootstraps) == 1
