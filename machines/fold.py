@@ -91,6 +91,8 @@ class History:
 
     table: Table = field(repr=False)
     header: Header  # the latest: the one of the last run
+    subject: str = ""  # of the last header that says one
+    marks: dict[str, str] = field(default_factory=dict)  # member -> mark, by the last header that has some
     lives: dict[str, Life] = field(default_factory=dict)
     latched: dict[str, None] = field(default_factory=dict)  # signals, in the order they came
     at: float = 0.0  # seconds of the run at the last record
@@ -122,6 +124,8 @@ class History:
                 f"({header.program or 'unknown version'}), or begin anew with an empty state folder"
             )
         self.header = header
+        self.subject = header.subject or self.subject
+        self.marks.update(zip((name for name, _ in header.members), header.marks, strict=False))
         for name, role in header.members:
             self.lives.setdefault(name, Life(name, role, spec.initial, self.table)).role = role
 

@@ -69,6 +69,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     program: str = ""  # the program's own version
     members: tuple[tuple[str, str], ...] = ()  # (name, role), in the order of the plan
     started: str = ""  # wall clock, as text for people; empty in simulation
+    subject: str = ""  # what the group is to the caller, who alone compares it; empty: not said
+    marks: tuple[
+        str, ...
+    ] = ()  # what the caller knows each member by, beside its name; as `members`, or none
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

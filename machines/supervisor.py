@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import trio
+from msgspec.structs import replace
 
 from machines.beside import run_beside
 from machines.crew import Node, StopRequested
@@ -59,7 +60,8 @@ class Supervisor:
     """Runs a table over a group of members. Runs once.
 
     `members` stand in the order in which they are served where a limit makes them queue. `limits` and
-    `budgets` override the machine's. `started` is the wall clock as text, for the header alone.
+    `budgets` override the machine's. `started` (the wall clock as text), `subject` and `marks` are
+    for the header alone: see `machines.records`.
     `grace` is the seconds that running actions have after a stop.
 
     Raises ValueError for members, limits, budgets or names that make no sense, before anything begins.
@@ -78,6 +80,8 @@ class Supervisor:
         plan_digest: str = "",
         program: str = "",
         started: str = "",
+        subject: str = "",
+        marks: Sequence[str] = (),
         seed: int = 0,
         limits: Mapping[str, int] | None = None,
         budgets: Mapping[str, str] | None = None,
@@ -95,7 +99,8 @@ class Supervisor:
             name: Limiter(name, capacity) for name, capacity in capacities.items()
         }
         self._members = tuple(members)
-        self._header = _header(table, members, plan_digest, program, started)
+        about = _header(table, members, plan_digest, program, started)
+        self._header = replace(about, subject=subject, marks=tuple(marks))
         self._grace = grace
         self._nodes: list[Node] = []
         self._tasks: trio.CancelScope | None = None

@@ -11,7 +11,7 @@ import trio
 
 from mk8s.project import Project
 from mk8s.rollout import Rollout
-from mk8s.session import open_journal, real_rollout
+from mk8s.session import open_journal, real_rollout, states_in
 from mk8s.state import StateFolder
 
 __all__ = ["ask_cluster", "until_interrupted"]
@@ -23,7 +23,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def ask_cluster(project: Project, state: StateFolder, ask: Callable[[Rollout], Awaitable[T]]) -> T:
     """What `ask` finds out. Takes the cluster's lock meanwhile; makes no keys; closes every connection.
 
-    Raises KeyboardInterrupt after a signal, when what `ask` cleans up is done.
+    Raises KeyboardInterrupt after a signal, when what `ask` cleans up is done; UsageError, and asks nobody,
+    when the folder is another cluster's.
     """
 
     async def main(rollout: Rollout) -> T:
@@ -33,6 +34,7 @@ def ask_cluster(project: Project, state: StateFolder, ask: Callable[[Rollout], A
             await rollout.close()
 
     with open_journal(state) as journal:
+        states_in(journal, project.cluster)
         return trio.run(main, real_rollout(project, state, journal, {}, make=False))
 
 

@@ -13,6 +13,7 @@ from machines.framing import parse
 from machines.lock import Holder, holder_now
 from machines.signals import listed
 from mk8s.errors import Mk8sError, UsageError
+from mk8s.identity import refuse_other_cluster
 from mk8s.project import Project
 from mk8s.tables import node_machine, table_to_read, titles_of
 from mk8s.transcript import NOTHING_DONE, Transcript, read_transcript
@@ -78,15 +79,21 @@ def states_by_journal(project: Project, state: Path | None) -> dict[str, str]:
 
 
 def find_past(project: Project, state: Path | None) -> Past | None:
-    """The same; None: nothing has been run yet. Raises Mk8sError for one that cannot be read, or trusted."""
+    """The same; None: nothing has been run yet.
+
+    Raises Mk8sError for one that cannot be read, or trusted, or that is of another cluster.
+    """
     folder = project.past_state(state).journal
     try:
-        return past_of(project, read_journal(folder))
+        past = past_of(project, read_journal(folder))
     except JournalDamaged as error:
         raise as_mk8s_error(error) from error
     except OSError as error:
         remedy = "look at the owner of the folder: only who ran it may read it"
         raise Mk8sError(f"the journal in {folder} cannot be read: {error.strerror}", remedy=remedy) from error
+    if past is not None:
+        refuse_other_cluster(project.cluster, past.history, folder / JOURNAL)
+    return past
 
 
 def read_recorded(project: Project, state: Path | None, file: Path | None) -> Past:
@@ -112,6 +119,7 @@ def read_recorded(project: Project, state: Path | None, file: Path | None) -> Pa
 
 def _refuse_strangers(project: Project, past: Past, path: Path) -> None:
     """Whoever sent the file may have written anything into it. A node more or less is a changed manifest."""
+    refuse_other_cluster(project.cluster, past.history, path)
     lives = past.history.lives
     odd = next((name for name in lives if not name.isprintable()), None)
     if odd is not None:

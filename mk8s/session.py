@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from machines import (
     FileJournal,
     HistoryError,
-    Journal,
     JournalDamaged,
     JournalError,
     JournalLocked,
@@ -20,6 +19,7 @@ from mk8s.cluster import Cluster
 from mk8s.connect import make_transports, passwords_of
 from mk8s.errors import ExitCode, Mk8sError
 from mk8s.fanout.places import FilePlaces
+from mk8s.identity import refuse_other_cluster
 from mk8s.images import images_in
 from mk8s.keeper import Keeper, expiry_notice
 from mk8s.named_secrets import configs_of, join_token, named_secrets, with_named
@@ -107,15 +107,21 @@ def real_rollout(
         remember=secrets.remember,
         program=VERSION,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        signed=True,
         grace=grace,
     )
     return Rollout(cluster, project.distro, around)
 
 
-def states_in(journal: Journal, cluster: Cluster) -> dict[str, str]:
-    """Where each node of the manifest is, as a journal says. Raises HistoryError when it does not fit."""
+def states_in(journal: FileJournal, cluster: Cluster) -> dict[str, str]:
+    """Where each node of the manifest is, as a journal says.
+
+    Raises HistoryError when it does not fit, UsageError when it is of another cluster.
+    """
     spec = node_machine(cluster)
     history = fold(journal.records(), table_to_read(spec))
+    if history is not None:
+        refuse_other_cluster(cluster, history, journal.path)
     lives = history.lives if history else {}
     return {
         node.name: lives[node.name].state if node.name in lives else spec.initial for node in cluster.nodes

@@ -1,0 +1,52 @@
+"""Whose a journal is: whether the cluster of a manifest is the one that a run was begun with. Pure.
+
+A name alone says little: many manifests lie in a `cluster.yaml`, and many clusters have a `srv-1`. What a
+cluster is are its machines. So the header of a run keeps the cluster's name and each node's address, and a
+manifest is of the same cluster
+
+- when one node at least has the same name at the same address: manifests grow, and are renamed; or
+- when nothing is on any node yet, and the name is the same: then an address was mistaken, and is mended.
+
+What is refused here, a run could not follow anyway (`mk8s.changes`). Journals that say nothing of whose
+they are (of older versions, and simulated ones) are taken as they come.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from machines import History
+from machines.signals import listed
+from mk8s.changes import UNTOUCHED
+from mk8s.cluster import Cluster
+from mk8s.errors import UsageError
+
+__all__ = ["is_of", "marks_of", "refuse_other_cluster"]
+
+
+def marks_of(cluster: Cluster) -> tuple[str, ...]:
+    """What each node is known by beside its name, in their order."""
+    return tuple(node.address for node in cluster.nodes)
+
+
+def is_of(cluster: Cluster, history: History) -> bool:
+    """Whether the run is one of this cluster, as far as its journal says whose it is."""
+    if not history.marks:
+        return True
+    if any(history.marks.get(node.name) == node.address for node in cluster.nodes):
+        return True
+    states = (life.state.partition("~")[0] for life in history.lives.values())
+    return history.subject == cluster.name and all(state in UNTOUCHED for state in states)
+
+
+def refuse_other_cluster(cluster: Cluster, history: History, journal: Path) -> None:
+    """Raises UsageError where the journal, which lies there, is of another cluster."""
+    if is_of(cluster, history):
+        return
+    theirs = listed(f"{name} at {address}" for name, address in history.marks.items())
+    ours = listed(f"{node.name} at {node.address}" for node in cluster.nodes)
+    raise UsageError(
+        f"{journal} is of another cluster than {cluster.source}",
+        cause=f"it is of {history.subject!r} with {theirs}; the manifest is of {cluster.name!r} with {ours}",
+        remedy="name the manifest of that run, or with --state the folder of this cluster's own",
+    )
