@@ -70,9 +70,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     members: tuple[tuple[str, str], ...] = ()  # (name, role), in the order of the plan
     started: str = ""  # wall clock, as text for people; empty in simulation
     subject: str = ""  # what the group is to the caller, who alone compares it; empty: not said
-    marks: tuple[
-        str, ...
-    ] = ()  # what the caller knows each member by, beside its name; as `members`, or none
+    marks: tuple[str, ...] = ()  # what the caller knows each member by, in the order of `members`; or none
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -97,6 +95,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     clause: int = -1  # index of a retry clause; -1: none
     delay: float = 0.0  # seconds
     used: float = 0.0  # seconds of the edge's deadline that are used up
+    reached: int = 0  # how far an attempt that failed had got, where a retry clause of its edge asks
     undo: str = ""
     signal: str = ""
     reason: str = ""  # words for people: why blocked, why lost
