@@ -2,7 +2,8 @@
 
 The journal says which edges of which node are done. On the modelled hosts those edges' own steps are done
 again, in the journal's order, before the run's clock begins and without any fault. What the journal cannot
-say is drawn by the seed: how far an attempt came that was cut off, or that failed.
+say is drawn by the seed: how far an attempt came that was cut off, or that failed; one in doubt may have
+had its whole effect.
 
 Only copies are touched: the real journal is read without its lock, and never written.
 Begin reading at `bring_to`.
@@ -34,6 +35,7 @@ from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTrans
 __all__ = ["Brought", "bring_to", "journal_of"]
 
 RIDDANCE = "stop_unit"
+EFFECTED = 0.5  # of the attempts in doubt are over on the host: nobody knows a better number
 QUICKLY = 1e15  # bytes per second: files were brought before this run began
 
 
@@ -135,7 +137,10 @@ class _Hands:
             ) from error
 
     async def begin_again(self, history: History, name: str) -> None:
-        """Bring a part of the effect that an attempt without a known end, or a failed one, may have had."""
+        """Bring what an attempt without a known end, or a failed one, may have done.
+
+        In doubt, that may be all of it, waits included: its word was lost, and its effect was not.
+        """
         life = history.lives[name]
         flight = life.edge or life.failed_at
         if flight is None or life.achieved or not (life.attempt or life.failed_at):
@@ -146,8 +151,13 @@ class _Hands:
         draw = random.Random(f"{self._around.seed}/{name}/{flight.edge}/cut-off")  # noqa: S311 - chance
         share = draw.random()
         in_doubt = bool(life.doubt) and life.failed_at is None
+        is_effected = in_doubt and draw.random() < EFFECTED
         with suppress(ActionError):
-            await self._run(name, do, lambda steps: _some_of(steps, share, may_be_all=in_doubt))
+            await self._run(
+                name,
+                do,
+                all_of if is_effected else lambda steps: _some_of(steps, share, may_be_all=in_doubt),
+            )
 
     async def _run(self, node: str, do: str, choose: Callable[[Sequence[Step]], Sequence[Step]]) -> None:
         situation = await self._binding.situation_of(node)

@@ -70,6 +70,28 @@ def test_what_an_attempt_in_flight_had_done_is_drawn_by_the_seed() -> None:
     assert len(set(digests)) > 2
 
 
+@pytest.mark.parametrize(
+    ("edge", "name"), [("start-primary", "srv-1"), ("join-server", "srv-2"), ("join-agent", "agent-1")]
+)
+def test_an_attempt_in_doubt_had_its_effect_in_some_seeds_and_in_others_not(edge: str, name: str) -> None:
+    """Whoever crashed behind the effect is as real as whoever crashed before it; the probe tells them apart.
+
+    Both end well, what was effected is not done again, and each seed draws the same every time.
+    """
+    past = as_bytes(cut_where("intent", edge, name))
+
+    def goes_on(seed: int) -> list[tuple[str, bool]]:
+        run = rehearsed(experiment(past=past), seed)
+        assert run.result.ok
+        records = [r for r in run.records[run.resumed_after :] if (r.node, r.edge) == (name, edge)]
+        return [(r.kind, r.found) for r in records if r.kind in ("probed", "intent", "error")]
+
+    ways = [goes_on(seed) for seed in range(8)]
+    assert [("probed", True)] in ways
+    assert [("probed", False), ("intent", False)] in ways
+    assert ways[:2] == [goes_on(0), goes_on(1)]
+
+
 def test_what_if_a_node_reboots_now() -> None:
     """A scenario meets the run that goes on; its seconds count from there."""
     past = as_bytes(cut_where("intent", "join-server", "srv-2"))
