@@ -8,7 +8,7 @@ B. Handshake, login, opening a channel and starting a command keep their state i
    a time. `call_held` keeps the lock to their end.
 C. Any call may drain the socket into libssh2's queues, after which the socket's readiness says nothing
    to the others. So after every call each parked task's own queue is looked at, and exactly those whose
-   input came are woken. One parked task, the leader, watches the socket.
+   input came are woken. One parked task, the leader, watches the socket. See `parking`.
 D. A call that is given up in mid-state poisons the session: it is shut down and never used again.
    A cancelled `call_held` is therefore given GRACE seconds to end properly first.
 
@@ -37,6 +37,7 @@ from ssh2.error_codes import LIBSSH2_ERROR_EAGAIN as EAGAIN
 from ssh2.exceptions import SSH2Error
 from ssh2.session import Session
 
+from transports.ssh.parking import Parking
 from transports.ssh.sockets import Wire, acknowledge_now
 
 __all__ = ["EAGAIN", "GRACE", "Driver", "Lost"]
@@ -72,31 +73,6 @@ class Lost(Exception):  # noqa: N818 - it is said of a session: lost
     """The session is of no use any more: the peer went, or a call was given up in mid-state."""
 
 
-class _Parked:
-    """One task that waits for input: as the leader at the socket, or to be woken or promoted."""
-
-    __slots__ = ("event", "holds", "ready", "scope", "woken")
-
-    def __init__(self, ready: Callable[[], bool] | None, holds: bool) -> None:
-        self.ready = ready
-        self.holds = holds
-        self.woken = False
-        self.event = anyio.Event()
-        self.scope = anyio.CancelScope()
-
-    def wake(self) -> None:
-        """Its input came: try again."""
-        self.woken = True
-        self.event.set()
-        self.scope.cancel()
-
-    async def look_up(self) -> None:
-        """Wait to be woken or promoted."""
-        await self.event.wait()
-        if not self.woken:
-            self.event = anyio.Event()
-
-
 def has_room(sock: Wire) -> bool:
     """Whether the socket takes a small packet whole: it is writable while a third of its buffer is free."""
     poll = select.poll()
@@ -122,8 +98,7 @@ class Driver:
         self.grace = 0.0  # seconds, see GRACE; nothing is worth it before the session is of use
         self.is_precious = False  # a person had to answer questions for it: one connection is enough
         self.broken = ""  # why the session is of no use; empty while it is good
-        self._leader: _Parked | None = None
-        self._parked: list[_Parked] = []
+        self._parking = Parking()
 
     # ---- calls
 
@@ -138,7 +113,9 @@ class Driver:
                 result = await self._try(function, args)
                 if code_of(result) != EAGAIN:
                     return result
-            await self._park(ready)  # no checkpoint lies between the attempt and this
+            await self._parking.wait(
+                self._wait_readable, ready
+            )  # no checkpoint lies between the attempt and this
 
     async def call_held(
         self, function: Callable[..., Any], *args: Any, keep: Callable[[Any], object] | None = None
@@ -234,8 +211,7 @@ class Driver:
             self.poison(describe(error, self.session))
             raise Lost(self.broken) from None
         finally:
-            if self._parked:
-                self._settle()
+            self._parking.settle()
 
     # ---- waiting
 
@@ -259,7 +235,7 @@ class Driver:
                 await self._wait_writable()
             else:
                 acknowledge_now(self.sock)
-                await self._park(None, holds=True)
+                await self._parking.wait(self._wait_readable, None, holds=True)
         return result
 
     async def _see_through(self, loop: Loop, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -280,35 +256,8 @@ class Driver:
         with anyio.move_on_after(FLUSH_LOOK):
             await anyio.wait_writable(self.socket())
 
-    async def _park(self, ready: Callable[[], bool] | None, *, holds: bool = False) -> None:
-        """Sleep until input came that may be ours. There is a leader whenever anybody is parked."""
-        parked = _Parked(ready, holds)
-        self._parked.append(parked)
-        try:
-            while self._leader is not None and not parked.woken:
-                await parked.look_up()
-            if not parked.woken:
-                self._leader = parked
-                with parked.scope:
-                    await anyio.wait_readable(self.socket())
-        finally:
-            self._parked.remove(parked)
-            if self._leader is parked:
-                self._leader = None
-            if self._leader is None:
-                self._promote()
-
-    def _promote(self) -> None:
-        """Somebody must watch the socket: the lock's holder first, for nobody else can attempt anything."""
-        sleepers = [parked for parked in self._parked if not parked.woken]
-        if sleepers:
-            max(sleepers, key=lambda parked: parked.holds).event.set()
-
-    def _settle(self) -> None:
-        """A call may have drained others' input into libssh2's queues: wake exactly those (law C)."""
-        for parked in self._parked:
-            if parked.ready is not None and parked.ready():
-                parked.wake()
+    async def _wait_readable(self) -> None:
+        await anyio.wait_readable(self.socket())
 
     def socket(self) -> Wire:
         """The socket, for waiting on it. Raises Lost once it is gone."""
@@ -332,8 +281,7 @@ class Driver:
         if self.sock is not None:
             with suppress(OSError):
                 self.sock.shutdown(socket.SHUT_RDWR)
-        for parked in self._parked:
-            parked.wake()
+        self._parking.wake_all()
 
     def _disown(self, why: str) -> None:
         """Leave session and socket to a thread that still uses them; they go when it ends."""
