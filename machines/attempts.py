@@ -42,6 +42,8 @@ class EdgeRun:
         self._crew = crew
         self._started = 0.0  # when the attempt's clock began to run
         self._used_before = 0.0  # of the deadline, at that moment
+        self._reached = 0  # the attempt's highest mark
+        self._compares = any(clause.renew == "progress" for clause in edge.retry)
 
     async def run(self) -> None:
         """Work until the edge is settled, or until it turns out that it may not begin.
@@ -100,6 +102,7 @@ class EdgeRun:
         """Try, with the clock running from here, and write down how it failed. None: the effect is there."""
         self._life.settle(self._crew.logbook.now())
         self._started, self._used_before = trio.current_time(), self._life.used
+        self._reached = 0
         context = self._context(self._life.attempt + 1)
         failure = await self._try(context)
         return self._write_error(failure, context.attempt) if failure is not None else None
@@ -142,7 +145,8 @@ class EdgeRun:
         """The failure as the journal has it: final, and saying so, when the deadline allows no more."""
         used = self._used()
         clause = self._crew.table.retry_index(self._edge.name, failure)
-        tries = self._life.tries.get(clause, 0) + 1 if clause is not None else 0
+        reached = self._reached if self._compares else 0
+        tries = self._life.tries_with(clause, reached) if clause is not None else 0
         over = (
             self._edge.deadline is not None
             and used + self._wait(clause, tries, attempt) >= self._edge.deadline
@@ -158,6 +162,7 @@ class EdgeRun:
             final=failure.final or over,
             clause=-1 if clause is None else clause,
             used=used,
+            reached=reached,
         )
         return self._life.failure or failure
 
@@ -219,7 +224,10 @@ class EdgeRun:
         )
 
     def _context(self, attempt: int) -> Context:
-        return Context(self._node.member, self._edge.name, attempt, self._edge.args, self._note)
+        return Context(self._node.member, self._edge.name, attempt, self._edge.args, self._note, self._reach)
+
+    def _reach(self, mark: int) -> None:
+        self._reached = max(self._reached, mark)
 
     def _note_queue(self, limiter: Limiter) -> None:
         self._note(f"queueing for {limiter.name} ({limiter.capacity} at a time)")

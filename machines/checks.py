@@ -232,6 +232,9 @@ def _retry(edge: EdgeSpec, retry: Retry, path: Path) -> Iterator[Problem]:
         yield Problem((*path, "attempts"), f"{retry.attempts} attempts are less than one", hint)
     if retry.attempts is None and edge.deadline is None:
         yield Problem(path, "this clause repeats for ever", "give it attempts, or the edge a deadline")
+    if retry.renew == "progress" and edge.deadline is None and retry.attempts is not None:
+        message = "nothing bounds this clause: its count begins anew whenever an attempt gets further"
+        yield Problem((*path, "renew"), message, "give the edge a deadline")
     if retry.delay < 0:
         yield Problem((*path, "delay"), f"a delay of {retry.delay:g} seconds lies in the past")
     if retry.backoff < 1:

@@ -50,6 +50,7 @@ class Life:
     finished: list[Finished] = field(default_factory=list)  # edges with undos that succeeded, newest last
     attempt: int = 0  # attempts of the edge so far
     tries: dict[int, int] = field(default_factory=dict)  # failures charged to each retry clause
+    furthest: int = 0  # the highest mark that a failed attempt of the edge has reached
     used: float = 0.0  # of the edge's deadline, up to the last record
     intent: Record | None = None  # an attempt that began and has no known end
     waiting: Record | None = None  # the `retry` record of a wait that is not known to be over
@@ -75,6 +76,26 @@ class Life:
         """The edge that the node is in flight on, and where it began; None between edges."""
         flight = self.table.in_flight(self.state)
         return Finished(edge=flight[1], source=flight[0]) if flight else None
+
+    def tries_with(self, clause: int, reached: int) -> int:
+        """The tries of a retry clause with one more, of an attempt that got so far.
+
+        One that got further than all before it renews the count where the clause says so: it is the first.
+        """
+        renewed = reached > self.furthest and clause in self._renewing()
+        return 1 if renewed else self.tries.get(clause, 0) + 1
+
+    def _renewing(self) -> list[int]:
+        """The retry clauses, of the edge it is on, whose count progress renews."""
+        clauses = self.table.edges[self.edge.edge].retry if self.edge is not None else []
+        return [index for index, clause in enumerate(clauses) if clause.renew == "progress"]
+
+    def get_on(self, reached: int) -> None:
+        """An attempt failed, of whatever, that had got so far."""
+        if reached > self.furthest:
+            self.furthest = reached
+            for clause in self._renewing():
+                self.tries.pop(clause, None)
 
     def settle(self, at: float) -> None:
         """Count what an interrupted attempt or wait had used of its deadline when the journal ends."""
@@ -255,7 +276,7 @@ def _leave_without_action(life: Life, record: Record) -> None:
 
 
 def _reset_counters(life: Life) -> None:
-    life.attempt, life.used = 0, 0.0
+    life.attempt, life.used, life.furthest = 0, 0.0, 0
     life.tries.clear()
     life.intent, life.waiting, life.failure = None, None, None
     life.undecided = life.achieved = False
@@ -283,6 +304,7 @@ def _on_error(life: Life, record: Record) -> None:
     life.attempt, life.used = record.attempt, record.used
     life.intent = life.waiting = None
     life.failure, life.undecided = record.failure, True
+    life.get_on(record.reached)
     if record.clause >= 0:
         life.tries[record.clause] = life.tries.get(record.clause, 0) + 1
 

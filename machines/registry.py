@@ -18,6 +18,10 @@ def _silence(_text: str) -> None:
     """Nobody listens."""
 
 
+def _unmeasured(_mark: int) -> None:
+    """Nobody compares."""
+
+
 Evidence: TypeAlias = Mapping[str, Any]
 """JSON values that the journal keeps: what was seen, never a secret."""
 
@@ -37,6 +41,10 @@ class Context:
 
     `note` shows progress to people. The last one of a call that runs out of time becomes part of its
     error message, which is journalled: never a secret.
+
+    `reached` says how far this attempt is, as a mark that grows as it gets on: steps that are done, pieces
+    that arrived. Marks mean the same in every attempt of the edge on this node, those of resumed runs
+    included; a retry clause with ``renew: progress`` compares them. Calling it often costs next to nothing.
     """
 
     member: Member
@@ -44,6 +52,7 @@ class Context:
     attempt: int
     args: Mapping[str, str | int | bool]
     note: Callable[[str], None] = field(default=_silence)
+    reached: Callable[[int], None] = field(default=_unmeasured)
 
 
 Action: TypeAlias = Callable[[Context], Awaitable[Evidence | None]]

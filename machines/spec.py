@@ -43,6 +43,7 @@ class Retry(_Form, frozen=True, kw_only=True):
     backoff: float = 2.0
     max_delay: Seconds = 60.0
     jitter: Literal["none", "equal", "full"] = "full"
+    renew: Literal["never", "progress"] = "never"  # progress: an attempt that got further renews the count
 
 
 class Catch(_Form, frozen=True, kw_only=True):

@@ -185,7 +185,8 @@ def opening_in_words(spec: MachineSpec, edge: EdgeSpec) -> tuple[str, ...]:
 def again_in_words(clause: Retry) -> str:
     """What a retry clause repeats, how often, after how long."""
     tries = f"{clause.attempts} tries" if clause.attempts is not None else "until the deadline"
-    return f"again on {_classes(clause.match)}: {tries}, after {_time(clause.delay)}"
+    anew = ", anew after progress" if clause.renew == "progress" else ""
+    return f"again on {_classes(clause.match)}: {tries}{anew}, after {_time(clause.delay)}"
 
 
 def catch_in_words(clause: Catch) -> tuple[str, ...]:
