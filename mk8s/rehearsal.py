@@ -125,7 +125,9 @@ def rehearse(
     async def main() -> Result:
         await scene.begin()
         rollout = scene.rollout(watching, keep_transcript=keep_transcript)
-        rollout.registry.actions.update(watched(rollout.registry, watch).actions)
+        seen = watched(rollout.registry, watch)
+        rollout.registry.actions.update(seen.actions)
+        rollout.registry.probes.update(seen.probes)
         supervisor = rollout.supervisor(observer)
         return await (run_beside(play.run, supervisor.run) if happenings else supervisor.run())
 

@@ -1,8 +1,8 @@
 """Laws of time: what a node's clock counts, and what happens when it has run out.
 
 The clock of an edge counts its attempts and the waits between them. It stands still while the node
-queues for a place. From the records alone the time of a queue is known wherever no probe was asked in
-it; with a probe between, the clock must lie between both readings.
+queues for a place. Where the queue ends is known exactly: at the next record, or at the moment at which
+the probe is asked (`probe`), which no record names.
 
 Begin reading at `ClockAfterQueue.see`.
 """
@@ -26,14 +26,23 @@ class Clock:
 
     used: float
     at: float
-    runs: bool = True  # without a break; False: it may have stood still, for a queue
+    runs: bool = True  # without a break; False: it stands still for a queue
     counts: float = 0.0  # seconds that count in any case: those of a back-off
+    acts: bool = False  # since an intent: what is known to have passed even if the run is cut off
+    unsure: float = 0.0  # seconds of a run that was stopped which may count as well
 
-    def bounds(self, now: float) -> tuple[float, float]:
-        """The least and the most that it may show at second `now`."""
+    def shows(self, now: float) -> float:
+        """What it shows at second `now`."""
+        return self.most(now) if self.runs else self.kept(now)
+
+    def kept(self, now: float) -> float:
+        """The least that the next run may begin with, if this one is cut off at second `now`."""
         elapsed = now - self.at
-        most = self.used + elapsed
-        return (most if self.runs else self.used + min(self.counts, elapsed)), most
+        return self.used + (elapsed if self.acts else min(self.counts, elapsed))
+
+    def most(self, now: float) -> float:
+        """The most."""
+        return self.used + now - self.at + self.unsure
 
 
 class _Clocks(Invariant):
@@ -73,13 +82,21 @@ class ClockAfterQueue(_Clocks):
             self._read(record)
             if kind == "error":
                 self._see_timeout(record)
-            self._clocks[node] = Clock(record.used, record.at)
+            self._clocks[node] = Clock(record.used, record.at, acts=kind == "intent")
+        elif kind == "done":
+            self._on_done(record)
         elif kind == "retry":
             self._on_retry(record)
         elif kind == "resumed":
             self._on_resumed(record)
         elif kind == "stopped":
             self._on_stopped(record)
+
+    def probe(self, node: str, edge: str, at: float) -> None:  # noqa: ARG002 - it is on one edge
+        """From here on the clock runs."""
+        clock = self._clocks.get(node)
+        if clock is not None:
+            self._clocks[node] = Clock(clock.shows(at), at)
 
     def cut_off(self, node: str, edge: str, seconds: float) -> None:  # noqa: ARG002 - it is on one edge
         self._cut[node] = seconds
@@ -91,39 +108,49 @@ class ClockAfterQueue(_Clocks):
         else:
             self._clocks[record.node] = Clock(0.0, record.at)
 
+    def _on_done(self, record: Record) -> None:
+        """Of a run that is cut off now, the time of this attempt is not asked for any more."""
+        clock = self._clocks.get(record.node)
+        if clock is not None:
+            clock.acts = False
+
     def _on_retry(self, record: Record) -> None:
+        self._read(record)
         edge = self._edges[record.edge]
         runs = edge.limit is None or edge.limit_scope == "edge"
         self._clocks[record.node] = Clock(record.used, record.at, runs, record.delay)
 
     def _on_resumed(self, record: Record) -> None:
-        """A run that was cut off: of what it did since its last reading, no more than passed may count."""
+        """A run that was cut off: what is known to have passed counts, and no more than passed may."""
         clock = self._clocks.get(record.node)
         if record.to in self._outcomes:
             self._clocks.pop(record.node, None)
             return
-        most = clock.bounds(record.at)[1] if clock is not None else inf
-        if record.used > most + MOMENT and not self.is_past(record):
-            raise self.broken(f"more than {most:g} s cannot have passed", record)
+        if clock is not None and not self.is_past(record):
+            self._see_kept(clock, record)
         edge = self._edges[record.edge]
         self._clocks[record.node] = Clock(record.used, record.at, runs=edge.limit is None)
 
     def _on_stopped(self, record: Record) -> None:
         clock = self._clocks.get(record.node)
         if clock is not None:
-            used = clock.bounds(record.at)[1]
-            self._clocks[record.node] = Clock(used, record.at, runs=False)
+            kept, most = clock.kept(record.at), clock.most(record.at)
+            self._clocks[record.node] = Clock(kept, record.at, runs=False, unsure=most - kept)
+
+    def _see_kept(self, clock: Clock, record: Record) -> None:
+        kept, most = clock.kept(record.at), clock.most(record.at)
+        if record.used > most + MOMENT:
+            raise self.broken(f"more than {most:g} s cannot have passed", record)
+        if record.used < kept - MOMENT:
+            raise self.broken(f"{kept:g} s had passed before, and the run goes on with less", record)
 
     def _read(self, record: Record) -> None:
         clock = self._clocks.get(record.node)
         if clock is None or self.is_past(record):
             return
-        least, most = clock.bounds(record.at)
-        if record.kind == "intent":  # a probe would have left a reading of its own
-            most = least
-        if not least - MOMENT <= record.used <= most + MOMENT:
-            said = f"{least:g} s" if most == least else f"between {least:g} and {most:g} s"
-            raise self.broken(f"the clock must show {said}, and shows {record.used:g} s", record)
+        shown = clock.shows(record.at)
+        if abs(record.used - shown) > MOMENT:
+            raise self.broken(f"the clock must show {shown:g} s, and shows {record.used:g} s", record)
 
     def _see_timeout(self, record: Record) -> None:
         """An action that was ended for its time has had it all."""
@@ -138,7 +165,7 @@ class ClockAfterQueue(_Clocks):
 
 
 class DeadlineKept(_Clocks):
-    """By the clock of the records, from intent to end."""
+    """By the clock of the records, from intent to end; a probe has the time of an attempt as well."""
 
     name: ClassVar[str] = "deadline-kept"
     claim: ClassVar[str] = "no attempt outlasts its timeout, and none begins or goes on after its deadline"
@@ -147,10 +174,18 @@ class DeadlineKept(_Clocks):
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
         self._intents: dict[str, Record] = {}
+        self._asked: dict[str, float] = {}  # node -> when it began to ask its probe
+
+    def probe(self, node: str, edge: str, at: float) -> None:  # noqa: ARG002 - the answer's record has it
+        self._asked[node] = at
 
     def see(self, record: Record) -> None:
         if self.is_past(record):
             return
+        if record.header is not None:
+            self._asked.clear()
+        elif record.kind in ("probed", "error", "stopped"):
+            self._see_answer(record)
         if record.kind == "intent":
             edge = self._edges[record.edge]
             if edge.deadline is not None and record.used >= edge.deadline + MOMENT:
@@ -162,6 +197,13 @@ class DeadlineKept(_Clocks):
                 self._see_end(intent, record, self._edges[record.edge])
         elif record.kind in ("stopped", "resumed"):
             self._intents.pop(record.node, None)
+
+    def _see_answer(self, record: Record) -> None:
+        asked = self._asked.pop(record.node, None)
+        allowed = self._edges[record.edge].timeout if record.edge else None
+        if asked is not None and allowed is not None and record.at - asked > allowed + MOMENT:
+            took = record.at - asked
+            raise self.broken(f"its probe took {took:g} s and was allowed {allowed:g}", record)
 
     def _see_end(self, intent: Record, record: Record, edge: EdgeSpec) -> None:
         elapsed = record.at - intent.at

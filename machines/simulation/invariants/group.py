@@ -10,11 +10,11 @@ from machines.simulation.invariants.law import Invariant, Rules, begins
 
 __all__ = ["BudgetsKept", "LimitsKept", "SignalFirst"]
 
-ENDS = frozenset({"done", "error", "stopped"})
+ENDS = frozenset({"done", "probed", "error", "stopped"})
 
 
 class LimitsKept(Invariant):
-    """Counted from intent to end of attempt: what holds a place at the very least."""
+    """Counted from probe or intent to their ends: what holds a place at the very least."""
 
     name: ClassVar[str] = "limits-kept"
     claim: ClassVar[str] = "attempts that share a limit never outnumber its capacity"
@@ -31,7 +31,7 @@ class LimitsKept(Invariant):
         if kind == "intent":
             limit = self._limits.get(record.edge)
             if limit is not None:
-                self._enter(limit, record)
+                self._enter(limit, record.node, record)
         elif kind in ENDS:
             limit = self._limits.get(record.edge)
             if limit is not None:
@@ -40,9 +40,14 @@ class LimitsKept(Invariant):
             for running in self._running.values():
                 running.clear()
 
-    def _enter(self, limit: str, record: Record) -> None:
+    def probe(self, node: str, edge: str, at: float) -> None:  # noqa: ARG002 - it lasts until its record
+        limit = self._limits.get(edge)
+        if limit is not None:
+            self._enter(limit, node)
+
+    def _enter(self, limit: str, node: str, record: Record | None = None) -> None:
         running = self._running[limit]
-        running[record.node] = None
+        running[node] = None
         if len(running) > self._capacities[limit]:
             raise self.broken(f"{limit}: {', '.join(running)} at the same time", record)
 

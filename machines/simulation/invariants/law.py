@@ -103,6 +103,9 @@ class Invariant:
     def effect(self, node: str, edge: str, attempt: int) -> None:
         """An action begins now. Raises `Broken`."""
 
+    def probe(self, node: str, edge: str, at: float) -> None:
+        """A probe begins, at that second of the run: no record says so. Raises `Broken`."""
+
     def cut_off(self, node: str, edge: str, seconds: float) -> None:
         """An action was ended from outside, so many seconds after it began. Raises `Broken`."""
 

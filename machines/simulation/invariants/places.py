@@ -2,12 +2,11 @@
 
 Who holds a place of a limit and who could take one is read from the records alone. A node is *ready*
 for a limited edge when it rests in a state that the edge leaves, its guards allow it and its signal has
-come; or when it is in flight on it and its back-off is over. A ready node that has to ask its probe
-first may hold a place before any record says so: it is *unsure*, and counts as a holder where that is to
-the engine's advantage.
+come; or when it is in flight on it and its back-off is over. It holds one from its next record on, or
+from the moment at which it asks its probe (`probe`): who gets a place does one or the other at once.
 
-What is judged is the instant: between two records with different times, everyone who could have gone
-on has had the chance to. Begin reading at `Queues.see`.
+What is judged is the instant: between two of them, everyone who could have gone on has had the chance
+to. Begin reading at `Queues.see`.
 """
 
 from __future__ import annotations
@@ -25,21 +24,13 @@ __all__ = ["NoIdlePlace", "PlanOrder", "Queues"]
 
 
 @dataclass(slots=True)
-class Ready:
-    """A node that could take a place, and since which second."""
-
-    since: float
-    sure: bool
-
-
-@dataclass(slots=True)
 class Queue:
     """The books of one limit."""
 
     name: str
     capacity: int
     held: dict[str, None] = field(default_factory=dict)
-    ready: dict[str, Ready] = field(default_factory=dict)
+    ready: dict[str, float] = field(default_factory=dict)  # since which second, or from which on
     taken: list[tuple[int, str]] = field(default_factory=list)  # in this instant: (position, node)
 
 
@@ -56,7 +47,6 @@ class Queues(Invariant):
         self._resting: dict[str, str] = dict.fromkeys(self._members, rules.spec.initial)
         self._latched: set[str] = set()
         self._spent: set[str] = set()
-        self._acting: dict[str, bool] = {}  # whether an attempt has an intent, for those in flight
         self._at = 0.0
         self._before = rules.before
         self._stopped = False
@@ -65,18 +55,30 @@ class Queues(Invariant):
         """An instant is over, and the next record is of second `now`. Raises `Broken`."""
 
     def see(self, record: Record) -> None:
-        if record.at > self._at + MOMENT and record.seq > self._before and not self._stopped:
-            for queue in self._queues.values():
-                if queue.ready:
-                    self.judge(queue, record.at)
-                queue.taken.clear()
+        if record.seq > self._before:
+            self._pass(record.at)
         self._at = record.at
         change = _CHANGES.get(record.kind)
         if change is not None and (not record.node or record.node in self._members):
             change(self, record)
 
+    def probe(self, node: str, edge: str, at: float) -> None:
+        """It asks, so it has its place by now."""
+        self._pass(at)
+        self._at = at
+        self._work(node, edge)
+
     def stop(self) -> None:
         self._stopped = True
+
+    def _pass(self, now: float) -> None:
+        """Time goes on to second `now`: what has been until then is judged."""
+        if now <= self._at + MOMENT:
+            return
+        for queue in self._queues.values():
+            if queue.ready and not self._stopped:
+                self.judge(queue, now)
+            queue.taken.clear()
 
     # What each kind of record changes
 
@@ -97,12 +99,11 @@ class Queues(Invariant):
             self._rest(name, state)
 
     def _put_back(self, record: Record) -> None:
-        self._acting[record.node] = False  # whatever the run before was doing: now nothing is known
         edge = self._edges.get(record.edge)
         if record.to in self._outcomes:
             self._rest(record.node, record.to)
         elif edge is not None and edge.limit is not None:
-            self._queues[edge.limit].ready[record.node] = Ready(record.at, sure=edge.probe is None)
+            self._queues[edge.limit].ready[record.node] = record.at
 
     def _on_state(self, record: Record) -> None:
         if record.to in self._outcomes:
@@ -110,10 +111,9 @@ class Queues(Invariant):
             self._rest(record.node, record.to)
             return
         self._resting.pop(record.node, None)
-        self._acting[record.node] = False
         limit = self._edges[record.edge].limit
         if limit is not None:
-            self._take(self._queues[limit], record)
+            self._take(self._queues[limit], record.node)
         else:
             self._leave(record.node)
 
@@ -133,50 +133,39 @@ class Queues(Invariant):
     def _on_blocked(self, record: Record) -> None:
         self._leave(record.node)
 
-    def _on_intent(self, record: Record) -> None:
-        self._acting[record.node] = True
-        self._on_work(record)
-
     def _on_work(self, record: Record) -> None:
         """It works, so it has its place by now."""
-        limit = self._edges[record.edge].limit
-        if limit is not None and record.node in self._queues[limit].ready:
-            self._take(self._queues[limit], record)
+        self._work(record.node, record.edge)
 
     def _on_undo(self, record: Record) -> None:
         """A rollback that goes on needs no attempt, and takes back other edges than the one it is on."""
         for queue in self._queues.values():
             if record.node in queue.ready:
-                self._take(queue, record)
-
-    def _on_error(self, record: Record) -> None:
-        self._on_work(record)
-        if not self._acting.get(record.node):  # the probe itself failed, so nothing is known still
-            self._acting[record.node] = False
-        else:
-            self._acting[record.node] = record.ambiguous is False
+                self._take(queue, record.node)
 
     def _on_retry(self, record: Record) -> None:
         """With a limit for attempts the place is given back, until the back-off is over."""
         edge = self._edges[record.edge]
-        known = self._acting.get(record.node, False)  # how it failed is known: no probe is asked
-        self._acting[record.node] = False
         if edge.limit is None or edge.limit_scope == "edge":
             self._on_work(record)  # of a resumed run this may be the first word
             return
         queue = self._queues[edge.limit]
         queue.held.pop(record.node, None)
-        sure = edge.probe is None or known
-        queue.ready[record.node] = Ready(record.at + record.delay, sure)
+        queue.ready[record.node] = record.at + record.delay
 
     # Helpers of those
 
-    def _take(self, queue: Queue, record: Record) -> None:
-        ready = queue.ready.get(record.node)
-        self._leave(record.node)
-        queue.held[record.node] = None
-        if ready is not None and ready.sure:
-            queue.taken.append((self._positions[record.node], record.node))
+    def _work(self, node: str, edge: str) -> None:
+        limit = self._edges[edge].limit
+        if limit is not None and node in self._queues[limit].ready:
+            self._take(self._queues[limit], node)
+
+    def _take(self, queue: Queue, node: str) -> None:
+        waited = node in queue.ready
+        self._leave(node)
+        queue.held[node] = None
+        if waited:
+            queue.taken.append((self._positions[node], node))
 
     def _leave(self, name: str) -> None:
         for queue in self._queues.values():
@@ -191,7 +180,7 @@ class Queues(Invariant):
             return
         limit = self._way_of(self._members[name], ways)
         if limit is not None and name not in self._queues[limit].ready:
-            self._queues[limit].ready[name] = Ready(self._at, sure=True)
+            self._queues[limit].ready[name] = self._at
 
     def _way_of(self, member: Member, ways: tuple[EdgeSpec, ...]) -> str | None:
         """The limit of the first edge that is open to the member, if that has one."""
@@ -219,10 +208,8 @@ class NoIdlePlace(Queues):
         free = queue.capacity - len(queue.held)
         if free <= 0:
             return
-        due = [(name, ready) for name, ready in queue.ready.items() if ready.since + MOMENT < now]
-        waiting = [name for name, ready in due if ready.sure]
-        free -= len(due) - len(waiting)
-        if waiting and free > 0:
+        waiting = [name for name, since in queue.ready.items() if since + MOMENT < now]
+        if waiting:
             raise self.broken(
                 f"{queue.name}: {free} of {queue.capacity} places were free until second {now:g}, "
                 f"held by {', '.join(queue.held) or 'nobody'}, and {', '.join(waiting)} waited"
@@ -240,12 +227,11 @@ class PlanOrder(Queues):
         if not queue.taken:
             return
         position, last = max(queue.taken)
-        for name, ready in queue.ready.items():
-            waited = ready.sure and ready.since + MOMENT < self._at
-            if waited and self._positions[name] < position:
+        for name, since in queue.ready.items():
+            if since + MOMENT < self._at and self._positions[name] < position:
                 raise self.broken(
                     f"{queue.name}: {last} was given a place at second {self._at:g}, and {name}, which "
-                    f"stands before it, had been waiting since second {ready.since:g}"
+                    f"stands before it, had been waiting since second {since:g}"
                 )
 
 
@@ -256,10 +242,10 @@ _CHANGES: Mapping[str, Callable[[Queues, Record], None]] = {
     "signal": Queues._on_signal,
     "budget": Queues._on_budget,
     "blocked": Queues._on_blocked,
-    "intent": Queues._on_intent,
+    "intent": Queues._on_work,
     "probed": Queues._on_work,
     "undo": Queues._on_undo,
-    "error": Queues._on_error,
+    "error": Queues._on_work,
     "retry": Queues._on_retry,
 }
 

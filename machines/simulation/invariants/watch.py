@@ -5,14 +5,14 @@ Begin reading at `Watch`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import trio
 
 from machines.journal import MemoryJournal
 from machines.records import Kind, Record
-from machines.registry import Action, Context, Evidence, Registry
+from machines.registry import Action, Context, Evidence, Probe, Registry
 from machines.simulation.invariants.law import Broken, Invariant, Rules
 from machines.simulation.invariants.lives import EveryoneEnds
 
@@ -28,10 +28,17 @@ class Watch:
         self._laws = [law(rules) for law in laws]
         self._sees: tuple[See, ...] = tuple(law.see for law in self._laws if _has_own(law, "see"))
         self._effects = [law.effect for law in self._laws if _has_own(law, "effect")]
+        self._probes = [law.probe for law in self._laws if _has_own(law, "probe")]
         self._cuts = [law.cut_off for law in self._laws if _has_own(law, "cut_off")]
+        self._began = 0.0  # what trio's clock showed at second 0 of the run
+        self._found: Broken | None = None  # by a call; inside it an engine takes it for a bug of the call
 
     def see(self, record: Record) -> None:
         """A record was appended. Raises `Broken`."""
+        if self._found is not None:
+            raise self._found
+        if record.header is not None and trio.lowlevel.in_trio_run():
+            self._began = trio.current_time() - record.at
         for see in self._sees:
             see(record)
 
@@ -39,6 +46,16 @@ class Watch:
         """An action begins now. Raises `Broken`."""
         for effect in self._effects:
             effect(node, edge, attempt)
+
+    def probe(self, node: str, edge: str) -> None:
+        """A probe begins now. Raises `Broken`, and again at the next record."""
+        at = trio.current_time() - self._began
+        try:
+            for probe in self._probes:
+                probe(node, edge, at)
+        except Broken as broken:
+            self._found = broken
+            raise
 
     def cut_off(self, node: str, edge: str, seconds: float) -> None:
         """An action was ended from outside. Raises `Broken`."""
@@ -52,6 +69,8 @@ class Watch:
 
     def end(self) -> None:
         """The run is over. Raises `Broken`."""
+        if self._found is not None:
+            raise self._found
         for law in self._laws:
             law.end()
 
@@ -104,19 +123,26 @@ class CheckedJournal:
 
 
 def watched(registry: Registry, watch: Watch) -> Registry:
-    """The same names, with a watch that sees each action begin, and be cut off. Changes nothing else."""
+    """The same names, with a watch that sees each probe and action begin, and actions be cut off.
+
+    Changes nothing else. Without it the laws of places and clocks do not know who asks his probe.
+    """
     seen = Registry()
-    seen.digests, seen.guards = registry.digests, registry.guards
-    seen.probes, seen.undos = registry.probes, registry.undos
-    seen.actions = dict(_watched_actions(registry.actions, watch))
+    seen.digests, seen.guards, seen.undos = registry.digests, registry.guards, registry.undos
+    seen.probes = {name: _watched_probe(ask, watch) for name, ask in registry.probes.items()}
+    seen.actions = {name: _watched_action(act, watch) for name, act in registry.actions.items()}
     return seen
 
 
-def _watched_actions(actions: Mapping[str, Action], watch: Watch) -> Iterable[tuple[str, Action]]:
-    return ((name, _watched(act, watch)) for name, act in actions.items())
+def _watched_probe(ask: Probe, watch: Watch) -> Probe:
+    async def asking(context: Context) -> Evidence | None:
+        watch.probe(context.member.name, context.edge)
+        return await ask(context)
+
+    return asking
 
 
-def _watched(act: Action, watch: Watch) -> Action:
+def _watched_action(act: Action, watch: Watch) -> Action:
     async def acting(context: Context) -> Evidence | None:
         watch.effect(context.member.name, context.edge, context.attempt)
         began = trio.current_time()

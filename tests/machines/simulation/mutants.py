@@ -16,7 +16,7 @@ import trio
 
 from machines.attempts import EdgeRun
 from machines.crew import Crew, Node
-from machines.errors import Failure
+from machines.errors import ActionError, Failure
 from machines.gate import Gate
 from machines.journal import MemoryJournal
 from machines.limiter import Limiter
@@ -92,6 +92,30 @@ class Backwards(Limiter):
             yield
 
 
+class AsksAlone(EdgeRun):
+    """While it asks its probe, nobody else is given a place."""
+
+    async def _ask(self, probe: str, context: Context) -> bool | Failure:
+        limiter = self._crew.limiters[self._edge.limit or ""]
+        given, limiter._grant = limiter._grant, lambda: None  # type: ignore[method-assign]
+        try:
+            return await super()._ask(probe, context)
+        finally:
+            limiter._grant = given  # type: ignore[method-assign]
+            limiter._grant()
+
+
+class AsksOutside(EdgeRun):
+    """Asks its probe first, and then for a place."""
+
+    @asynccontextmanager
+    async def _place(self, scope: Literal["attempt", "edge"]) -> AsyncIterator[None]:
+        if scope == "attempt" and self._edge.probe and self._life.doubt == self._edge.name:
+            await self._crew.registry.probes[self._edge.probe](self._context(self._life.attempt + 1))
+        async with super()._place(scope):
+            yield
+
+
 # -- clocks ---------------------------------------------------------------------------------------------
 
 
@@ -119,6 +143,23 @@ class TakesTheQueueOffTheTimeout(CountsTheQueue):
 
     def _remaining(self) -> float:
         return super()._remaining() - self._queued - 3500
+
+
+class CountsTheQueueOfAProbe(EdgeRun):
+    """Its clock runs while the node queues to ask its probe, and only then."""
+
+    _waited = 0.0
+
+    @asynccontextmanager
+    async def _place(self, scope: Literal["attempt", "edge"]) -> AsyncIterator[None]:
+        asked = trio.current_time()
+        async with super()._place(scope):
+            self._waited = trio.current_time() - asked
+            yield
+
+    async def _ask(self, probe: str, context: Context) -> bool | Failure:
+        self._started -= self._waited
+        return await super()._ask(probe, context)
 
 
 class KnowsNoDeadline(EdgeRun):
@@ -277,6 +318,22 @@ class Mutant:
             group.run(self.journal(), **options)
 
 
+async def lose_the_first(context: Context) -> Evidence | None:
+    """Ten seconds of work; of its first attempt nobody knows how it ended."""
+    await trio.sleep(10)
+    if context.attempt == 1:
+        raise ActionError("connection.lost", "connection", message="lost", ambiguous=True)
+    return None
+
+
+async def look_for_long(_context: Context) -> Evidence | None:
+    """A minute, and nothing is found."""
+    await trio.sleep(60)
+    return None
+
+
+IN_DOUBT: Mapping[str, Act] = {"build": lose_the_first, "has_joined": look_for_long}
+ASKING = with_edge("build", probe="has_joined", limit="builders")
 ALL_FAIL = (ScriptedFault("*", "build", "exit", attempt=None),)
 FAILING_LEAD = (ScriptedFault("lead", "build", "exit", attempt=None),)
 
@@ -290,9 +347,13 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("a signal comes without its members", "signal-first", gated(HastyGate)),
     Mutant("a signal comes with nobody", "signal-first", gated(ModestGate)),
     Mutant("a limiter has one place too many", "limits-kept", limiting(Generous)),
+    Mutant("a probe is asked without a place", "limits-kept", working(AsksOutside), spec=ASKING,
+           actions=IN_DOUBT),
     Mutant("a spent budget holds nobody back", "budgets-kept", gated(SpendthriftGate), faults=ALL_FAIL,
            spec=with_edge("build", retry=[]), options={"budgets": {"follower": "0"}}),
     Mutant("the deadline runs while a node queues", "clock-after-queue", working(CountsTheQueue)),
+    Mutant("the clock runs while a node queues for its probe", "clock-after-queue",
+           working(CountsTheQueueOfAProbe), spec=ASKING, actions=IN_DOUBT),
     Mutant("an action is cut off earlier after a queue", "clock-after-queue",
            working(TakesTheQueueOffTheTimeout), spec=with_edge("build", timeout=None),
            faults=(ScriptedFault("*", "build", "hang"),)),
@@ -301,6 +362,8 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("an attempt may outlast its timeout", "deadline-kept", working(KnowsNoTimeout),
            faults=(ScriptedFault("f0", "build", "slow"),)),
     Mutant("places are given out in batches", "no-idle-place", limiting(Batches)),
+    Mutant("places stay free while a probe is asked", "no-idle-place", working(AsksAlone), spec=ASKING,
+           actions=IN_DOUBT),
     Mutant("the last of the plan is served first", "plan-order", limiting(Backwards)),
     Mutant("a secret stands in the evidence", "no-secret", actions={"join": tell_all}),
     Mutant("nobody says that a signal is lost", "everyone-ends", gated(PatientGate), faults=FAILING_LEAD),

@@ -238,18 +238,31 @@ def test_a_clock_that_stands_still_while_an_attempt_goes_on_is_broken() -> None:
         see("error", "f0", edge="build", attempt=1, at=10.0, lineage=("exit",))
 
 
-def test_where_a_probe_was_asked_the_clock_lies_between_both_readings() -> None:
-    """How long the queue was and how long the probe took, no record says."""
-    spec = with_edge("build", probe="has_joined")
-    for used, fine in ((15.0, True), (20.0, True), (14.0, False), (26.0, False)):
-        see = Script(ClockAfterQueue(rules(spec)))
-        begin(see, "f0")
-        see("retry", "f0", edge="build", attempt=1, at=10.0, used=10.0, delay=5.0)
-        if fine:
+@pytest.mark.parametrize(("used", "is_kept"), [(17.0, True), (15.0, False), (19.0, False), (25.0, False)])
+def test_where_a_probe_is_asked_the_clock_runs_from_that_moment_on(used: float, is_kept: bool) -> None:
+    """Five seconds of back-off count, eight of a queue do not, and two of the probe do again."""
+    law = ClockAfterQueue(rules(with_edge("build", probe="has_joined")))
+    see = Script(law)
+    begin(see, "f0")
+    see("retry", "f0", edge="build", attempt=1, at=10.0, used=10.0, delay=5.0)
+    law.probe("f0", "build", 23.0)
+    if is_kept:
+        see("probed", "f0", edge="build", attempt=2, at=25.0, used=used)
+    else:
+        with pytest.raises(Broken, match=f"the clock must show 17 s, and shows {used:g} s"):
             see("probed", "f0", edge="build", attempt=2, at=25.0, used=used)
-        else:
-            with pytest.raises(Broken, match="between 15 and 25 s"):
-                see("probed", "f0", edge="build", attempt=2, at=25.0, used=used)
+
+
+def test_a_probe_that_outlasts_the_timeout_is_broken() -> None:
+    """It has as long as an attempt, from the moment at which it is asked."""
+    law = DeadlineKept(rules(with_edge("build", probe="has_joined")))
+    see = Script(law)
+    begin(see, "f0")
+    law.probe("f0", "build", 5.0)
+    see("probed", "f0", edge="build", attempt=2, at=105.0)
+    law.probe("f0", "build", 105.0)
+    with pytest.raises(Broken, match="its probe took 101 s and was allowed 100"):
+        see("error", "f0", edge="build", attempt=2, at=206.0, lineage=("timeout",))
 
 
 def test_a_run_that_goes_on_may_count_no_more_than_has_passed() -> None:
@@ -261,6 +274,25 @@ def test_a_run_that_goes_on_may_count_no_more_than_has_passed() -> None:
     see("resumed", header=HEADER, at=8.0)
     with pytest.raises(Broken, match="more than 8 s cannot have passed"):
         see("resumed", "f0", edge="build", source="new~build", to="new~build", attempt=1, at=8.0, used=60.0)
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("intent", 10.0), ("done", 0.0), ("probed", 2.0), ("retry", 7.0)])
+def test_a_run_that_goes_on_with_less_than_is_known_to_have_passed_is_broken(kind: Kind, kept: float) -> None:
+    """Or an edge had its whole deadline again with each resume. An attempt that ended well needs none."""
+    for used, is_kept in ((kept, True), (kept - 1, False)):
+        see = Script(ClockAfterQueue(rules(with_edge("build", probe="has_joined"))))
+        begin(see, "f0")
+        see("intent", "f0", edge="build", attempt=1)
+        if kind == "retry":
+            see("error", "f0", edge="build", attempt=1, at=2.0, used=2.0, lineage=("exit",))
+        see(kind, "f0", edge="build", attempt=1, at=2.0, used=2.0, delay=5.0 if kind == "retry" else 0.0)
+        see("resumed", header=HEADER, at=10.0)
+        again = {"edge": "build", "source": "new~build", "to": "new~build", "attempt": 1, "at": 10.0}
+        if is_kept:
+            see("resumed", "f0", used=used, **again)
+        else:
+            with pytest.raises(Broken, match="had passed before, and the run goes on with less"):
+                see("resumed", "f0", used=used, **again)
 
 
 def test_an_attempt_after_its_deadline_is_broken_and_so_is_one_that_lasts_too_long() -> None:
@@ -299,17 +331,63 @@ def test_who_waits_for_a_signal_a_place_or_a_back_off_keeps_no_place_idle() -> N
         see("state", "lead", edge="build", source="new~build", to="built", at=8.0)
 
 
-def test_who_may_be_asking_his_probe_may_hold_the_place() -> None:
+ASKING = with_edge("build", probe="has_joined")
+
+
+def test_who_asks_his_probe_holds_the_place_from_that_moment_on() -> None:
     """No record says so before the answer: one who goes on in doubt, or whose answer was lost."""
-    see = Script(NoIdlePlace(rules(with_edge("build", probe="has_joined"), limits={"builders": 1})))
-    begin(see, "f0")
+    law = NoIdlePlace(rules(ASKING, limits={"builders": 1}))
+    see = Script(law)
+    for name in ("lead", "f1", "f0"):
+        begin(see, name)
+        if name != "f0":
+            see("state", name, edge="build", source="new~build", to="built")
     see("intent", "f0", edge="build", attempt=1)
     see("resumed", header=HEADER, at=1.0)
     see("resumed", "f0", edge="build", source="new~build", to="new~build", attempt=1, at=1.0)
+    law.probe("f0", "build", 1.0)
     see("probed", "f0", edge="build", attempt=2, at=3.0)
     see("error", "f0", edge="build", attempt=2, at=4.0, lineage=("connection",), ambiguous=True)
     see("retry", "f0", edge="build", attempt=2, at=4.0, delay=1.0)
+    law.probe("f0", "build", 5.0)
     see("probed", "f0", edge="build", attempt=3, at=8.0)
+
+
+def test_a_place_beside_one_who_asks_his_probe_is_free() -> None:
+    """He holds one of two, and no more."""
+    law = NoIdlePlace(rules(ASKING, limits={"builders": 2}))
+    see = Script(law)
+    begin(see, "f0")
+    see("retry", "f0", edge="build", attempt=1)
+    law.probe("f0", "build", 0.0)
+    begin(see, "lead")
+    see("state", "lead", edge="build", source="new~build", to="built", at=2.0)
+    with pytest.raises(Broken, match="builders: 1 of 2 places were free until second 9, held by f0, and f1"):
+        see("probed", "f0", edge="build", attempt=2, at=9.0)
+
+
+def test_a_probe_that_is_asked_later_than_it_could_be_is_broken() -> None:
+    """The place was free, and nobody asked."""
+    law = NoIdlePlace(rules(ASKING))
+    see = Script(law)
+    for name in ("lead", "f0", "f1"):
+        begin(see, name)
+    see("retry", "f0", edge="build", attempt=1, delay=1.0)
+    with pytest.raises(Broken, match="until second 4, held by lead, f1, and f0 waited"):
+        law.probe("f0", "build", 4.0)
+
+
+def test_who_asks_his_probe_takes_his_turn_too() -> None:
+    """The one before him in the plan had waited as well."""
+    law = PlanOrder(rules(ASKING, limits={"builders": 1}))
+    see = Script(law)
+    begin(see, "f1")
+    see("retry", "f1", edge="build", attempt=1, delay=1.0)
+    begin(see, "lead")
+    see("state", "lead", edge="build", source="new~build", to="built", at=5.0)
+    law.probe("f1", "build", 5.0)
+    with pytest.raises(Broken, match="f1 was given a place at second 5, and f0, which stands before it"):
+        see("probed", "f1", edge="build", attempt=2, at=6.0)
 
 
 def test_of_a_run_that_was_there_before_its_clock_and_its_queues_are_believed() -> None:

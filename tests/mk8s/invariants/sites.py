@@ -187,7 +187,9 @@ class Site:
         watch = watch_over(rules)
         rollout = self._rollout(CheckedJournal(journal, [watch]), roads or self.roads())
         guards.update(rollout.registry.guards)
-        rollout.registry.actions.update(watched(rollout.registry, watch).actions)
+        seen = watched(rollout.registry, watch)
+        rollout.registry.actions.update(seen.actions)
+        rollout.registry.probes.update(seen.probes)
         result = await rollout.supervisor().run()
         watch.end()
         return result
