@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from statistics import fmean, geometric_mean
 
 from mk8s.cluster import Cluster
@@ -24,6 +25,7 @@ from mk8s.forecast.earlier import EarlierRun
 from mk8s.forecast.measuring import FILES, alone
 from mk8s.forecast.observing import waits_in
 from mk8s.forecast.profile import DEFAULTS, Layer
+from mk8s.forecast.rates import Rate
 from mk8s.rehearsal import Conditions, nominal_release, rehearse
 from mk8s.tables import node_machine
 from mk8s.timeline import Timeline, timeline_of
@@ -31,7 +33,7 @@ from mk8s.transcript import Transcript
 from transports.base import File
 from transports.simulated import Span
 
-__all__ = ["calibrated", "release_in"]
+__all__ = ["calibrated", "fewer", "release_in"]
 
 ROUNDS = 5
 SETTLED = 2  # rounds, after which the simulation is near enough to the run for all of a wait to be moved
@@ -43,9 +45,9 @@ PAUSE, SHARE = 0.25, 0.2  # seconds, and of the wait: between two looks; see `mk
 SAME = 0.02  # seconds: two waits that differ by less are the same
 
 
-def calibrated(run: EarlierRun, layer: Layer) -> Layer:
-    """The layer with durations that reproduce the run: its operations moved, and phases beside them."""
-    fit = _Fit(run, layer)
+def calibrated(run: EarlierRun, layer: Layer, rates: Mapping[str, Rate]) -> Layer:
+    """The layer under these rates, with durations that reproduce the run: operations, phases beside them."""
+    fit = _Fit(run, layer, {name: rate.bytes_per_second for name, rate in rates.items()})
     for number in range(ROUNDS):
         simulated = fit.simulate()
         fit.move_operations(simulated)
@@ -84,6 +86,7 @@ class _Fit:
 
     run: EarlierRun
     layer: Layer
+    rates: Mapping[str, float]  # bytes per second
     cluster: Cluster = field(init=False)
     release: Mapping[str, File] = field(init=False)
     shown: Sequence[Shown] = field(init=False)  # places where this run shows a phase
@@ -92,7 +95,7 @@ class _Fit:
     declared: Mapping[str, Span] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.cluster = _smaller(self.run.cluster)
+        self.cluster = fewer(self.run.cluster)
         self.release = release_in(self.run)
         self.shown = [part for part in self.run.distro.phases().shown if waits_in(self.run.timeline, part)]
         self.operations = {name: _mid(span) for name, span in self.layer.durations.items()}
@@ -109,15 +112,17 @@ class _Fit:
         return _Simulated(timeline_of(done.records, spec, done.transcript), done.transcript)
 
     def _points(self, shift: Mapping[str, float]) -> dict[str, Span]:
-        """Each duration as one length, so that chance plays no part. Rates stay as declared."""
-        own = {name: Span(_mid(span), _mid(span), span.rate) for name, span in self.declared.items()}
+        """Each duration as one length, so that chance plays no part."""
+        own = {name: self._span(name, _mid(span), 0.0) for name, span in self.declared.items()}
+        own |= {name: self._span(name, 0.0, 0.0) for name in self.rates}
         for name, seconds in {**self.operations, **self.phases}.items():
             own[name] = self._span(name, max(0.0, seconds + shift.get(name, 0.0)), 0.0)
         return own
 
     def _span(self, name: str, seconds: float, half: float) -> Span:
         low, high = max(0.0, seconds - half), seconds + half
-        return Span(low, high, self.declared[name].rate) if name in self.declared else Span(low, high)
+        declared = self.declared[name].rate if name in self.declared else inf
+        return Span(low, high, self.rates.get(name, declared))
 
     def _now(self, name: str) -> float:
         if name in self.phases:
@@ -206,7 +211,8 @@ class _Fit:
         return name in self.declared and _mid(self.declared[name]) > 0
 
     def widened(self) -> Iterator[tuple[str, Span]]:
-        """Around the lengths that were found, as wide as the run's nodes were apart."""
+        """Around the lengths that were found, as wide as the run's nodes were apart; and the rates."""
+        yield from ((name, Span(0.0, 0.0, rate)) for name, rate in self.rates.items())
         for name, seconds in self.operations.items():
             span = self.layer.durations.get(name, Span(0.0, 0.0))
             yield name, self._span(name, seconds, min((span.high - span.low) / 2, seconds))
@@ -218,7 +224,8 @@ class _Fit:
             yield name, self._span(name, seconds, seconds * share)
 
 
-def _smaller(cluster: Cluster) -> Cluster:
+def fewer(cluster: Cluster) -> Cluster:
+    """Of each kind as many nodes as show all that can be learnt."""
     return replace(cluster, nodes=cluster.servers[:SERVERS] + cluster.agents[:AGENTS])
 
 

@@ -1,20 +1,26 @@
 """Durations out of an earlier run, as a layer of a profile. Begin reading at `learn`.
 
-First what its commands took (`measuring`), then what its services took and the rest, by simulating the same
-run until both take the same time (`calibrating`).
+First what its commands took (`measuring`) and how much of that was bytes (`rates`), then what its services
+took and the rest, by simulating the same run until both take the same time (`calibrating`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from mk8s.errors import Mk8sError
-from mk8s.forecast.calibrating import calibrated
+from mk8s.forecast.calibrating import calibrated, fewer, release_in
 from mk8s.forecast.earlier import EarlierRun, read_earlier
+from mk8s.forecast.given import declared_in
 from mk8s.forecast.measuring import measured
-from mk8s.forecast.profile import Layer
+from mk8s.forecast.profile import Layer, Profile
+from mk8s.forecast.rates import Rate, learnt_rates
+from mk8s.rehearsal import Conditions, rehearse
+from mk8s.transcript import Transcript
+from transports.simulated import Span
 
-__all__ = ["learn", "learnt_from"]
+__all__ = ["learn", "learnt_from", "rates_of"]
 
 
 def learn(folder: Path) -> Layer:
@@ -31,4 +37,17 @@ def learnt_from(run: EarlierRun) -> Layer:
             remedy="use a run of this version of mk8s: mk8s run writes them",
         )
     words = f"learnt from {run.folder} ({run.cluster.distro} {run.cluster.version})"
-    return calibrated(run, measured(run.transcript.commands, words, run.cluster.bandwidth))
+    layer = measured(run.transcript.commands, words, run.cluster.bandwidth)
+    return calibrated(run, layer, rates_of(run, layer))
+
+
+def rates_of(run: EarlierRun, layer: Layer) -> dict[str, Rate]:
+    """Bytes per second of the hosts' own work, over what the layer says of the rest."""
+    release = release_in(run)
+
+    def rehearsed(durations: Mapping[str, Span]) -> Transcript:
+        conditions = Conditions(fewer(run.cluster), run.distro, Profile(durations), release=release)
+        return rehearse(conditions, keep_transcript=True).transcript
+
+    declared = declared_in(run.cluster, run.distro).durations
+    return learnt_rates(run.transcript, rehearsed, declared, layer.latency or 0.0)
