@@ -22,6 +22,7 @@ from machines.simulation.invariants.lives import EveryoneEnds as EveryoneEnds
 from machines.simulation.invariants.lives import OneLife as OneLife
 from machines.simulation.invariants.places import NoIdlePlace as NoIdlePlace
 from machines.simulation.invariants.places import PlanOrder as PlanOrder
+from machines.simulation.invariants.tries import TriesKept as TriesKept
 from machines.simulation.invariants.watch import CheckedJournal as CheckedJournal
 from machines.simulation.invariants.watch import Checker as Checker
 from machines.simulation.invariants.watch import Watch as Watch
@@ -38,6 +39,7 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     BudgetsKept,
     ClockAfterQueue,
     DeadlineKept,
+    TriesKept,
     NoIdlePlace,
     PlanOrder,
     OneCluster,

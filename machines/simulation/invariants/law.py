@@ -106,6 +106,9 @@ class Invariant:
     def probe(self, node: str, edge: str, at: float) -> None:
         """A probe begins, at that second of the run: no record says so. Raises `Broken`."""
 
+    def reached(self, node: str, mark: int) -> None:
+        """An action told how far it is. No breach is raised here: actions call it often."""
+
     def cut_off(self, node: str, edge: str, seconds: float) -> None:
         """An action was ended from outside, so many seconds after it began. Raises `Broken`."""
 

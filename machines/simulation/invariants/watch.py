@@ -6,6 +6,7 @@ Begin reading at `Watch`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import trio
@@ -29,6 +30,7 @@ class Watch:
         self._sees: tuple[See, ...] = tuple(law.see for law in self._laws if _has_own(law, "see"))
         self._effects = [law.effect for law in self._laws if _has_own(law, "effect")]
         self._probes = [law.probe for law in self._laws if _has_own(law, "probe")]
+        self._reached = [law.reached for law in self._laws if _has_own(law, "reached")]
         self._cuts = [law.cut_off for law in self._laws if _has_own(law, "cut_off")]
         self._began = 0.0  # what trio's clock showed at second 0 of the run
         self._found: Broken | None = None  # by a call; inside it an engine takes it for a bug of the call
@@ -56,6 +58,11 @@ class Watch:
         except Broken as broken:
             self._found = broken
             raise
+
+    def reached(self, node: str, mark: int) -> None:
+        """An action told how far it is."""
+        for reached in self._reached:
+            reached(node, mark)
 
     def cut_off(self, node: str, edge: str, seconds: float) -> None:
         """An action was ended from outside. Raises `Broken`."""
@@ -145,9 +152,14 @@ def _watched_probe(ask: Probe, watch: Watch) -> Probe:
 def _watched_action(act: Action, watch: Watch) -> Action:
     async def acting(context: Context) -> Evidence | None:
         watch.effect(context.member.name, context.edge, context.attempt)
-        began = trio.current_time()
+        began, name = trio.current_time(), context.member.name
+
+        def reached(mark: int) -> None:
+            watch.reached(name, mark)
+            context.reached(mark)
+
         try:
-            return await act(context)
+            return await act(replace(context, reached=reached))
         except trio.Cancelled:
             watch.cut_off(context.member.name, context.edge, trio.current_time() - began)
             raise

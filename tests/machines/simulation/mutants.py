@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -26,7 +26,7 @@ from machines.signals import Event, Latched
 from machines.simulation import FaultPlan, ScriptedFault
 from machines.spec import EdgeSpec, MachineSpec
 from machines.supervisor import Supervisor
-from tests.machines.groups import SPEC, Act, Group, people, registry, run, with_edge
+from tests.machines.groups import PATIENT, SPEC, Act, Group, people, registry, run, with_edge
 
 __all__ = ["MUTANTS", "Mutant"]
 
@@ -174,6 +174,49 @@ class KnowsNoTimeout(EdgeRun):
 
     def __init__(self, node: Node, edge: EdgeSpec, crew: Crew) -> None:
         super().__init__(node, msgspec.structs.replace(edge, timeout=None), crew)
+
+
+# -- repetitions ----------------------------------------------------------------------------------------
+
+
+class CountsNothing(EdgeRun):
+    """Repeats as long as there is time."""
+
+    async def _decide(self, failure: Failure) -> float | None:
+        self._life.tries.clear()
+        return await super()._decide(failure)
+
+
+class ComparesNothing(EdgeRun):
+    """Takes any mark for progress, as often as an attempt reaches it."""
+
+    def _write_error(self, failure: Failure, attempt: int) -> Failure:
+        self._life.furthest = 0
+        return super()._write_error(failure, attempt)
+
+
+class Flatters(EdgeRun):
+    """Writes that an attempt got further, and nobody had said so."""
+
+    def _write_error(self, failure: Failure, attempt: int) -> Failure:
+        self._reached = self._life.furthest + 1
+        return super()._write_error(failure, attempt)
+
+
+class LosesPatience(EdgeRun):
+    """Takes the first failure for the last."""
+
+    async def _decide(self, failure: Failure) -> float | None:
+        return await super()._decide(replace(failure, final=True))
+
+
+async def get_nowhere(context: Context) -> Evidence | None:
+    """An action that always gets as far as before."""
+    context.reached(3)
+    raise ActionError("exit.1", "exit", message="no")
+
+
+RENEWED = with_edge("build", retry=[msgspec.structs.replace(PATIENT[0], renew="progress")])
 
 
 # -- signals, budgets, ends -----------------------------------------------------------------------------
@@ -361,6 +404,12 @@ MUTANTS: Sequence[Mutant] = (
            spec=with_edge("build", deadline=20.0, timeout=15.0)),
     Mutant("an attempt may outlast its timeout", "deadline-kept", working(KnowsNoTimeout),
            faults=(ScriptedFault("f0", "build", "slow"),)),
+    Mutant("tries that are used up are not counted", "tries-kept", working(CountsNothing), faults=ALL_FAIL),
+    Mutant("a count begins anew without progress", "tries-kept", working(ComparesNothing), spec=RENEWED,
+           actions={"build": get_nowhere}),
+    Mutant("progress is written that nobody told of", "tries-kept", working(Flatters), spec=RENEWED,
+           faults=ALL_FAIL),
+    Mutant("a node is given up with tries left", "tries-kept", working(LosesPatience), faults=ALL_FAIL),
     Mutant("places are given out in batches", "no-idle-place", limiting(Batches)),
     Mutant("places stay free while a probe is asked", "no-idle-place", working(AsksAlone), spec=ASKING,
            actions=IN_DOUBT),
