@@ -14,7 +14,7 @@ import pytest
 from mk8s.standin import build_release
 from tests.e2e.labs import LabMaker
 from tests.e2e.postgres import postgres
-from tests.e2e.standin_hosts import K3S, TOKEN, StandinHosts
+from tests.e2e.standin_hosts import K3S, TOKEN, StandinHosts, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -34,8 +34,11 @@ def hosts(lab: LabMaker, small_release: Path) -> StandinHosts:
 def test_three_servers_of_an_etcd_cluster(hosts: StandinHosts) -> None:
     """cluster-init and two joins on port 6443; learners one at a time, roles in the Nodes."""
     hosts.first(settings={"PROMOTE_SECONDS": 3}, cluster_init="true")
-    for i in (2, 3):
-        hosts.begin(i, server=hosts.url(1))
+    hosts.begin(2, server=hosts.url(1))
+    hosts.freeze_after(2, "join-learner")
+    hosts.begin(3, server=hosts.url(1))
+    eventually(lambda: hosts.when(3, "join-refused"), "host 3 is refused meanwhile")
+    hosts.thaw(2)
     for i in (2, 3):
         hosts.wait_active(i)
     hosts.wait_ready(3, 1, 2, 3)
