@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from mk8s.lab.places import cache_folder
 from mk8s.lab.real import real_release as build_real_release
 from mk8s.lab.real import refuse_unfit
 from mk8s.lab.standin_release import default_build, standin_release
-from tests.e2e.labs import LabMaker
+from tests.e2e.labs import LabMaker, in_memory
 
 FIRST_USE = 600  # seconds
 FIRST_REAL_USE = 1800
@@ -38,17 +39,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabMaker]:
-    """Makes hosts: `lab(3)`, or `lab.fresh(3)` for new ones. Always taken down."""
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabMaker]:
+    """Makes hosts: `lab(3)`, or `lab.fresh(3)` for new ones. Always taken down.
+
+    With real Kubernetes, of which each host holds more than a GiB, they are on the disk.
+    """
     try:
         require_root()
     except UnfitError as reason:
         pytest.skip(reason.problem)
-    maker = LabMaker(tmp_path_factory.mktemp("lab"))
-    try:
-        yield maker
-    finally:
-        maker.close()
+    folder = tmp_path_factory.mktemp("lab")
+    large = any(item.get_closest_marker("real") for item in request.session.items)
+    with nullcontext(folder) if large else in_memory(folder) as place:
+        maker = LabMaker(place)
+        try:
+            yield maker
+        finally:
+            maker.close()
 
 
 @pytest.fixture(scope="session")
