@@ -13,7 +13,8 @@ from contextlib import suppress
 
 __all__ = ["Balancer"]
 
-LOOK = 1.0  # seconds between two looks at a server, and the longest wait for its answer
+LOOK = 1.0  # seconds between two looks at a server
+ANSWER = 4.0  # seconds for its answer: one that is only slow is up
 CHUNK = 1 << 16
 
 
@@ -34,7 +35,7 @@ class Balancer:
 
     def __enter__(self) -> Balancer:
         self._thread.start()
-        assert self._started.wait(10), f"nobody can listen at {self._address}:{self._port}"
+        assert self._started.wait(60), f"nobody can listen at {self._address}:{self._port}"
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -66,7 +67,7 @@ class Balancer:
 
     async def _reach(self, server: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         with suppress(OSError, TimeoutError):
-            return await asyncio.wait_for(asyncio.open_connection(server, self._port), LOOK)
+            return await asyncio.wait_for(asyncio.open_connection(server, self._port), ANSWER)
         return None
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

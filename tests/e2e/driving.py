@@ -26,7 +26,8 @@ __all__ = ["Driver", "Finished", "drive", "intervals", "of_kind", "states_of", "
 MK8S = [sys.executable, "-m", "mk8s"]
 EVIDENCE = "/var/lib/{}/standin-log.jsonl"
 DATA = {"rke2": "rancher/rke2", "k3s": "rancher/k3s", "k0s": "k0s"}
-PATIENCE = 300.0  # seconds for one whole run
+PATIENCE = 900.0  # seconds for one whole run: on busy cores
+ANSWER = 180.0  # seconds for one question to a host, or one file
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,11 @@ class Driver:
     def on_host(self, i: int, script: str, user: str = "root") -> str:
         """Run a script on a host, over the lab's own ssh; what it printed."""
         done = subprocess.run(
-            self.lab.ssh_command(i, [script], user), capture_output=True, text=True, timeout=60, check=False
+            self.lab.ssh_command(i, [script], user),
+            capture_output=True,
+            text=True,
+            timeout=ANSWER,
+            check=False,
         )
         assert done.returncode == 0, f"host {i}: {script}: {done.stderr}"
         return done.stdout
@@ -113,7 +118,7 @@ class Driver:
         """Copy a file to a host, over the lab's own ssh."""
         with file.open("rb") as content:
             command = self.lab.ssh_command(i, [f"cat > {target}"])
-            subprocess.run(command, stdin=content, check=True, timeout=60)
+            subprocess.run(command, stdin=content, check=True, timeout=ANSWER)
 
     def evidence(self, i: int) -> list[dict[str, object]]:
         """What the stand-in on a host says that it did, oldest first."""
@@ -165,7 +170,7 @@ def drive(lab: Lab, folder: Path, release: Path, *, servers: int = 0, distro: st
     return Driver(lab, manifest, distro=distro)
 
 
-def wait_until(met: Callable[[], bool], what: str, patience: float = 60.0) -> None:
+def wait_until(met: Callable[[], bool], what: str, patience: float = 180.0) -> None:
     """Look until something of the real world is the case. Only for e2e: elsewhere time is virtual."""
     end = time.monotonic() + patience
     while not met():

@@ -6,6 +6,8 @@ What is asserted is read from the cluster itself and from its hosts, not from wh
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,12 @@ KUBECTL = "PATH=$PATH:/usr/local/bin kubectl --kubeconfig /etc/kubernetes/admin.
 PLACES = "/etc /var/lib/kubernetes /var/lib/kubelet/pki"
 CERTIFICATES = f"find {PLACES} -name '*.crt' -not -path '/etc/ssl/*' 2>/dev/null | sort | xargs -r sha256sum"
 WHOLE_RUN = 600.0  # seconds: on busy cores
+RECOVERY = 120.0  # seconds: an API server restarts, etcd elects, a balancer notices
+AWAY = re.compile(
+    r"connection|connect to|EOF|tim(e|ed) ?out|deadline exceeded|handshake|etcdserver|leader|no route|"
+    r"InternalError|ServiceUnavailable|TooManyRequests|unable to handle|not ready",
+    re.IGNORECASE,
+)  # what is said of an API server that does not answer just now, not of an answer
 
 Moment = tuple[str, Callable[[Mapping[str, str]], bool]]
 """A name, and whether the journal's states say that it has come."""
@@ -47,10 +55,23 @@ class RealCluster:
     def address(self, i: int) -> str:
         return self.lab.hosts[i - 1].address
 
-    def kubectl(self, words: str, on: int = 1, *, own: bool = False) -> str:
-        """kubectl on a server. `own`: ask the API server of that host, whatever the endpoint says."""
+    def kubectl(self, words: str, on: int = 1, *, own: bool = False, patience: float = RECOVERY) -> str:
+        """kubectl on a server. `own`: ask the API server of that host, whatever the endpoint says.
+
+        An API that is away for a moment, as after a server's loss, is asked again for `patience` seconds.
+        """
         server = f" --server https://{self.address(on)}:6443" if own else ""
-        return self.driver.on_host(on, f"{KUBECTL}{server} --request-timeout=20s {words}")
+        return self._asked(on, f"{KUBECTL}{server} --request-timeout=20s {words}", patience)
+
+    def _asked(self, on: int, script: str, patience: float) -> str:
+        end = time.monotonic() + patience
+        while True:
+            try:
+                return self.driver.on_host(on, script)
+            except AssertionError as said:
+                if time.monotonic() > end or not AWAY.search(str(said).rpartition(script)[2]):
+                    raise
+            time.sleep(1.0)
 
     def objects(self, words: str, on: int = 1) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.kubectl(f"get {words} -o json", on))["items"]
@@ -75,7 +96,7 @@ class RealCluster:
         return found
 
     def apply(self, manifest: str, on: int = 1) -> None:
-        self.driver.on_host(on, f"{KUBECTL} apply -f - <<'END'\n{manifest}\nEND")
+        self._asked(on, f"{KUBECTL} apply -f - <<'END'\n{manifest}\nEND", RECOVERY)
 
 
 def manifest_of(lab: Lab, distro: str, release: Path, *, servers: int, nodes: int, endpoint: str = "") -> str:

@@ -60,6 +60,6 @@ def test_a_cluster_from_upstreams_files_and_a_registrys_images(
 def _mk8s(folder: Path, *words: str) -> None:
     env = {**os.environ, "XDG_CACHE_HOME": str(folder.parent / "cache"), "TERM": "dumb"}
     done = subprocess.run(
-        [*MK8S, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
+        [*MK8S, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr

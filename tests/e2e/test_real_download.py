@@ -11,7 +11,7 @@ import pytest
 from mk8s.images import image_names
 from mk8s.lab.real.recipe import VERSION
 from mk8s.project import load_listing
-from tests.e2e.driving import MK8S, Driver
+from tests.e2e.driving import MK8S, Driver, wait_until
 from tests.e2e.labs import LabMaker
 from tests.e2e.real_clusters import RealCluster, manifest_of
 from tests.e2e.real_upstream import IMAGES, Upstream, real_upstream
@@ -31,7 +31,7 @@ nodes:
 def fetched(folder: Path) -> str:
     """What `mk8s download` says."""
     done = subprocess.run(
-        [*MK8S, "download", "cluster.yaml"], cwd=folder, capture_output=True, text=True, timeout=300,
+        [*MK8S, "download", "cluster.yaml"], cwd=folder, capture_output=True, text=True, timeout=900,
         check=False, env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "TERM": "dumb"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -88,6 +88,6 @@ def test_a_run_in_an_air_gap_fetches_from_the_manifests_mirrors(
         driver = Driver(hosts, manifest, {"XDG_CACHE_HOME": str(tmp_path / "cache")})
         done = driver.run("--output", "plain")
     assert done.code == 0, done.err
-    assert list(RealCluster(driver, 1).ready().values()) == [True]
+    wait_until(lambda: list(RealCluster(driver, 1).ready().values()) == [True], "the node is Ready")
     there = driver.on_host(1, "/usr/local/bin/ctr -n k8s.io images ls -q").split()
     assert set(image_names(cluster.artifacts_dir / IMAGES) or ("unreadable",)) <= set(there)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.driving import Driver, states_of
+from tests.e2e.driving import Driver, states_of, wait_until
 from tests.e2e.labs import LabMaker
 from tests.e2e.real_clusters import RealCluster, manifest_of
 from tests.e2e.test_real_clusters import etcd_members
@@ -38,7 +38,7 @@ def test_two_servers_join_a_cluster_of_one_and_the_first_is_not_restarted(
     first = driver.run("--output", "plain")
     assert first.code == 0, first.err
     alone = RealCluster(driver, 1)
-    assert alone.ready() == {driver.name(1): True}
+    wait_until(lambda: alone.ready() == {driver.name(1): True}, "the first is Ready")
     before = driver.on_host(1, STARTED)
     certificates = {place: digest for place, digest in alone.certificates().items() if place[0] == 1}
 
@@ -48,7 +48,7 @@ def test_two_servers_join_a_cluster_of_one_and_the_first_is_not_restarted(
     assert grown.code == 0, grown.err
     assert set(states_of(driver.records()).values()) == {"healthy"}
     whole = RealCluster(driver, 3)
-    assert whole.ready() == dict.fromkeys(whole.names, True)
+    wait_until(lambda: whole.ready() == dict.fromkeys(whole.names, True), "all are Ready")
     assert len([member for member in etcd_members(whole) if member.get("clientURLs")]) == 3
     assert driver.on_host(1, STARTED) == before
     assert {name.split()[0] for name in before.splitlines()} >= {"kubelet", "etcd", "kube-apiserver"}

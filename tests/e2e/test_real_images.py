@@ -36,7 +36,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [ttrpc]
   address = "{folder}/containerd.ttrpc"
 """
-ANSWERS = 30.0  # seconds until containerd does
+ANSWERS = 120.0  # seconds until containerd does
 LAYOUT = ("index.json", "oci-layout")
 TOOL, TOOL_NAME = "tools/hello", "docker.io/tools/hello:1"
 
@@ -50,7 +50,7 @@ class Containerd:
     def ctr(self, *words: str, check: bool = True) -> str:
         socket = f"{self.folder}/containerd.sock"
         command = [str(self.folder / "bin/ctr"), "-a", socket, "-n", "k8s.io", *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
         assert done.returncode == 0 or not check, done.stderr
         return done.stdout if done.returncode == 0 else ""
 

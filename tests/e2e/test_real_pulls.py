@@ -62,7 +62,7 @@ def test_a_pod_gets_its_image_from_the_mirror(mirror: tuple[RealCluster, Registr
     done = cluster.driver.run("--output", "plain", env={"MIRROR_PASSWORD": PASSWORD})
 
     assert done.code == 0, done.err
-    wait_until(lambda: "Running" in cluster.kubectl("get pod fetched"), "the pod runs", 120.0)
+    wait_until(lambda: "Running" in cluster.kubectl("get pod fetched"), "the pod runs", 300.0)
     assert server.asked("/v2/shop/busybox/manifests/1.35")
     modes = cluster.driver.on_host(1, "stat -c %a /etc/containerd/config.toml /etc/mk8s/containerd-1.toml")
     assert modes.split() == ["600", "600"]

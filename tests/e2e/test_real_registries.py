@@ -49,7 +49,7 @@ def pull(daemon: Containerd, given: Given, image: str = IMAGE) -> subprocess.Com
         target.write_text(content.decode().replace(str(AUTHORITIES), str(daemon.folder)))
     command = [str(daemon.folder / "bin/ctr"), "-a", f"{daemon.folder}/containerd.sock", "-n", "k8s.io"]
     words = ["images", "pull", "--hosts-dir", str(certs_d), image]
-    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=3000, check=False)
 
 
 def mirrored(*endpoints: str, name: str = "docker.io", folder: str = "") -> Registries:
@@ -128,7 +128,7 @@ def test_containerd_reads_its_logins_beside_the_folder_of_registries(containerd:
     path = f'[plugins."{PLUGIN_1}".registry]\nconfig_path = "/etc/containerd/certs.d"\n'
     config.write_text(f"version = 2\n{path}{auth_toml(given, PLUGIN_1)}")
     command = [str(containerd.folder / "bin/containerd"), "-c", str(config), "config", "dump"]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
 
     assert 'password = "a\\"b\\\\c"' in said
     assert 'config_path = "/etc/containerd/certs.d"' in said
