@@ -96,7 +96,7 @@ def _environment(base: Path) -> dict[str, str]:
 def _outside(base: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [*MK8S, *words], cwd=folder, env=_environment(base), capture_output=True, text=True,
-        timeout=300, check=False,
+        timeout=600, check=False,
     )  # fmt: skip
     print(f"$ mk8s {' '.join(words)}\n{done.stdout}{done.stderr}(exit code {done.returncode})")
     assert "Traceback" not in done.stderr, done.stderr
@@ -108,8 +108,9 @@ def _killed(command: list[str], env: dict[str, str], cwd: Path, when: Callable[[
     with subprocess.Popen(
         command, cwd=cwd, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        end = time.monotonic() + 120
-        while process.poll() is None and not when() and time.monotonic() < end:
+        end = time.monotonic() + 300
+        while process.poll() is None and not when():
+            assert time.monotonic() < end, f"the moment to end it never came: {command}"
             time.sleep(0.005)
         alive = process.poll() is None
         process.send_signal(signal.SIGKILL)

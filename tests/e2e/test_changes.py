@@ -16,7 +16,7 @@ from tests.e2e.labs import LabMaker
 pytestmark = pytest.mark.e2e
 
 UNITS = "systemctl show -p MainPID -p ActiveEnterTimestampMonotonic -p NRestarts 'rke2-*'"
-LOGINS = "journalctl -u ssh -o cat --no-pager | grep -c 'Accepted publickey for dev'"
+LOGINS = "journalctl --sync; journalctl -u ssh -o cat --no-pager | grep -c 'Accepted publickey for dev'"
 JOURNAL = "journal/journal.jsonl"
 
 

@@ -22,7 +22,7 @@ from mk8s.standin import build_release
 from tests.e2e.driving import Driver, drive, states_of
 from tests.e2e.labs import LabMaker
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 NODES = 6  # three servers, three agents
 ROLLOUTS = 2
@@ -92,7 +92,7 @@ def killed_after(driver: Driver, records: int) -> bool:
     """Run mk8s until it has written so many records and is killed. False: it came to its end before."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.e2e.mortal", str(records), "run", str(driver.manifest)],
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=400, check=False,
     )  # fmt: skip
     print(f"after {records} records: {done.returncode}\n{done.stderr}")  # for a test that fails
     return done.returncode == -signal.SIGKILL

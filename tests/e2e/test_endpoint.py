@@ -40,7 +40,7 @@ def packages(lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
         pytest.skip("there is no apt-get on this machine to fetch keepalived and haproxy with")
     folder = tmp_path_factory.mktemp("packages")
     done = subprocess.run(
-        ["sh", "-c", APT, "sh", folder, status], capture_output=True, text=True, check=False, timeout=120
+        ["sh", "-c", APT, "sh", folder, status], capture_output=True, text=True, check=False, timeout=400
     )
     found = sorted(folder.glob("*.deb"))
     if done.returncode or not found:
@@ -81,14 +81,14 @@ def test_the_address_outlives_the_server_that_holds_it(
     with_endpoint(driver, release, packages, address)
 
     assert driver.run().code == 0
-    assert holds(driver, 1, address)
+    wait_until(lambda: holds(driver, 1, address), "the first server holds the address")
     joined = driver.on_host(2, "cat /etc/rancher/rke2/config.yaml")
     assert f'server: "https://{address}:19345"' in joined
     ping = f"curl -sk --max-time 3 https://{address}:19345/ping || :"
-    assert driver.on_host(3, ping) == "pong"
+    wait_until(lambda: driver.on_host(3, ping) == "pong", "it leads to the first server")
 
     assert driver.run().err.count("nothing to do") == 1
 
     hosts.kill(1)
-    wait_until(lambda: holds(driver, 2, address), "the address moves to the second server", 30)
-    wait_until(lambda: driver.on_host(3, ping) == "pong", "it leads to the second server", 30)
+    wait_until(lambda: holds(driver, 2, address), "the address moves to the second server")
+    wait_until(lambda: driver.on_host(3, ping) == "pong", "it leads to the second server")

@@ -19,6 +19,7 @@ from tests.e2e.labs import LabMaker
 
 pytestmark = pytest.mark.e2e
 
+PATIENCE = 120.0  # seconds
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
@@ -42,6 +43,11 @@ def neighbour(two: Lab, tmp_path: Path) -> Iterator[Lab]:
 
 def boot_id(lab: Lab, number: int) -> str:
     return lab.run(number, BOOT_ID).stdout.strip()
+
+
+def both_answer(two: Lab) -> bool:
+    """On a busy machine an sshd may take longer than a look waits for its greeting."""
+    return wait_until(lambda: [row.ssh for row in two.status()] == ["ok", "ok"], PATIENCE)
 
 
 def processes(lab: Lab) -> list[Process]:
@@ -164,9 +170,9 @@ def test_a_reboot_stops_services_in_good_order(two: Lab) -> None:
 def test_a_reboot_from_inside_ends_the_host_until_it_is_healed(two: Lab) -> None:
     """The machine itself is safe."""
     two.run(1, "systemctl reboot", check=False)
-    assert wait_until(lambda: not two.status()[0].running, 30)
+    assert wait_until(lambda: not two.status()[0].running, PATIENCE)
     two.heal(1)
-    assert two.status()[0].ssh == "ok"
+    assert both_answer(two)
 
 
 def test_verbs_may_be_repeated(two: Lab) -> None:
@@ -174,7 +180,7 @@ def test_verbs_may_be_repeated(two: Lab) -> None:
     for verb in (two.kill, two.kill, two.heal, two.heal, two.cut, two.cut, two.heal):
         verb(1)
     assert [host.name for host in two.up(2)] == ["node-1", "node-2"]
-    assert [row.ssh for row in two.status()] == ["ok", "ok"]
+    assert both_answer(two)
 
 
 def test_a_dead_host_has_no_cable_to_pull(two: Lab) -> None:
@@ -199,7 +205,7 @@ def test_a_second_lab_stands_beside_the_first_and_goes_alone(two: Lab, neighbour
     assert two.run(1, f"ping -c1 -W1 {neighbour.hosts[0].address}", check=False).returncode != 0
     neighbour.down()
     assert traces(neighbour) == []
-    assert [row.ssh for row in two.status()] == ["ok", "ok"]
+    assert both_answer(two)
 
 
 def test_a_name_that_runs_elsewhere_is_refused(two: Lab, tmp_path: Path) -> None:
@@ -208,7 +214,7 @@ def test_a_name_that_runs_elsewhere_is_refused(two: Lab, tmp_path: Path) -> None
     for verb in (lambda: twin.up(1), twin.down):
         with pytest.raises(UnfitError, match=str(two.folder)):
             verb()
-    assert [row.ssh for row in two.status()] == ["ok", "ok"]
+    assert both_answer(two)
 
 
 def test_a_subnet_that_is_taken_is_refused(two: Lab, neighbour: Lab) -> None:
@@ -241,7 +247,7 @@ def test_down_clears_up_after_an_up_that_was_killed(two: Lab, neighbour: Lab) ->
     with subprocess.Popen(
         [sys.executable, "-m", "mk8s.lab", *words], env=environment, stderr=subprocess.DEVNULL
     ) as making:
-        assert wait_until(lambda: any(folder.glob("hosts/*/boot.log")), 60)
+        assert wait_until(lambda: any(folder.glob("hosts/*/boot.log")), PATIENCE)
         making.kill()
     broken = Lab(folder, name=neighbour.name)
     broken.down()
@@ -259,5 +265,5 @@ def test_hosts_json_is_enough_to_log_in(two: Lab) -> None:
     login += ["-o", f"UserKnownHostsFile={found['known_hosts']}", "-o", "StrictHostKeyChecking=yes"]
     for host in found["hosts"]:
         words = [*login, "-p", str(host["port"]), f"dev@{host['address']}", "hostname"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True)
         assert done.stdout.strip() == host["name"]

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from mk8s.lab.manifest_writer import DEFAULT_VERSIONS, machine_arch
 from mk8s.lab.places import cache_folder
 from mk8s.lab.standin_release import default_build, standin_release
-from tests.e2e.driving import Driver, Finished, drive
+from tests.e2e.driving import Driver, Finished, drive, of_kind, wait_until
 from tests.e2e.labs import LabMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -63,7 +64,7 @@ def lived(lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> Lived:
     bare = plan(driver, "--output", "json")
     untouched = before == [driver.on_host(i, LISTING) for i in (1, 2, 3)]
 
-    assert driver.kill_after(4.0)
+    killed_with_something_done(driver)
     killed = plan(driver, "--commands")
     assert driver.run().code == 0
     whole = plan(driver)
@@ -77,6 +78,14 @@ def lived(lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> Lived:
     unplugged = plan(driver, "--state", str(elsewhere))
     driver.lab.heal(2)
     return Lived(driver, bare, untouched, killed, whole, again, tampered, tampered_again, unplugged)
+
+
+def killed_with_something_done(driver: Driver) -> None:
+    """kill -9 as soon as a host has got its files."""
+    with driver.running() as process:
+        wait_until(lambda: bool(of_kind(driver.records(), "done", "stage")), "a host has its files")
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
 
 
 def plan(driver: Driver, *words: str) -> Finished:

@@ -23,7 +23,7 @@ from mk8s.project import load_project
 from tests.e2e.driving import Driver, Finished
 from tests.e2e.labs import LabMaker
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 VERSION = "v1.20.2"
 PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
@@ -143,7 +143,9 @@ def test_a_run_tells_all_that_is_wrong_at_once_and_changes_nothing(
         told[second, "ports"],
     )
     assert re.fullmatch("an earlier cluster left /etc/kubernetes(/pki/ca.crt)?", told[second, "leftovers"])
-    assert re.match(r"its clock is (299|300)\.\d s ahead of the one here", told[third, "clock"])
+    ahead = re.match(r"its clock is (\d+\.\d) s ahead of the one here", told[third, "clock"])
+    assert ahead
+    assert float(ahead[1]) == pytest.approx(300, abs=5)  # a busy host answers late
     twins = f"its hostname {second!r} is also that of "
     assert (told[second, "hostname-unique"], told[third, "hostname-unique"]) == (
         twins + third,

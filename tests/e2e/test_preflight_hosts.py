@@ -18,7 +18,7 @@ from mk8s.lab.manifest_writer import ManifestChoices
 from tests.e2e.driving import Driver, Finished
 from tests.e2e.labs import LabMaker
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 NOBODY = 250  # the last number of an address that no host of a lab has
 UNIT = """\
