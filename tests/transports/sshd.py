@@ -9,6 +9,7 @@ Begin reading at `Server`.
 from __future__ import annotations
 
 import getpass
+import itertools
 import os
 import shutil
 import signal
@@ -24,7 +25,9 @@ from transports.ssh import HostKeys, SSHOptions
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 HOST = "127.0.0.1"
-START_PATIENCE = 10.0  # seconds
+START_PATIENCE = 60.0  # seconds: on busy cores
+PORTS = range(12_000, 32_000)  # below those that the kernel gives to whoever asks for any
+_next_port = itertools.count(os.getpid() * 97)
 
 CONFIG = """\
 # the first value of a keyword counts
@@ -211,9 +214,14 @@ def agent(folder: Path, *keys: Path) -> Iterator[Path]:
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
+    """One that nobody has, and that nobody is given until a server listens there: test processes that run at
+    the same time begin their search at different places, and none is given out twice."""
+    for number in _next_port:
+        with socket.socket() as sock, suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((HOST, PORTS[number % len(PORTS)]))
+            return int(sock.getsockname()[1])
+    raise AssertionError("unreachable: the numbers do not end")
 
 
 def wait_until(condition: Callable[[], bool], problem: str, patience: float = START_PATIENCE) -> None:

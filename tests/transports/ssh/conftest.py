@@ -72,7 +72,7 @@ def sh(script: str, *args: str, **rest: Any) -> Command:
     return Command(operation="test", description=script[:40], script=script, args=args, **rest)
 
 
-async def until(condition: Callable[[], bool], patience: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], patience: float = 60.0) -> None:
     """Look until a foreign process got there. Real processes have no event to wait for."""
     with anyio.fail_after(patience):
         while not condition():

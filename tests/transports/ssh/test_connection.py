@@ -120,7 +120,7 @@ async def test_a_mute_server_is_a_timeout(server: Server) -> None:
 async def test_who_speaks_no_ssh_is_named(server: Server, answer: bytes) -> None:
     """Another service, a broken one, or a hostile one."""
     async with listening(answer) as port:
-        error = await refused(server, port=port, connect_timeout=2.0)
+        error = await refused(server, port=port, connect_timeout=20.0)
 
     assert error.lineage == ("connection.closed", "connection")
     assert f"127.0.0.1:{port}" in error.message
