@@ -22,12 +22,19 @@ from dataclasses import dataclass, field
 from machines.errors import Failure
 from machines.records import Header, Record
 from machines.table import OutOfPlace, Table
+from machines.vetting import HistoryError, Misfit, refuse_lack, refuse_unknown
 
-__all__ = ["Finished", "History", "HistoryError", "Life", "Resumption", "begun", "fold", "resumption"]
-
-
-class HistoryError(ValueError):
-    """The journal does not fit the machine or the plan. Nothing was touched."""
+__all__ = [
+    "Finished",
+    "History",
+    "HistoryError",
+    "Life",
+    "Misfit",
+    "Resumption",
+    "begun",
+    "fold",
+    "resumption",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +160,12 @@ class History:
     def _take_step(self, record: Record) -> None:
         life = self.lives.get(record.node)
         if life is None:
-            raise HistoryError(f"record {record.seq} is of node {record.node!r}, which no header names")
-        _refuse_unknown(record, self.table)
+            raise Misfit(f"record {record.seq} is of node {record.node!r}, which no header names")
+        refuse_unknown(record, self.table)
         try:
             life.apply(record)
         except OutOfPlace as error:
-            raise HistoryError(f"record {record.seq} does not fit what {record.node} was doing") from error
+            raise Misfit(f"record {record.seq} does not fit what {record.node} was doing") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,8 @@ class Resumption:
 def fold(records: Iterable[Record], table: Table) -> History | None:
     """The history that the records tell; None when there are none.
 
-    Raises `HistoryError` when they are of another machine or version, or name what this one lacks.
+    Raises `HistoryError` when they are of another machine or version, name what this one lacks, or do not
+    say what their kind must say.
     """
     history: History | None = None
     for record in records:
@@ -184,6 +192,7 @@ def fold(records: Iterable[Record], table: Table) -> History | None:
             history = begun(record, table)
         else:
             history.take(record)
+            refuse_lack(record)
     if history is not None:
         for life in history.lives.values():
             life.settle(history.at)
@@ -193,7 +202,7 @@ def fold(records: Iterable[Record], table: Table) -> History | None:
 def begun(record: Record, table: Table) -> History:
     """The history that a journal's first record begins. Raises `HistoryError`."""
     if record.kind != "header" or record.header is None:
-        raise HistoryError(f"the journal begins with a record {record.kind!r} instead of its header")
+        raise Misfit(f"the journal begins with a record {record.kind!r} instead of its header")
     history = History(table, record.header)
     history.take(record)
     return history
@@ -220,20 +229,6 @@ def _put_back_to(life: Life) -> str:
     if sources:
         return sources[0]
     return life.failed_at.source if life.failed_at else life.state
-
-
-def _refuse_unknown(record: Record, table: Table) -> None:
-    for state in (record.source, record.to):
-        if state and state not in table.states:
-            raise HistoryError(
-                f"{record.node}: the journal says state {state!r} (record {record.seq}), and machine "
-                f"{table.spec.machine!r} version {table.spec.version} has no such state"
-            )
-    if record.edge and record.edge not in table.edges:
-        raise HistoryError(
-            f"{record.node}: the journal says edge {record.edge!r} (record {record.seq}), and machine "
-            f"{table.spec.machine!r} version {table.spec.version} has no such edge"
-        )
 
 
 # -- what each kind of record changes ---------------------------------------------------------------

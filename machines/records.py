@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -46,6 +46,10 @@ Kind: TypeAlias = Literal[
     "resumed",  # a run goes on (without a node), or a node continues or is put back
     "finished",  # every node has ended
 ]
+
+MOST = 1e15  # seconds, attempts: what is more was not written by a run
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST)]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=int(MOST))]
 
 Raw: TypeAlias = dict[str, Any]
 Upgrade: TypeAlias = Callable[[Raw], Raw]
@@ -76,12 +80,12 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One thing that happened. Which fields are set depends on the kind; the rest keep their defaults."""
 
-    seq: int  # from 1, without a gap
-    at: float  # seconds of the run, six digits, never less than the one before, going on over a resume
+    seq: Count  # from 1, without a gap
+    at: Seconds  # seconds of the run, six digits, never less than the one before, going on over a resume
     kind: Kind
     node: str = ""
     edge: str = ""
-    attempt: int = 0  # from 1; counts on over a resume
+    attempt: Count = 0  # from 1; counts on over a resume
     source: str = ""
     to: str = ""
     digest: str = ""  # in one word, what an attempt is about to do
@@ -92,10 +96,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     remedy: str = ""
     ambiguous: bool = False
     final: bool = False  # no retry clause is looked at any more
-    clause: int = -1  # index of a retry clause; -1: none
-    delay: float = 0.0  # seconds
-    used: float = 0.0  # seconds of the edge's deadline that are used up
-    reached: int = 0  # how far an attempt that failed had got, where a retry clause of its edge asks
+    clause: Annotated[int, msgspec.Meta(ge=-1, le=int(MOST))] = -1  # index of a retry clause; -1: none
+    delay: Seconds = 0.0
+    used: Seconds = 0.0  # seconds of the edge's deadline that are used up
+    reached: Count = 0  # how far an attempt that failed had got, where a retry clause of its edge asks
     undo: str = ""
     signal: str = ""
     reason: str = ""  # words for people: why blocked, why lost
@@ -108,6 +112,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
             return None
         return Failure(self.lineage, self.message, self.remedy, self.ambiguous, self.final)
 
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What the decoder raises for bytes that are no record: no JSON, other types, no text, nested without end."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
@@ -125,7 +132,7 @@ def decode(line: bytes, schema: int = SCHEMA, upgrades: Mapping[int, Upgrade] = 
         if schema == SCHEMA and not upgrades:
             return _decoder.decode(line)
         return msgspec.convert(_upgraded(_raw_decoder.decode(line), schema, upgrades), Record)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise RecordError(f"this program does not understand the record: {error}") from error
 
 
@@ -135,7 +142,7 @@ def schema_of(line: bytes, default: int) -> int:
         return default
     try:
         header = _raw_decoder.decode(line).get("header")
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise RecordError(f"not a record: {error}") from error
     schema = header.get("schema") if isinstance(header, dict) else default
     if not isinstance(schema, int):

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from machines import History, HistoryError, JournalDamaged, Record, fold, read_journal
 from machines.files import JOURNAL
+from machines.fold import Misfit
 from machines.framing import parse
 from machines.lock import Holder, holder_now
 from machines.signals import listed
@@ -17,6 +18,7 @@ from mk8s.identity import refuse_other_cluster
 from mk8s.project import Project
 from mk8s.tables import node_machine, table_to_read, titles_of
 from mk8s.transcript import NOTHING_DONE, Transcript, read_transcript
+from mk8s.version import VERSION
 
 __all__ = [
     "Past",
@@ -85,7 +87,7 @@ def find_past(project: Project, state: Path | None) -> Past | None:
     """
     folder = project.past_state(state).journal
     try:
-        past = past_of(project, read_journal(folder))
+        past = past_of(project, read_journal(folder), folder / JOURNAL)
     except JournalDamaged as error:
         raise as_mk8s_error(error) from error
     except OSError as error:
@@ -106,7 +108,7 @@ def read_recorded(project: Project, state: Path | None, file: Path | None) -> Pa
     path = file / JOURNAL if file.is_dir() else file
     remedy = "name a file that `mk8s simulate --journal FILE` wrote, or journal.jsonl of a state folder"
     try:
-        past = past_of(project, parse(path.read_bytes(), str(path)).records)
+        past = past_of(project, parse(path.read_bytes(), str(path)).records, path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", remedy=remedy) from error
     except JournalDamaged as error:
@@ -144,16 +146,23 @@ def transcript_beside(project: Project, state: Path | None, records: Sequence[Re
         return NOTHING_DONE
 
 
-def past_of(project: Project, records: Sequence[Record]) -> Past | None:
-    """None: there are no records. Raises Mk8sError for those that do not fit the manifest's machine."""
+def past_of(project: Project, records: Sequence[Record], path: Path) -> Past | None:
+    """None: there are none. Raises Mk8sError for those from there that fit no run of this machine."""
     spec = node_machine(project.cluster, pacing=project.distro.pacing(project.cluster))
     try:
         history = fold(records, table_to_read(spec))
     except HistoryError as error:
-        raise as_mk8s_error(error) from error
+        raise as_mk8s_error(error, path) from error
     return None if history is None else Past(history, records)
 
 
-def as_mk8s_error(error: Exception) -> Mk8sError:
-    """The framework's words, as a problem of the person who runs mk8s."""
-    return Mk8sError(str(error))
+def as_mk8s_error(error: Exception, path: Path | None = None) -> Mk8sError:
+    """The framework's words, as a problem of the person who runs mk8s. `path`: where the journal lies."""
+    if not isinstance(error, Misfit):
+        return Mk8sError(str(error))
+    where = f"{path}: " if path else ""
+    return Mk8sError(
+        f"{where}{error}",
+        cause=f"no run of this mk8s ({VERSION}) writes that: another version did, or somebody changed it",
+        remedy="use the mk8s that wrote it, or put back a copy of the file from before it was changed",
+    )

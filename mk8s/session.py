@@ -61,7 +61,7 @@ def open_journal(state: StateFolder, again: str = "") -> Iterator[FileJournal]:
     except JournalError as error:
         raise Mk8sError(f"{error}\nNext: mk8s run {again}   (resumes)" if again else str(error)) from error
     except HistoryError as error:
-        raise as_mk8s_error(error) from error
+        raise as_mk8s_error(error, journal.path) from error
     finally:
         journal.close()
 

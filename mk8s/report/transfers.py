@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mk8s.amounts import bytes_in_words
+from mk8s.evidence import work_of
 from mk8s.report.gantt import lane_state
 from mk8s.report.markup import Html, el, fragment
 from mk8s.report.plots import curves
@@ -41,8 +42,8 @@ class Moved:
 def moved_by(lane: Lane) -> Moved:
     """As its steps say; where no transcript was kept, as the evidence of what was done says."""
     attempts = [stretch for stretch in lane.stretches if stretch.kind == "attempt"]
-    here = sum(int(attempt.evidence.get("uploaded", 0)) for attempt in attempts)
-    nodes = sum(int(attempt.evidence.get("handed_on", 0)) for attempt in attempts)
+    works = [work_of(attempt.evidence) for attempt in attempts]
+    here, nodes = sum(work.uploaded for work in works), sum(work.handed_on for work in works)
     uploads = [step for attempt in attempts for step in attempt.steps if step.kind == "upload" and step.size]
     return Moved(here, nodes, sum(step.seconds for step in uploads))
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from machines import Record
 from machines.words import one_line
 from mk8s.amounts import bytes_in_words
+from mk8s.evidence import work_of
 from mk8s.last_words import MARK
 from mk8s.traffic import Moving
 
@@ -76,13 +77,14 @@ def retry_in_words(record: Record) -> str:
 
 def done_in_words(evidence: Mapping[str, Any]) -> str:
     """What an edge changed or saw, as its evidence says it."""
-    if not evidence.get("changed"):
-        return str(evidence["seen"][-1]) if evidence.get("seen") else "nothing to change"
-    parts = [f"{evidence['changed']} changed"]
-    if evidence.get("uploaded"):
-        parts.append(f"{bytes_in_words(evidence['uploaded'])} sent")
-    if evidence.get("handed_on"):
-        parts.append(f"{bytes_in_words(evidence['handed_on'])} from other nodes")
+    work = work_of(evidence)
+    if not work.changed:
+        return work.seen[-1] if work.seen else "nothing to change"
+    parts = [f"{work.changed} changed"]
+    if work.uploaded:
+        parts.append(f"{bytes_in_words(work.uploaded)} sent")
+    if work.handed_on:
+        parts.append(f"{bytes_in_words(work.handed_on)} from other nodes")
     return ", ".join(parts)
 
 
