@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,23 +12,19 @@ from trio.testing import MockClock
 from machines.errors import ActionError
 from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.cluster import Cluster
-from mk8s.distros.base import Situation
 from mk8s.distros.common.model import HANDLED as COMMON
 from mk8s.distros.k0s import DISTRO
 from mk8s.distros.k0s.model import HANDLED, k0s_world_of
 from mk8s.distros.k0s.roles import TOKEN_FILE
 from mk8s.distros.k0s.world import CONTROLLER, WORKER, K0sWorld
 from mk8s.distros.upstream.model import HANDLED as UPSTREAM
-from mk8s.executor import Executor
 from mk8s.kube.model import HANDLED as KUBE
-from mk8s.modelled import OS_HANDLERS, model_os
-from mk8s.parts_model import modelled_delivery
+from mk8s.modelled import OS_HANDLERS
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
-from mk8s.steps import Run, Step
 from mk8s.unit_models import UNIT_HANDLERS
 from tests.mk8s.distros.k0s.clusters import CLUSTERS, VERSION, five, k0s, one, situation_of
 from tests.mk8s.distros.k0s.test_steps import every_command
-from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
+from tests.mk8s.distros.labs import DriverLab
 
 pytestmark = pytest.mark.anyio
 
@@ -43,70 +38,16 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
-class Lab:
+class Lab(DriverLab):
     """A cluster's hosts, and its driver's hands on them."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.network = SimulatedNetwork()
-        self.hosts = {node.name: self._host(node.name, node.address) for node in cluster.nodes}
-        transports = {name: SimulatedTransport(name, host, self.network) for name, host in self.hosts.items()}
-        self.executor = Executor(transports, delivery=modelled_delivery)
+        super().__init__(DISTRO, cluster, situation_of)
         self.world: K0sWorld = k0s_world_of(self.network)
-
-    def _host(self, name: str, address: str) -> SimulatedHost:
-        host = self.network.add(SimulatedHost(name, address))
-        model_os(host)
-        DISTRO.model(host, self.network, self.cluster)
-        return host
-
-    async def bootstrap(self, *names: str) -> None:
-        for name in names or self.hosts:
-            s = situation_of(self.cluster, name)
-            await self.run(name, [*DISTRO.stage(s), *DISTRO.bootstrap(s)])
-
-    async def enter(self, *names: str) -> None:
-        """Start or join, as the engine does: with lookups first."""
-        for name in names or self.hosts:
-            s = await self.informed(name)
-            await self.run(name, DISTRO.start(s) if s.node.role == "primary" else DISTRO.join(s))
-
-    async def informed(self, name: str) -> Situation:
-        s = situation_of(self.cluster, name)
-        learned: dict[str, str] = {}
-        for lookup in DISTRO.lookups(s):
-            asked = lookup.wanted(learned)
-            learned[lookup.name] = (
-                lookup.read(await self.executor.ask(lookup.on, lookup.command)) if asked else ""
-            )
-        return replace(s, learned=learned)
-
-    async def begin(self, name: str) -> None:
-        """Join up to the moment when the service runs, and no further: mk8s is gone then."""
-        steps = DISTRO.join(await self.informed(name))
-        until = next(place for place, step in enumerate(steps) if _starts(step))
-        await self.run(name, steps[: until + 1])
-
-    async def run(self, name: str, steps: list[Step]) -> int:
-        with anyio.fail_after(3600):
-            return (await self.executor.run_steps(name, steps, DISTRO.classify)).changed
-
-    async def unmet(self, name: str) -> list[str]:
-        """What `is_healthy` misses."""
-        s = situation_of(self.cluster, name)
-        verdicts = [
-            question.judge(await self.executor.ask(question.on or name, question.command))
-            for question in (*DISTRO.has_joined(s), *DISTRO.is_healthy(s))
-        ]
-        return [verdict.reason for verdict in verdicts if not verdict.met]
 
     def starts(self, name: str) -> int:
         service = self.hosts[name].service(WORKER if name.startswith("agent") else CONTROLLER)
         return service.starts if service else 0
-
-
-def _starts(step: Step) -> bool:
-    return isinstance(step, Run) and step.command.operation == "unit.run"
 
 
 def test_every_command_that_the_driver_can_send_has_a_model() -> None:
@@ -179,11 +120,12 @@ async def test_doing_it_all_again_changes_nothing() -> None:
     """A second run asks and leaves everything alone."""
     lab = Lab(k0s())
     await lab.bootstrap()
-    await lab.enter()
+    await lab.enter(*lab.hosts)
     changed = []
     for name in lab.hosts:
         s = situation_of(lab.cluster, name)
-        changed.append(await lab.run(name, [*DISTRO.stage(s), *DISTRO.bootstrap(s), *DISTRO.verify(s)]))
+        report = await lab.run(name, [*DISTRO.stage(s), *DISTRO.bootstrap(s), *DISTRO.verify(s)])
+        changed.append(report.changed)
 
     assert changed == [0, 0, 0]
 
@@ -191,7 +133,7 @@ async def test_doing_it_all_again_changes_nothing() -> None:
 async def test_a_join_that_is_done_again_needs_no_token_and_restarts_nothing() -> None:
     lab = Lab(k0s())
     await lab.bootstrap()
-    await lab.enter()
+    await lab.enter(*lab.hosts)
     made, starts = lab.world.made, lab.starts("srv-2")
 
     await lab.enter("srv-2", "agent-1")
@@ -206,7 +148,7 @@ async def test_a_join_that_mk8s_lost_sight_of_is_waited_for() -> None:
     lab = Lab(k0s())
     await lab.bootstrap()
     await lab.enter("srv-1")
-    await lab.begin("srv-2")
+    await lab.begin("srv-2", "unit.run")
 
     await lab.enter("srv-2")
 
@@ -245,7 +187,7 @@ async def test_a_controller_does_not_begin_beside_one_that_is_joining() -> None:
 async def test_nothing_is_left_of_a_token_and_a_reboot_brings_a_node_back_without_one() -> None:
     lab = Lab(k0s())
     await lab.bootstrap()
-    await lab.enter()
+    await lab.enter(*lab.hosts)
     for name in ("srv-2", "agent-1"):
         lab.hosts[name].reboot()
     await anyio.sleep(300)
@@ -262,7 +204,7 @@ async def test_a_controller_whose_data_are_gone_founds_no_cluster() -> None:
     """What is left in the token's file is no token."""
     lab = Lab(k0s())
     await lab.bootstrap()
-    await lab.enter()
+    await lab.enter(*lab.hosts)
     host = lab.hosts["srv-2"]
     service = host.service(CONTROLLER)
     assert service is not None
@@ -280,7 +222,7 @@ async def test_a_first_controller_whose_data_are_gone_is_seen() -> None:
     """What no run may ever do."""
     lab = Lab(one())
     await lab.bootstrap()
-    await lab.enter()
+    await lab.enter(*lab.hosts)
     host = lab.hosts["srv-1"]
     service = host.service(CONTROLLER)
     assert service is not None
@@ -329,7 +271,7 @@ async def test_an_expired_token_is_refused_and_the_next_attempt_brings_another()
 async def test_without_a_quorum_no_controller_is_healthy() -> None:
     lab = Lab(five())
     await lab.bootstrap()
-    await lab.enter()
+    await lab.enter(*lab.hosts)
     for name in ("srv-2", "srv-3"):
         lab.hosts[name].power_off()
 
@@ -352,13 +294,13 @@ async def test_a_file_that_changed_after_the_upload_is_not_installed() -> None:
 async def test_taking_a_start_back_stops_the_unit_for_good_and_a_new_start_enables_it() -> None:
     lab = Lab(one())
     await lab.bootstrap()
-    await lab.enter()
+    await lab.enter(*lab.hosts)
     await lab.run("srv-1", DISTRO.stop_unit(situation_of(lab.cluster)))
     service = lab.hosts["srv-1"].service(CONTROLLER)
     assert service is not None
     stopped = (service.state, service.enabled)
 
-    await lab.enter()
+    await lab.enter(*lab.hosts)
     await lab.run("srv-1", DISTRO.verify(situation_of(lab.cluster)))
 
     assert stopped == ("inactive", False)

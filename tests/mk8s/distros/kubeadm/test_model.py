@@ -14,22 +14,19 @@ from trio.testing import MockClock
 from machines.errors import ActionError
 from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.cluster import Cluster
-from mk8s.distros.base import Situation
 from mk8s.distros.kubeadm import DISTRO
 from mk8s.distros.kubeadm.commands import find_missing_images
 from mk8s.distros.kubeadm.model import HANDLED, kubeadm_world_of
 from mk8s.distros.kubeadm.paths import DONE, KUBELET_UNIT, LOG, MANIFESTS, RUNNER_CONFIG, RUNNER_UNIT
 from mk8s.distros.kubeadm.readiness import no_image_is_missing
 from mk8s.distros.kubeadm.world import KubeadmWorld
-from mk8s.executor import Executor
-from mk8s.modelled import OS_HANDLERS, model_os
-from mk8s.parts_model import modelled_delivery
+from mk8s.modelled import OS_HANDLERS
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.steps import Run, Step, WaitFor
 from tests.mk8s.distros.kubeadm.clusters import a_cluster, every_situation, situation_of
+from tests.mk8s.distros.labs import DriverLab
 from tests.mk8s.distros.situations import make_node
 from transports.base import Command
-from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -58,70 +55,17 @@ def five(version: str = NEW, **more: Any) -> Cluster:
     )
 
 
-class Lab:
+class Lab(DriverLab):
     """A cluster's hosts, and its driver's hands on them."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.network = SimulatedNetwork()
-        self.hosts = {node.name: self._host(node.name, node.address) for node in cluster.nodes}
-        transports = {name: SimulatedTransport(name, host, self.network) for name, host in self.hosts.items()}
-        self.executor = Executor(transports, delivery=modelled_delivery)
+        super().__init__(DISTRO, cluster, situation_of)
         self.world: KubeadmWorld = kubeadm_world_of(self.network)
-
-    def _host(self, name: str, address: str) -> SimulatedHost:
-        host = self.network.add(SimulatedHost(name, address))
-        model_os(host)
-        DISTRO.model(host, self.network, self.cluster)
-        return host
-
-    async def bootstrap(self, *names: str) -> None:
-        for name in names or self.hosts:
-            s = situation_of(self.cluster, name)
-            await self.run(name, [*DISTRO.stage(s), *DISTRO.bootstrap(s)])
-
-    async def enter(self, *names: str) -> None:
-        """Start or join, as the engine does: with lookups first."""
-        for name in names:
-            s = await self.informed(name)
-            await self.run(name, DISTRO.start(s) if s.node.role == "primary" else DISTRO.join(s))
-
-    async def informed(self, name: str) -> Situation:
-        s = situation_of(self.cluster, name)
-        learned = {
-            lookup.name: lookup.read(await self.executor.ask(lookup.on, lookup.command))
-            for lookup in DISTRO.lookups(s)
-        }
-        return replace(s, learned=learned)
-
-    async def run(self, name: str, steps: list[Step]) -> None:
-        with anyio.fail_after(3600):
-            await self.executor.run_steps(name, steps, DISTRO.classify)
-
-    async def begin(self, name: str) -> None:
-        """Start or join up to the moment when kubeadm has begun, and no further: mk8s is gone then."""
-        s = await self.informed(name)
-        steps = DISTRO.start(s) if s.node.role == "primary" else DISTRO.join(s)
-        until = next(place for place, step in enumerate(steps) if _starts_kubeadm(step))
-        await self.run(name, steps[: until + 1])
-
-    async def unmet(self, name: str) -> list[str]:
-        """What `is_healthy` misses."""
-        s = situation_of(self.cluster, name)
-        verdicts = [
-            question.judge(await self.executor.ask(question.on or name, question.command))
-            for question in (*DISTRO.has_joined(s), *DISTRO.is_healthy(s))
-        ]
-        return [verdict.reason for verdict in verdicts if not verdict.met]
 
     def log(self, name: str) -> list[str]:
         """When kubeadm began and ended on a host: the host's own evidence."""
         host = self.hosts[name]
         return host.disk.read(LOG).decode().splitlines() if LOG in host.files else []
-
-
-def _starts_kubeadm(step: Step) -> bool:
-    return isinstance(step, Run) and step.command.operation == "kubeadm.start"
 
 
 def every_command() -> Iterator[Command]:
@@ -195,7 +139,7 @@ async def test_kubeadm_goes_on_without_mk8s(name: str, after: float) -> None:
     await lab.bootstrap()
     await lab.enter(*(other for other in ("srv-1",) if other != name))
 
-    await lab.begin(name)
+    await lab.begin(name, "kubeadm.start")
     await anyio.sleep(after)
     await lab.enter(name)
 
@@ -211,7 +155,7 @@ async def test_a_power_loss_in_the_middle_is_taken_back(version: str, name: str,
     await lab.bootstrap()
     await lab.enter(*(other for other in ("srv-1",) if other != name))
 
-    await lab.begin(name)
+    await lab.begin(name, "kubeadm.start")
     await anyio.sleep(after)
     lab.hosts[name].power_off()
     lab.hosts[name].power_on()

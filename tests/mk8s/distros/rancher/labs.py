@@ -6,42 +6,29 @@ from collections.abc import Callable
 
 import anyio
 
-from mk8s.cluster import Cluster, Node
+from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro, Situation
 from mk8s.distros.rancher.model import World, world_of
-from mk8s.executor import Executor, StepsReport
+from mk8s.executor import StepsReport
 from mk8s.facts import gather
-from mk8s.modelled import model_os
 from mk8s.needs import Kept
-from mk8s.parts_model import modelled_delivery
 from mk8s.steps import Step
+from tests.mk8s.distros.labs import HostsLab
 from tests.mk8s.distros.situations import TOKEN, release_of
-from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 __all__ = ["Lab"]
 
 Edge = Callable[[Situation], list[Step]]
 
 
-class Lab:
+class Lab(HostsLab):
     """A cluster's hosts, and its driver's hands on them."""
 
     def __init__(self, distro: Distro, cluster: Cluster, kept: Kept | None = None) -> None:
-        self.distro, self.cluster, self.kept = distro, cluster, kept or Kept()
-        self.network = SimulatedNetwork()
-        self.hosts = {node.name: self._host(node) for node in cluster.nodes}
-        self.transports = {
-            name: SimulatedTransport(name, host, self.network) for name, host in self.hosts.items()
-        }
-        self.executor = Executor(self.transports, delivery=modelled_delivery)
+        super().__init__(distro, cluster)
+        self.kept = kept or Kept()
         self.nodes = {node.name: node for node in cluster.nodes}
         self.world: World = world_of(self.network)
-
-    def _host(self, node: Node) -> SimulatedHost:
-        host = self.network.add(SimulatedHost(node.name, node.address, arch=node.arch))
-        model_os(host)
-        self.distro.model(host, self.network, self.cluster)
-        return host
 
     async def situation(self, name: str) -> Situation:
         facts = await gather(self.transports[name].run, name)
@@ -69,12 +56,3 @@ class Lab:
             await self.do(
                 name, self.distro.start if node.role == "primary" else self.distro.join, self.distro.verify
             )
-
-    async def unmet(self, name: str) -> list[str]:
-        """What `is_healthy` misses."""
-        s = await self.situation(name)
-        verdicts = [
-            question.judge(await self.executor.ask(question.on or name, question.command))
-            for question in (*self.distro.has_joined(s), *self.distro.is_healthy(s))
-        ]
-        return [verdict.reason for verdict in verdicts if not verdict.met]

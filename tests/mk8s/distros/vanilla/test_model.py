@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
@@ -14,22 +14,19 @@ from trio.testing import MockClock
 from machines.errors import ActionError
 from machines.simulation import FAULT_KINDS, FaultPlan
 from mk8s.cluster import Cluster
-from mk8s.distros.base import Situation
 from mk8s.distros.vanilla import DISTRO
 from mk8s.distros.vanilla.flags import components
 from mk8s.distros.vanilla.model import HANDLED
 from mk8s.distros.vanilla.paths import ETCD_CLUSTER, ETCD_DATA
-from mk8s.executor import Executor
 from mk8s.kube.world import World, world_of
-from mk8s.modelled import OS_HANDLERS, model_os
-from mk8s.parts_model import modelled_delivery
+from mk8s.modelled import OS_HANDLERS
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.steps import Run, Step, WaitFor, WriteFile
 from mk8s.unit_models import UNIT_HANDLERS
+from tests.mk8s.distros.labs import DriverLab, Look
 from tests.mk8s.distros.situations import make_node
 from tests.mk8s.distros.vanilla.clusters import every_situation, five, grown, situation_of
 from transports.base import Command
-from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +34,6 @@ SEEDS, CHUNK = 50, 10
 ENDS = {"healthy", "failed", "quarantined", "rolled-back"}
 SERVERS = ("srv-1", "srv-2", "srv-3")
 LABEL = "node-role.kubernetes.io/control-plane"
-Look = Callable[[Cluster, str], Situation]
 
 
 @pytest.fixture
@@ -45,36 +41,15 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
-class Lab:
+class Lab(DriverLab):
     """A cluster's hosts, and its driver's hands on them. `look` says who founds the cluster."""
 
     def __init__(self, cluster: Cluster, look: Look = situation_of) -> None:
-        self.cluster = cluster
-        self.look = look
-        self.network = SimulatedNetwork()
-        self.hosts = {node.name: self._host(node.name, node.address) for node in cluster.nodes}
-        transports = {name: SimulatedTransport(name, host, self.network) for name, host in self.hosts.items()}
-        self.executor = Executor(transports, delivery=modelled_delivery)
+        super().__init__(DISTRO, cluster, look)
         self.world: World = world_of(self.network, cluster)
 
-    def _host(self, name: str, address: str) -> SimulatedHost:
-        host = self.network.add(SimulatedHost(name, address))
-        model_os(host)
-        DISTRO.model(host, self.network, self.cluster)
-        return host
-
-    async def bootstrap(self, *names: str) -> None:
-        for name in names or self.hosts:
-            s = self.look(self.cluster, name)
-            await self.run(name, [*DISTRO.stage(s), *DISTRO.bootstrap(s)])
-
     def entering(self, name: str) -> list[Step]:
-        s = self.look(self.cluster, name)
-        return DISTRO.start(s) if s.node.role == "primary" else DISTRO.join(s)
-
-    async def enter(self, *names: str) -> None:
-        for name in names:
-            await self.run(name, self.entering(name))
+        return self.way_in(self.look(self.cluster, name))
 
     async def verify(self, *names: str) -> None:
         for name in names:
@@ -89,10 +64,6 @@ class Lab:
         ]
         if not all(verdict.met for verdict in asked):
             await self.enter(name)
-
-    async def run(self, name: str, steps: list[Step]) -> None:
-        with anyio.fail_after(3600):
-            await self.executor.run_steps(name, steps, DISTRO.classify)
 
     async def unmet(self, *names: str) -> list[str]:
         """What `has_joined` and `is_healthy` miss on these nodes, a minute later."""
