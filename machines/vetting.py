@@ -2,8 +2,8 @@
 
 A checksum says that a line is as it was written, and nothing of who wrote it. Types and numbers are the
 business of `records`, numbering that of `framing`, and where a member can be that of the fold, which asks
-here for the rest: that states and edges exist, and that a record says what everyone who reads it relies on. So
-nobody need doubt a record that was folded. Begin reading at `lack_of`.
+here for the rest: that states and edges exist, and that a record says what everyone who reads it relies on.
+So nobody need doubt a record that was folded. Begin reading at `lack_of`.
 """
 
 from __future__ import annotations
