@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import PurePosixPath
 
+from mk8s.model_answers import refuse, says
 from mk8s.paces import CHANGE, GLANCE, HASHING, LOOK, RATES, UNPACKING, work
 from mk8s.parts_model import PART_DURATIONS, PART_HANDLERS
 from mk8s.unpack_model import FATAL, unpack
@@ -55,7 +56,7 @@ def _answering(plain: Plain) -> Plain:
         try:
             return plain(host, command)
         except OSError as error:
-            return _refusal(1, f"{_program(command)}: {error.filename}: {error.strerror}")
+            return refuse(f"{_program(command)}: {error.filename}: {error.strerror}")
 
     return answer
 
@@ -92,7 +93,7 @@ async def hash_is(host: SimulatedHost, path: PurePosixPath, digest: str) -> bool
 
 def not_what_was_sent(path: PurePosixPath) -> Outcome:
     """How such a script ends where the file is another."""
-    return _refusal(65, f"mk8s: {path} is not what was sent")
+    return refuse(f"mk8s: {path} is not what was sent", 65)
 
 
 # Files
@@ -101,19 +102,19 @@ def not_what_was_sent(path: PurePosixPath) -> Outcome:
 @_slow("file.digest", HASHING)
 def _digest(host: SimulatedHost, command: Command) -> Outcome:
     file = _file(host, _path(command))
-    return _says(file.sha256 if file else "absent")
+    return says(file.sha256 if file else "absent")
 
 
 @_slow("file.state", HASHING)
 def _state(host: SimulatedHost, command: Command) -> Outcome:
     file = _file(host, _path(command))
-    return _says(f"{file.sha256} {file.mode:o} {file.owner}" if file else "absent")
+    return says(f"{file.sha256} {file.mode:o} {file.owner}" if file else "absent")
 
 
 @_models("file.mode")
 def _mode(host: SimulatedHost, command: Command) -> Outcome:
     path = _path(command)
-    return _says(f"{host.disk.mode(path):o}" if host.disk.exists(path) else "absent")
+    return says(f"{host.disk.mode(path):o}" if host.disk.exists(path) else "absent")
 
 
 @_models("file.read")
@@ -151,14 +152,14 @@ def _remove(host: SimulatedHost, command: Command) -> Outcome:
 
 @_models("disk.free")
 def _free(host: SimulatedHost, _command: Command) -> Outcome:
-    return _says(str(host.free // 1024))
+    return says(str(host.free // 1024))
 
 
 @_slow("archive.unpack", UNPACKING)
 def _unpack(host: SimulatedHost, command: Command) -> Outcome:
     archive, prefix = _path(command), PurePosixPath(command.args[1])
     if archive not in host.files:
-        return _refusal(2, f"tar: {archive}: Cannot open: No such file or directory\n{FATAL}")
+        return refuse(f"tar: {archive}: Cannot open: No such file or directory\n{FATAL}", 2)
     if archive.name in host.archives:
         host.disk.make_folder(prefix)
         host.archives[archive.name](host, prefix)
@@ -173,11 +174,11 @@ def _unpack(host: SimulatedHost, command: Command) -> Outcome:
 def _show(host: SimulatedHost, command: Command) -> Outcome:
     unit = host.service(command.args[0])
     if unit is None:
-        return _says(
+        return says(
             "MainPID=0\nNRestarts=0\nResult=success\nLoadState=not-found\n"
             "ActiveState=inactive\nSubState=dead\nUnitFileState="
         )
-    return _says(
+    return says(
         f"MainPID={unit.pid}\nNRestarts={unit.restarts}\nResult={unit.result}\nLoadState=loaded\n"
         f"ActiveState={unit.state}\nSubState={unit.sub}\n"
         f"UnitFileState={'enabled' if unit.enabled else 'disabled'}"
@@ -188,8 +189,8 @@ def _show(host: SimulatedHost, command: Command) -> Outcome:
 def _is_enabled(host: SimulatedHost, command: Command) -> Outcome:
     unit = host.service(command.args[0])
     if unit is None:
-        return _refusal(
-            1, f"Failed to get unit file state for {_full(command.args[0])}: No such file or directory"
+        return refuse(
+            f"Failed to get unit file state for {_full(command.args[0])}: No such file or directory"
         )
     return Outcome(status=0 if unit.enabled else 1)
 
@@ -207,7 +208,7 @@ def _disable(host: SimulatedHost, command: Command) -> Outcome:
 def _switch(host: SimulatedHost, command: Command, verb: str) -> Outcome:
     unit = host.service(command.args[0])
     if unit is None:
-        return _refusal(1, f"Failed to {verb} unit: Unit file {_full(command.args[0])} does not exist.")
+        return refuse(f"Failed to {verb} unit: Unit file {_full(command.args[0])} does not exist.")
     unit.enabled = verb == "enable"
     return Outcome(status=0)
 
@@ -228,7 +229,7 @@ def _turn(
     unit = host.service(command.args[0])
     if unit is None:
         name = _full(command.args[0])
-        return _refusal(NOT_FOUND, f"Failed to {verb} {name}: Unit {name} {lack}.")
+        return refuse(f"Failed to {verb} {name}: Unit {name} {lack}.", NOT_FOUND)
     act(unit)
     return Outcome(status=0)
 
@@ -243,7 +244,7 @@ def _reload(host: SimulatedHost, _command: Command) -> Outcome:
 def _journal(host: SimulatedHost, command: Command) -> Outcome:
     unit = host.service(command.args[0])
     lines = unit.journal[-int(command.args[1]) :] if unit else []
-    return _says("\n".join(lines)) if lines else Outcome(status=0)
+    return says("\n".join(lines)) if lines else Outcome(status=0)
 
 
 # The host itself
@@ -278,7 +279,7 @@ def _facts(host: SimulatedHost, _command: Command) -> Outcome:
         "cgroup": "v2",
         "resolv_conf": "/etc/resolv.conf",
     }
-    return _says("\n".join(f"{key}={value}" for key, value in facts.items()))
+    return says("\n".join(f"{key}={value}" for key, value in facts.items()))
 
 
 def _path(command: Command) -> PurePosixPath:
@@ -304,14 +305,6 @@ def _full(unit: str) -> str:
 def _program(command: Command) -> str:
     """The program that complains: the one that the script ends in."""
     return {"folder.make": "mkdir", "file.chmod": "chmod", "file.read": "cat"}.get(command.operation, "sh")
-
-
-def _says(text: str) -> Outcome:
-    return Outcome(status=0, stdout=f"{text}\n".encode())
-
-
-def _refusal(status: int, words: str) -> Outcome:
-    return Outcome(status=status, stderr=f"{words}\n".encode())
 
 
 DURATIONS: Mapping[str, Span] = {

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from mk8s.cutting import Cuts
 from mk8s.delivery import PIECE
 from mk8s.direct import DirectDelivery
+from mk8s.model_answers import refuse, says
 from mk8s.paces import CHANGE, GLANCE, HASHING, work
 from mk8s.parts import NOT_WHOLE
 from transports.base import Command, File, Outcome, Piece
@@ -47,26 +48,26 @@ async def _range_of(file: File, start: int, size: int) -> Piece:
 async def _state(host: SimulatedHost, command: Command) -> Outcome:
     file, piece = host.files.get(PurePosixPath(command.args[0])), int(command.args[1])
     if file is None:
-        return _says("absent")
+        return says("absent")
     await work(host, HASHING, file.size)
     hashes = [
         modelled_digest(file.whole or file.sha256, start, min(piece, file.size - start))
         for start in range(0, file.size, piece)
     ]
-    return _says("\n".join([str(file.size), *hashes]))
+    return says("\n".join([str(file.size), *hashes]))
 
 
 async def _finish(host: SimulatedHost, command: Command) -> Outcome:
     part, target, digest, size, mode, *keep = command.args
     at, to = PurePosixPath(part), PurePosixPath(target)
     if host.disk.is_folder(to):
-        return _refusal(1, f"{target} is a folder")
+        return refuse(f"{target} is a folder")
     file = host.files.get(at)
     if file is None:
-        return _refusal(NOT_WHOLE, f"{part} is not there")
+        return refuse(f"{part} is not there", NOT_WHOLE)
     await work(host, HASHING, file.size)
     if file.size != int(size) or digest not in (file.sha256, file.whole):
-        return _refusal(NOT_WHOLE, f"{part} is not what was sent")
+        return refuse(f"{part} is not what was sent", NOT_WHOLE)
     del host.files[at]
     host.files[to] = SimulatedFile(digest, file.size, int(mode, 8), "root", file.content)
     if keep:
@@ -93,20 +94,12 @@ async def _room(host: SimulatedHost, command: Command) -> Outcome:
         f"1 {host.free // 1024} {_size(host, target)} {_size(host, part)}"
         for target, part in zip(words[::2], words[1::2], strict=True)
     ]
-    return _says("\n".join(lines))
+    return says("\n".join(lines))
 
 
 def _size(host: SimulatedHost, path: PurePosixPath) -> int:
     file = host.files.get(path)
     return file.size if file else 0
-
-
-def _says(text: str) -> Outcome:
-    return Outcome(status=0, stdout=f"{text}\n".encode())
-
-
-def _refusal(status: int, words: str) -> Outcome:
-    return Outcome(status=status, stderr=f"{words}\n".encode())
 
 
 PART_HANDLERS: dict[str, Handler] = {

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import PurePosixPath
 
+from mk8s.model_answers import NO, YES
 from mk8s.paces import LOOK
 from mk8s.units import ANSWER, JOURNAL, LINES_OF_JOURNAL, RECORDS
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedHost, SimulatedService, Span
 
 __all__ = ["UNIT_DURATIONS", "UNIT_HANDLERS", "answer_with_state", "ask", "note_start"]
-
-YES, NO = Outcome(status=0), Outcome(status=1)
 
 
 def answer_with_state(host: SimulatedHost, command: Command, answer: Outcome) -> Outcome:

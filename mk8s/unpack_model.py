@@ -6,6 +6,7 @@ import io
 import tarfile
 from pathlib import PurePosixPath
 
+from mk8s.model_answers import refuse
 from transports.base import Outcome
 from transports.simulated import SimulatedHost
 
@@ -25,10 +26,10 @@ def unpack(host: SimulatedHost, archive: PurePosixPath, prefix: PurePosixPath) -
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             members = [(member, _member_content(tar, member)) for member in tar.getmembers()]
     except tarfile.TarError:
-        return _refusal(2, f"tar: This does not look like a tar archive\n{FATAL}")
+        return refuse(f"tar: This does not look like a tar archive\n{FATAL}", 2)
     for member, _ in members:
         if member.name.startswith("/") or ".." in member.name.split("/"):
-            return _refusal(3, f"refused: the archive holds the name {member.name}")
+            return refuse(f"refused: the archive holds the name {member.name}", 3)
     host.disk.make_folder(prefix)
     for member, data in members:
         _place_member(host, prefix / member.name, member, data)
@@ -50,7 +51,3 @@ def _place_member(
         host.disk.make_folder(path, member.mode & ~0o022)
     else:
         raise AssertionError(f"{member.name}: only files and folders in archives are modelled")
-
-
-def _refusal(status: int, words: str) -> Outcome:
-    return Outcome(status=status, stderr=f"{words}\n".encode())

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from mk8s.model_answers import NO, YES
 from mk8s.paces import GLANCE
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedHost, Span
@@ -13,7 +14,6 @@ from transports.simulated import Handler, SimulatedHost, Span
 __all__ = ["DURATIONS", "HANDLED", "teach"]
 
 INTERFACE = (b"@INTERFACE@", b"eth0")
-YES, NO = Outcome(status=0), Outcome(status=1)
 
 
 def teach(host: SimulatedHost) -> None:

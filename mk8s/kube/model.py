@@ -16,6 +16,7 @@ from mk8s.cluster import Cluster
 from mk8s.kube.etcd import SYNC, Etcd, ModelledMember
 from mk8s.kube.views import NodeView
 from mk8s.kube.world import API, World, world_of
+from mk8s.model_answers import refuse
 from mk8s.paces import ASKING
 from transports.base import Command, Outcome
 from transports.simulated import Handler, SimulatedHost, SimulatedNetwork, Span
@@ -53,14 +54,10 @@ def _handler(world: World, answer: Answer) -> Handler:
     def handle(host: SimulatedHost, command: Command) -> Outcome:
         program = PurePosixPath(command.args[0])
         if "kubectl" in program.name and not host.disk.exists(program):
-            return _refuse(f"{program}: not found", 127)
+            return refuse(f"{program}: not found", 127)
         return answer(world, host, command)
 
     return handle
-
-
-def _refuse(words: str, status: int = 1) -> Outcome:
-    return Outcome(status=status, stderr=f"{words}\n".encode())
 
 
 def _says(text: str) -> Outcome:
@@ -72,8 +69,8 @@ def _through_api(answer: Answer) -> Answer:
 
     def asked(world: World, host: SimulatedHost, command: Command) -> Outcome:
         if not world.listens(host, API):
-            return _refuse(REFUSED.format(API))
-        return answer(world, host, command) if world.serves(host) else _refuse(TIMED_OUT)
+            return refuse(REFUSED.format(API))
+        return answer(world, host, command) if world.serves(host) else refuse(TIMED_OUT)
 
     return asked
 
@@ -85,7 +82,7 @@ def _through_api(answer: Answer) -> Answer:
 def _get_node(world: World, _host: SimulatedHost, command: Command) -> Outcome:
     name = _after(command, "node")
     node = world.nodes.get(name)
-    return _says(as_line(world.view(node))) if node else _refuse(NOT_FOUND.format("nodes", name))
+    return _says(as_line(world.view(node))) if node else refuse(NOT_FOUND.format("nodes", name))
 
 
 @_through_api
@@ -116,7 +113,7 @@ def as_line(view: NodeView) -> str:
 def _label_node(world: World, _host: SimulatedHost, command: Command) -> Outcome:
     name = _after(command, "node")
     if name not in world.nodes:
-        return _refuse(NOT_FOUND.format("nodes", name))
+        return refuse(NOT_FOUND.format("nodes", name))
     for word in command.args[command.args.index("--overwrite") + 1 :]:
         key, _, value = word.partition("=")
         world.nodes[name].labels[key] = value
@@ -127,7 +124,7 @@ def _label_node(world: World, _host: SimulatedHost, command: Command) -> Outcome
 def _taint_node(world: World, _host: SimulatedHost, command: Command) -> Outcome:
     name, taint = _after(command, "node"), command.args[-1]
     if name not in world.nodes:
-        return _refuse(NOT_FOUND.format("nodes", name))
+        return refuse(NOT_FOUND.format("nodes", name))
     key, _, effect = taint.partition(":")
     if taint.endswith("-"):
         world.nodes[name].taints.pop(key, None)
@@ -141,19 +138,19 @@ def _taint_node(world: World, _host: SimulatedHost, command: Command) -> Outcome
 
 def _readyz(world: World, host: SimulatedHost, _command: Command) -> Outcome:
     if not world.listens(host, API):
-        return _refuse(REFUSED.format(API))
-    return _says(READY) if world.serves(host) else _refuse(NOT_READY)
+        return refuse(REFUSED.format(API))
+    return _says(READY) if world.serves(host) else refuse(NOT_READY)
 
 
 def _version(world: World, host: SimulatedHost, _command: Command) -> Outcome:
     if not world.listens(host, API):
-        return _refuse(REFUSED.format(API))
+        return refuse(REFUSED.format(API))
     return _says(json.dumps({"major": "1", "gitVersion": world.cluster.version}))
 
 
 def _healthz(world: World, host: SimulatedHost, command: Command) -> Outcome:
     port = int(_after(command, "--server").rpartition(":")[2])
-    return _says("ok") if world.listens(host, port) else _refuse(REFUSED.format(port))
+    return _says("ok") if world.listens(host, port) else refuse(REFUSED.format(port))
 
 
 @_through_api
@@ -161,7 +158,7 @@ def _get_lease(world: World, _host: SimulatedHost, command: Command) -> Outcome:
     name = _after(command, "lease")
     leader = world.leader(COMPONENTS[name])
     if leader is None:
-        return _refuse(NOT_FOUND.format("leases.coordination.k8s.io", name))
+        return refuse(NOT_FOUND.format("leases.coordination.k8s.io", name))
     renewed = datetime.fromtimestamp(int(world.now), UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
     return _says(f"{int(world.now)}\n{leader.name}_modelled {renewed}\n")
 
@@ -172,7 +169,7 @@ def _get_lease(world: World, _host: SimulatedHost, command: Command) -> Outcome:
 def _etcd_members(world: World, host: SimulatedHost, _command: Command) -> Outcome:
     """The own member's list: it does not need the others' votes."""
     if not _runs(world.etcd, host):
-        return _refuse(NO_ETCD)
+        return refuse(NO_ETCD)
     members = [_member(known) for known in world.etcd.members.values()]
     return _says(json.dumps({"header": {}, "members": members}))
 
@@ -199,7 +196,7 @@ def _client_url(member: ModelledMember) -> str:
 
 def _etcd_health(world: World, host: SimulatedHost, _command: Command) -> Outcome:
     if not _runs(world.etcd, host):
-        return _refuse(NO_ETCD)
+        return refuse(NO_ETCD)
     found = [_health(world, member) for member in world.etcd.members.values() if member.started]
     text = json.dumps(found)
     if all(known["health"] for known in found):
@@ -226,7 +223,7 @@ def _get_workload(world: World, _host: SimulatedHost, command: Command) -> Outco
     kind, name = command.args[-4:-2]
     found = world.workloads.get(f"{kind}/{name}")
     if found is None:
-        return _refuse(NOT_FOUND.format(f"{kind}s.apps", name))
+        return refuse(NOT_FOUND.format(f"{kind}s.apps", name))
     wanted, ready = found(world)
     return _says(f"{wanted} {ready}")
 
@@ -236,7 +233,7 @@ def _apply(world: World, host: SimulatedHost, command: Command) -> Outcome:
     paths = [after for word, after in zip(command.args, command.args[1:], strict=False) if word == "-f"]
     for path in paths:
         if not host.disk.exists(PurePosixPath(path)):
-            return _refuse(f'error: the path "{path}" does not exist')
+            return refuse(f'error: the path "{path}" does not exist')
         file = host.files[PurePosixPath(path)]
         world.applied[path] = file.content or b""
     return _says("".join(f"{path} configured\n" for path in paths))
@@ -244,7 +241,7 @@ def _apply(world: World, host: SimulatedHost, command: Command) -> Outcome:
 
 @_through_api
 def _get(_world: World, _host: SimulatedHost, command: Command) -> Outcome:
-    return _refuse(f'error: the server doesn\'t have a resource type "{_after(command, "get")}"')
+    return refuse(f'error: the server doesn\'t have a resource type "{_after(command, "get")}"')
 
 
 def _after(command: Command, word: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from mk8s.distros.common.commands import NO_MANAGER, UNFIT
+from mk8s.model_answers import NO, YES, says
 from mk8s.modelled import hash_is, not_what_was_sent
 from mk8s.paces import GLANCE, LOOK
 from transports.base import Command, Outcome
@@ -22,7 +23,6 @@ MANAGERS = {
     "almalinux": "rpm", "amzn": "rpm", "centos": "rpm", "fedora": "rpm", "ol": "rpm", "opensuse-leap": "rpm",
     "rhel": "rpm", "rocky": "rpm", "sles": "rpm",
 }  # fmt: skip
-YES, NO = Outcome(status=0), Outcome(status=1)
 
 
 def teach(host: SimulatedHost) -> None:
@@ -44,7 +44,7 @@ def _has_all(host: SimulatedHost, files: Sequence[str]) -> bool:
 
 
 def _manager(host: SimulatedHost, _command: Command) -> Outcome:
-    return Outcome(status=0, stdout=f"{_manager_of(host)}\n".encode())
+    return says(_manager_of(host))
 
 
 def _has(host: SimulatedHost, command: Command) -> Outcome:

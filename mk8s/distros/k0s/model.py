@@ -28,6 +28,7 @@ from mk8s.distros.upstream import model as upstream
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused
 from mk8s.kube.world import replicas
+from mk8s.model_answers import NO, YES, refuse, says
 from mk8s.modelled import not_what_was_sent
 from mk8s.paces import HASHING, work
 from transports.base import Command, Outcome
@@ -45,7 +46,6 @@ Answer: TypeAlias = Callable[[K0sWorld, SimulatedHost, Command], Outcome]
 
 RESTART_AFTER = 10.0  # seconds, RestartSec in k0s' units
 LASTS = {"30m": 1800.0, "10m": 600.0}
-YES, NO = Outcome(status=0), Outcome(status=1)
 NO_SOCKET = 'Error: can\'t get "status" via "/run/k0s/status.sock": no such file or directory'
 NO_API = "The connection to the server localhost:6443 was refused - did you specify the right host or port?"
 NO_MEMBERS = "Error: can't list etcd cluster members: context deadline exceeded"
@@ -92,7 +92,7 @@ def _handler(world: K0sWorld, name: str, answer: Answer) -> Handler:
         try:
             return answer(world, host, command)
         except OSError as error:
-            return _refuse(f"{error.filename}: {error.strerror}")
+            return refuse(f"{error.filename}: {error.strerror}")
 
     async def hash_and_handle(host: SimulatedHost, command: Command) -> Outcome:
         file = host.files.get(PurePosixPath(command.args[0]))
@@ -102,14 +102,6 @@ def _handler(world: K0sWorld, name: str, answer: Answer) -> Handler:
     if name in HASHED:
         return hash_and_handle
     return handle
-
-
-def _refuse(words: str, status: int = 1) -> Outcome:
-    return Outcome(status=status, stderr=f"{words}\n".encode())
-
-
-def _says(text: str) -> Outcome:
-    return Outcome(status=0, stdout=f"{text}\n".encode())
 
 
 # Files
@@ -144,14 +136,14 @@ def _has_program(_world: K0sWorld, host: SimulatedHost, command: Command) -> Out
 
 def _version(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
     if PurePosixPath(command.args[0]) not in host.files:
-        return _refuse(f"{command.args[0]}: not found", 127)
-    return _says(world.cluster.version)
+        return refuse(f"{command.args[0]}: not found", 127)
+    return says(world.cluster.version)
 
 
 def _validate(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
     config = yaml.safe_load(host.disk.read(PurePosixPath(command.args[1])))
     strange = [key for key in config if key not in TOP]
-    return _refuse(f'Error: unknown field "{strange[0]}"') if strange else YES
+    return refuse(f'Error: unknown field "{strange[0]}"') if strange else YES
 
 
 def _share(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
@@ -199,12 +191,12 @@ def _is_stopped(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outc
 
 def _status(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
     unit = command.args[0]
-    answer = _refuse(NO_SOCKET)
+    answer = refuse(NO_SOCKET)
     if SOCKET in host.files:
         node, words = world.node_of(host), words_of(host, unit)
         works = unit == WORKER or "--enable-worker" in words or is_single(node)
         said = {"Version": world.cluster.version, "Role": _role(unit, works), "Workloads": works}
-        answer = _says(json.dumps(said))
+        answer = says(json.dumps(said))
     return unit_models.answer_with_state(host, command, answer)
 
 
@@ -223,10 +215,10 @@ def _progress(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome
     needed = ["kubelet.conf"] if role == "worker" else ["pki/ca.key", "pki/ca.crt"]
     needed += ["etcd/member/snap/db"] if etcd == "yes" else []
     if all(host.disk.exists(folder / name) for name in needed):
-        return _says("joined")
+        return says("joined")
     service = host.service(unit)
     working = service is not None and service.state == "active" and fresh != "0"
-    return _says("joining" if working and _is_fresh(world, host, PurePosixPath(token)) else "new")
+    return says("joining" if working and _is_fresh(world, host, PurePosixPath(token)) else "new")
 
 
 def _is_fresh(world: K0sWorld, host: SimulatedHost, token: PurePosixPath) -> bool:
@@ -239,7 +231,7 @@ def _through_api(answer: Answer) -> Answer:
     """Decorator: the answer needs this host's API server, and what is behind it."""
 
     def asked(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-        return answer(world, host, command) if world.world.serves(host) else _refuse(NO_API)
+        return answer(world, host, command) if world.world.serves(host) else refuse(NO_API)
 
     return asked
 
@@ -247,16 +239,16 @@ def _through_api(answer: Answer) -> Answer:
 @_through_api
 def _create_token(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
     if is_single(world.node_of(host)):
-        return _refuse(NO_JOINING)
+        return refuse(NO_JOINING)
     role, lasts = (command.args[command.args.index(word) + 1] for word in ("--role", "--expiry"))
-    return _says(world.make_token(host, role, LASTS[lasts]))
+    return says(world.make_token(host, role, LASTS[lasts]))
 
 
 @_through_api
 def _invalidate_token(world: K0sWorld, _host: SimulatedHost, command: Command) -> Outcome:
     name = command.args[command.args.index("invalidate") + 1]
     world.tokens.pop(name, None)
-    return _says(f"token {name} deleted successfully")
+    return says(f"token {name} deleted successfully")
 
 
 # etcd
@@ -267,7 +259,7 @@ def _through_etcd(answer: Answer) -> Answer:
 
     def asked(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
         works = runs_own_etcd(world.cluster) and world.world.etcd.answers(host)
-        return answer(world, host, command) if works else _refuse(NO_MEMBERS)
+        return answer(world, host, command) if works else refuse(NO_MEMBERS)
 
     return asked
 
@@ -275,7 +267,7 @@ def _through_etcd(answer: Answer) -> Answer:
 @_through_etcd
 def _members(world: K0sWorld, _host: SimulatedHost, _command: Command) -> Outcome:
     members = {member.name: member.peer for member in world.world.etcd.members.values()}
-    return _says(json.dumps({"members": members}))
+    return says(json.dumps({"members": members}))
 
 
 @_through_etcd
@@ -289,7 +281,7 @@ def _remove_member(world: K0sWorld, _host: SimulatedHost, command: Command) -> O
     try:
         world.world.etcd.remove(f"https://{f'[{ip}]' if ':' in ip else ip}:2380")
     except EtcdRefused as refusal:
-        return _refuse(f"Error: {refusal}")
+        return refuse(f"Error: {refusal}")
     return YES
 
 
@@ -298,10 +290,10 @@ def _own_node(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome
     name = command.args[command.args.index("node") + 1]
     node = world.world.nodes.get(name)
     if PurePosixPath(command.args[command.args.index("--kubeconfig") + 1]) not in host.files:
-        return _refuse("error: stat kubelet.conf: no such file or directory")
+        return refuse("error: stat kubelet.conf: no such file or directory")
     if node is None or node.host is not host:
-        return _refuse(NO_NODE.format(name))
-    return _says(kube.as_line(world.world.view(node)))
+        return refuse(NO_NODE.format(name))
+    return says(kube.as_line(world.world.view(node)))
 
 
 HANDLED: Mapping[str, Answer] = {

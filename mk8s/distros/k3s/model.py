@@ -12,7 +12,8 @@ from mk8s import unit_models
 from mk8s.cluster import Cluster
 from mk8s.distros.k3s.engine import BIN_DIRS, K3S
 from mk8s.distros.rancher import model
-from mk8s.distros.rancher.model import NO, YES, Answer, World, hash_matches, record
+from mk8s.distros.rancher.model import Answer, World, hash_matches, record
+from mk8s.model_answers import NO, YES
 from mk8s.modelled import not_what_was_sent
 from mk8s.paces import CHANGE, GLANCE, LOOK
 from transports.base import Command, Outcome

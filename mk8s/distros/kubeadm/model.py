@@ -26,6 +26,7 @@ from mk8s.distros.upstream.runtime import IMPORTED
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused
 from mk8s.kube.world import everywhere, replicas
+from mk8s.model_answers import NO, YES, refuse, says
 from mk8s.units import JOURNAL, LINES_OF_JOURNAL
 from transports.base import Command, Outcome
 from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork
@@ -34,7 +35,6 @@ __all__ = ["HANDLED", "kubeadm_world_of", "teach"]
 
 Answer: TypeAlias = Callable[[KubeadmWorld, SimulatedHost, Command], Outcome]
 
-YES, NO = Outcome(status=0), Outcome(status=1)
 KUBELET_RESTARTS_AFTER = 10.0  # seconds, RestartSec in the unit
 NO_API = "The connection to the server {}:6443 was refused - did you specify the right host or port?"
 
@@ -78,10 +78,6 @@ def _handler(world: KubeadmWorld, answer: Answer) -> Handler:
     return handle
 
 
-def _refuse(words: str, status: int = 1) -> Outcome:
-    return Outcome(status=status, stderr=f"{words}\n".encode())
-
-
 # How far kubeadm is
 
 
@@ -122,7 +118,7 @@ def _start(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outco
     unit = command.args[0]
     service = host.service(unit)
     if service is None:
-        return _refuse(f"Failed to start {unit}: Unit {unit} not found.", 5)
+        return refuse(f"Failed to start {unit}: Unit {unit} not found.", 5)
     host.disk.remove(PurePosixPath(command.args[1]))
     host.disk.make_folder(_since(unit).parent)
     host.disk.write(_since(unit), str(len(service.journal)).encode())
@@ -148,9 +144,9 @@ def _reset(world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcom
         service.stop()
     others = [known for known in world.world.nodes if known != name] if world.world.serves(host) else []
     if role == "primary" and others:
-        return _refuse(f"mk8s: refused to start over: {others[0]} has joined the cluster of {name}", REFUSED)
+        return refuse(f"mk8s: refused to start over: {others[0]} has joined the cluster of {name}", REFUSED)
     if role == "primary" and _last_of_log(host) == "end init, exit status 0":
-        return _refuse(f"mk8s: refused to start over: kubeadm init has succeeded on {name}", REFUSED)
+        return refuse(f"mk8s: refused to start over: kubeadm init has succeeded on {name}", REFUSED)
     _log(host, "begin reset")
     node = next(node for node in world.world.cluster.nodes if node.address == host.address)
     world.take_back(host, node.ip)
@@ -182,7 +178,7 @@ def _missing_images(world: KubeadmWorld, host: SimulatedHost, _command: Command)
     """An archive holds what it should; a host that was given none lacks all, and here one stands for them."""
     if world.world.cluster.artifacts_mode == "preinstalled" or host.disk.is_folder(IMPORTED):
         return YES
-    return Outcome(status=0, stdout=f"kube-apiserver:{world.world.cluster.version}\n".encode())
+    return says(f"kube-apiserver:{world.world.cluster.version}")
 
 
 # The cluster's secrets
@@ -194,7 +190,7 @@ def _through_api(answer: Answer) -> Answer:
     def asked(world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
         address = world.world.cluster.endpoint or world.world.cluster.primary.ip
         if ADMIN_KUBECONFIG not in host.files or world.world.api_for(host, address) is None:
-            return _refuse(NO_API.format(address))
+            return refuse(NO_API.format(address))
         return answer(world, host, command)
 
     return asked
@@ -243,26 +239,26 @@ def _forget_node(world: KubeadmWorld, _host: SimulatedHost, command: Command) ->
 def _remove_member(world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
     etcd = world.world.etcd
     if not etcd.answers(host):
-        return _refuse(NO_MAJORITY)
+        return refuse(NO_MAJORITY)
     peer = command.args[1]
     try:
         if peer in etcd.members:
             etcd.remove(peer)
     except EtcdRefused as refusal:
-        return _refuse(f"Error: {refusal}")
+        return refuse(f"Error: {refusal}")
     return YES
 
 
 def _has_no_member(world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
     etcd = world.world.etcd
     if not etcd.answers(host):
-        return _refuse(NO_MAJORITY)
+        return refuse(NO_MAJORITY)
     return NO if command.args[1] in etcd.members else YES
 
 
 def _etcdctl(_world: KubeadmWorld, _host: SimulatedHost, command: Command) -> Outcome:
     """Only `mk8s.kube.commands` uses it, under operations of its own."""
-    return _refuse(f"Error: unknown command {' '.join(command.args[1:])} for etcdctl")
+    return refuse(f"Error: unknown command {' '.join(command.args[1:])} for etcdctl")
 
 
 HANDLED: Mapping[str, Answer] = {

@@ -23,6 +23,7 @@ from mk8s.distros.phases import Phases, Shown
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.world import World
 from mk8s.endpoints import model as endpoints
+from mk8s.model_answers import NO, YES, refuse, says
 from mk8s.modelled import hash_is, not_what_was_sent
 from mk8s.paces import ASKING, CHANGE, GLANCE, LOOK
 from transports.base import Command, Outcome
@@ -37,8 +38,6 @@ from transports.simulated import (
 
 __all__ = [
     "HANDLED",
-    "NO",
-    "YES",
     "Answer",
     "World",
     "durations",
@@ -53,7 +52,6 @@ __all__ = [
 Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Outcome | Awaitable[Outcome]]
 
 RESTART_AFTER = 5.0  # seconds, RestartSec in the units
-YES, NO = Outcome(status=0), Outcome(status=1)
 NO_API = b"The connection to the server 127.0.0.1:6443 was refused - did you specify the right host?\n"
 
 _worlds: WeakKeyDictionary[SimulatedNetwork, _Taught] = WeakKeyDictionary()
@@ -121,7 +119,7 @@ async def _awaited(said: Awaitable[Outcome]) -> Outcome:
 
 
 def _refused_by_disk(error: OSError) -> Outcome:
-    return Outcome(status=1, stderr=f"{error.filename}: {error.strerror}\n".encode())
+    return refuse(f"{error.filename}: {error.strerror}")
 
 
 # Files
@@ -183,7 +181,7 @@ def _version(world: World, host: SimulatedHost, command: Command) -> Outcome:
     """A program that mk8s did not bring has the version that the manifest hopes for."""
     found = any(PurePosixPath(path) in host.files for path in command.args)
     words = f"{world.engine.name} version {world.cluster.version} (simulated)" if found else "absent"
-    return Outcome(status=0, stdout=f"{words}\n".encode())
+    return says(words)
 
 
 # Units
@@ -213,9 +211,9 @@ def _unit(_world: World, host: SimulatedHost, command: Command) -> Outcome:
 
 def _authority(world: World, _host: SimulatedHost, command: Command) -> Outcome:
     if not world.initialised:
-        return Outcome(status=1, stderr=f"sed: can't read {command.args[0]}: No such file\n".encode())
+        return refuse(f"sed: can't read {command.args[0]}: No such file")
     digest = hashlib.sha256(world.initialised[0].encode()).hexdigest()
-    return Outcome(status=0, stdout=f"K10{digest}\n".encode())
+    return says(f"K10{digest}")
 
 
 def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
@@ -253,7 +251,7 @@ def _get_node(world: World, host: SimulatedHost, command: Command) -> Outcome:
     name = command.args[-3]
     node = world.nodes.get(name)
     if node is None:
-        return Outcome(status=1, stderr=f'Error from server (NotFound): nodes "{name}" not found\n'.encode())
+        return refuse(f'Error from server (NotFound): nodes "{name}" not found')
     return Outcome(status=0, stdout=json.dumps(world.as_json(node)).encode())
 
 

@@ -11,10 +11,11 @@ from pathlib import PurePosixPath
 from mk8s.cluster import Cluster
 from mk8s.distros.rancher import model
 from mk8s.distros.rancher.commands import USUAL_PREFIX
-from mk8s.distros.rancher.model import NO, YES, Answer, World, hash_matches
+from mk8s.distros.rancher.model import Answer, World, hash_matches
 from mk8s.distros.rancher.model import record as note
 from mk8s.distros.rke2.commands import CIS_SETTINGS
 from mk8s.distros.rke2.engine import RKE2
+from mk8s.model_answers import NO, YES
 from mk8s.modelled import not_what_was_sent
 from mk8s.paces import GLANCE, LOOK, UNPACKING, work
 from transports.base import Command, Outcome

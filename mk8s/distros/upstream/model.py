@@ -15,8 +15,8 @@ from typing import TypeAlias
 from mk8s.cluster import Cluster
 from mk8s.distros.common import model as common
 from mk8s.distros.upstream import model_host
-from mk8s.distros.upstream.model_host import NO, YES, refuse
 from mk8s.endpoints import model as endpoints
+from mk8s.model_answers import NO, YES, refuse
 from mk8s.modelled import hash_is, not_what_was_sent
 from mk8s.paces import CHANGE, GLANCE, IMPORTING, LOOK, UNPACKING, work
 from transports.base import Command, Outcome
@@ -155,7 +155,7 @@ def _choose_config(host: SimulatedHost, command: Command) -> Outcome:
     """A modelled containerd is of the 1.x kind."""
     containerd, config, _other, target, before = map(PurePosixPath, command.args)
     if containerd not in host.files:
-        return refuse(127, f"sh: {containerd}: not found")
+        return refuse(f"sh: {containerd}: not found", 127)
     host.disk.make_folder(target.parent)
     host.disk.make_folder(before)
     host.disk.write(target, host.disk.read(config), mode=host.files[config].mode)
@@ -176,12 +176,12 @@ def _state_of(host: SimulatedHost, files: Sequence[str]) -> bytes:
 async def _restart_containerd(host: SimulatedHost, command: Command) -> Outcome:
     service = host.service(CONTAINERD)
     if service is None:
-        return refuse(1, f"Failed to restart {CONTAINERD}: Unit {CONTAINERD} not found.")
+        return refuse(f"Failed to restart {CONTAINERD}: Unit {CONTAINERD} not found.")
     note = PurePosixPath(command.args[0])
     state = _state_of(host, command.args[1:])
     service.stop()
     if not await _starts(host, service):
-        return refuse(1, "\n".join(service.journal[-10:]))
+        return refuse("\n".join(service.journal[-10:]))
     host.disk.make_folder(note.parent)
     host.disk.write(note, state)
     return YES
@@ -223,7 +223,7 @@ async def _import_images(host: SimulatedHost, command: Command) -> Outcome:
     if not await hash_is(host, PurePosixPath(archive), digest):
         return not_what_was_sent(PurePosixPath(archive))
     if not _runs(host):
-        return refuse(1, NO_SOCKET)
+        return refuse(NO_SOCKET)
     size = host.files[PurePosixPath(archive)].size
     await work(host, IMPORTING, size)
     host.disk.make_folder(STORE)
@@ -243,10 +243,10 @@ def _has_images(host: SimulatedHost, command: Command) -> Outcome:
 async def _restart_routes(host: SimulatedHost, _command: Command) -> Outcome:
     service = host.service(ROUTES)
     if service is None:
-        return refuse(1, f"Failed to enable unit: Unit file {ROUTES} does not exist.")
+        return refuse(f"Failed to enable unit: Unit file {ROUTES} does not exist.")
     service.enabled = True
     service.stop()
-    return YES if await _starts(host, service) else refuse(1, "\n".join(service.journal[-5:]))
+    return YES if await _starts(host, service) else refuse("\n".join(service.journal[-5:]))
 
 
 def _ask_routes(host: SimulatedHost, _command: Command) -> Outcome:
@@ -280,7 +280,7 @@ async def _awaited(said: Awaitable[Outcome]) -> Outcome:
 
 
 def _refused_by_disk(error: OSError) -> Outcome:
-    return refuse(1, f"{error.filename}: {error.strerror}")
+    return refuse(f"{error.filename}: {error.strerror}")
 
 
 ANSWERS: Mapping[str, Answer] = {

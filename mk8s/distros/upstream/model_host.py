@@ -10,18 +10,14 @@ from pathlib import PurePosixPath
 
 from mk8s.distros.upstream.host_commands import BEGIN, END
 from mk8s.distros.upstream.swap_commands import SWAP_MARK
+from mk8s.model_answers import NO, YES, refuse
 from mk8s.paces import CHANGE, GLANCE
 from transports.base import Command, Outcome
 from transports.simulated import SimulatedHost, Span
 
-__all__ = ["ANSWERS", "DURATIONS", "NO", "YES", "refuse"]
+__all__ = ["ANSWERS", "DURATIONS"]
 
-YES, NO = Outcome(status=0), Outcome(status=1)
 MODULES = PurePosixPath("/sys/module")
-
-
-def refuse(status: int, words: str) -> Outcome:
-    return Outcome(status=status, stderr=f"{words}\n".encode())
 
 
 def _text(host: SimulatedHost, path: PurePosixPath) -> str:
@@ -172,7 +168,7 @@ def _replace(host: SimulatedHost, file: PurePosixPath, block: str) -> Outcome:
     lines = text.splitlines()
     if lines.count(BEGIN) != lines.count(END):
         marks = f"the marks '{BEGIN}' and '{END}' do not match; remove both, and the lines between"
-        return refuse(65, f"mk8s: {file}: {marks}")
+        return refuse(f"mk8s: {file}: {marks}", 65)
     _write(host, file, block + _split(text)[1])
     return YES
 

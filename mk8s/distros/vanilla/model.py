@@ -21,6 +21,7 @@ from mk8s.distros.vanilla.commands import HEALTH, TRIES
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused, ModelledMember
 from mk8s.kube.world import World, replicas, world_of
+from mk8s.model_answers import NO, YES, refuse
 from mk8s.paces import ASKING, GLANCE, UNPACKING, work
 from mk8s.unit_models import UNIT_DURATIONS, UNIT_HANDLERS, answer_with_state
 from transports.base import Command, Outcome
@@ -30,7 +31,6 @@ __all__ = ["DURATIONS", "HANDLED", "PHASES", "teach"]
 
 Answer: TypeAlias = Callable[[World, SimulatedHost, Command], Outcome | Awaitable[Outcome]]
 
-YES, NO = Outcome(status=0), Outcome(status=1)
 
 _taught: WeakKeyDictionary[SimulatedNetwork, _Taught] = WeakKeyDictionary()
 
@@ -78,11 +78,7 @@ async def _awaited(said: Awaitable[Outcome]) -> Outcome:
 
 def _in_words(error: OSError | EtcdRefused) -> Outcome:
     words = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"Error: {error}"
-    return _refusal(words)
-
-
-def _refusal(words: str, status: int = 1) -> Outcome:
-    return Outcome(status=status, stderr=f"{words}\n".encode())
+    return refuse(words)
 
 
 # Installing
@@ -92,7 +88,7 @@ async def _install_etcd(_world: World, host: SimulatedHost, command: Command) ->
     archive, digest, target, links, record = command.args
     file = host.files.get(PurePosixPath(archive))
     if file is None or file.sha256 != digest:
-        return _refusal(f"mk8s: {archive} is not what was sent", 65)
+        return refuse(f"mk8s: {archive} is not what was sent", 65)
     await work(host, UNPACKING, file.size)
     lines = ""
     for name in ("etcd", "etcdctl"):
@@ -129,7 +125,7 @@ def _reached(world: World, host: SimulatedHost, command: Command) -> SimulatedHo
 
 
 def _unreached() -> Outcome:
-    return _refusal("Error: context deadline exceeded")
+    return refuse("Error: context deadline exceeded")
 
 
 def _members(world: World, host: SimulatedHost, command: Command) -> Outcome:
@@ -149,7 +145,7 @@ def _add_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
     if own is None:
         world.etcd.add(peer, learner=True)
     elif own.started and not host.disk.exists(PurePosixPath(data) / "member"):
-        return _refusal(f"mk8s: etcd has a started member at {peer}, and its data are not here", 66)
+        return refuse(f"mk8s: etcd has a started member at {peer}, and its data are not here", 66)
     names = {known.peer: known.name for known in world.etcd.members.values()} | {peer: name}
     cluster = ",".join(f"{known}={at}" for at, known in names.items() if known)
     text = f"ETCD_INITIAL_CLUSTER={cluster}\nETCD_INITIAL_CLUSTER_STATE=existing\n"
@@ -195,7 +191,7 @@ def _health(world: World, host: SimulatedHost, command: Command) -> Outcome:
         said = b'{"lastUpdated": "2026-01-02 03:04:05"}' if port == HEALTH["kube-proxy"] else b"ok"
         return answer_with_state(host, command, Outcome(status=0, stdout=said))
     words = f"The connection to the server {urlsplit(url).netloc} was refused"
-    return answer_with_state(host, command, _refusal(words))
+    return answer_with_state(host, command, refuse(words))
 
 
 def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
@@ -205,7 +201,7 @@ def _readyz(world: World, host: SimulatedHost, command: Command) -> Outcome:
     words = (
         "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?"
     )
-    return answer_with_state(host, command, _refusal(words))
+    return answer_with_state(host, command, refuse(words))
 
 
 HANDLED: Mapping[str, Answer] = {

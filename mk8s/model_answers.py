@@ -1,0 +1,19 @@
+"""What a modelled command answers, in the forms that most answers have. For models alone."""
+
+from __future__ import annotations
+
+from transports.base import Outcome
+
+__all__ = ["NO", "YES", "refuse", "says"]
+
+YES, NO = Outcome(status=0), Outcome(status=1)
+
+
+def says(text: str) -> Outcome:
+    """It is done, and this is printed with a line's end."""
+    return Outcome(status=0, stdout=f"{text}\n".encode())
+
+
+def refuse(words: str, status: int = 1) -> Outcome:
+    """It is not done, and these words on stderr say why."""
+    return Outcome(status=status, stderr=f"{words}\n".encode())
