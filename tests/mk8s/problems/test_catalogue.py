@@ -21,6 +21,15 @@ CORPUS = Path(__file__).parent / "corpus"
 PROGRAMS = ("rke2", "k3s", "k0s", "kubeadm", "vanilla")
 CATALOGUES = {program: load_catalogue(program) for program in PROGRAMS}
 RECORDED: list[dict[str, Any]] = msgspec.yaml.decode((CORPUS / "recorded.yaml").read_bytes())
+IN_A_LOG = "level=info msg=starting\n{}\nlevel=info msg=waiting"
+BEHIND_A_CHECK = "[preflight] Running pre-flight checks\n{}\nTo see the stack trace, use --v=5"
+AROUND = {
+    "rke2": IN_A_LOG,
+    "k3s": IN_A_LOG,
+    "k0s": IN_A_LOG,
+    "kubeadm": BEHIND_A_CHECK,
+    "vanilla": BEHIND_A_CHECK,
+}
 RETRIED = ("etcd.learner", "connection", "unit", "exit", "integrity", "timeout")
 """Classes that the tables of machines try again."""
 
@@ -48,6 +57,12 @@ def recorded(program: str) -> list[tuple[str, str]]:
 def found(program: str, message: str) -> str | None:
     finding = CATALOGUES[program].find(message)
     return finding.problem.id if finding else None
+
+
+@pytest.mark.parametrize(("program", "problem"), ENTRIES)
+def test_an_entry_recognises_its_own_example_among_what_else_is_said(program: str, problem: Problem) -> None:
+    """A pattern that does not match what the program writes, or that an earlier one hides, is no use."""
+    assert found(program, AROUND[program].format(problem.example)) == problem.id
 
 
 @pytest.mark.parametrize(("program", "problem"), ENTRIES)
