@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from dataclasses import replace
@@ -12,7 +11,7 @@ import pytest
 
 from mk8s.distros.k0s import commands
 from tests.mk8s.distros.situations import make_node
-from tests.mk8s.shells import SHELLS, Sh, shell_among
+from tests.mk8s.shells import SHELLS, Sh, file_of, shell_among
 from transports.base import Command, File, Outcome
 
 SERVER = make_node("srv-1", "primary", "10.0.0.11")
@@ -71,9 +70,9 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def file_of(path: Path, text: str = "content") -> File:
+def written(path: Path, text: str = "content") -> File:
     path.write_text(text)
-    return File(path, len(text), hashlib.sha256(text.encode()).hexdigest())
+    return file_of(path)
 
 
 # Files
@@ -81,7 +80,7 @@ def file_of(path: Path, text: str = "content") -> File:
 
 def place(root: Path) -> tuple[Command, Command]:
     staged, target = root / "staged", root / "data/images/bundle"
-    file = file_of(staged)
+    file = written(staged)
     return (
         commands.place(file, PurePosixPath(staged), PurePosixPath(target)),
         commands.has_placed(file, PurePosixPath(target)),

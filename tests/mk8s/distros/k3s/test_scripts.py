@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from mk8s.distros.k3s import commands, scripts
 from mk8s.distros.k3s.engine import K3S
 from mk8s.distros.rancher import commands as common
 from tests.mk8s.distros.situations import make_node
-from tests.mk8s.shells import SHELLS, Sh, shell_among
+from tests.mk8s.shells import SHELLS, Sh, file_of, put_tool, shell_among
 from transports.base import Command, File, Outcome
 
 LOGGING = '#!/bin/sh\necho "${0##*/} $*" >> "${0%/*}/log"\n'
@@ -35,19 +34,9 @@ def tools(tmp_path: Path) -> Path:
     return folder
 
 
-def put_tool(folder: Path, name: str, text: str) -> None:
-    (folder / name).write_text(text)
-    (folder / name).chmod(0o755)
-
-
 @pytest.fixture(params=SHELLS)
 def sh(request: pytest.FixtureRequest, tools: Path) -> Sh:
     return shell_among(tools, request.param)
-
-
-def file_of(path: Path) -> File:
-    content = path.read_bytes()
-    return File(path, len(content), hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tarfile
 from dataclasses import replace
@@ -16,7 +15,7 @@ from mk8s.distros.rke2 import commands
 from mk8s.distros.rke2.engine import RKE2
 from mk8s.standin.release import build_release
 from tests.mk8s.distros.situations import make_node
-from tests.mk8s.shells import SHELLS, Sh, shell_among
+from tests.mk8s.shells import SHELLS, Sh, file_of, put_tool, shell_among
 from transports.base import Command, File, Outcome
 
 SERVER = make_node("srv-1", "primary", "10.0.0.11")
@@ -43,19 +42,9 @@ def tools(tmp_path: Path) -> Path:
     return folder
 
 
-def put_tool(folder: Path, name: str, text: str) -> None:
-    (folder / name).write_text(text)
-    (folder / name).chmod(0o755)
-
-
 @pytest.fixture(params=SHELLS)
 def sh(request: pytest.FixtureRequest, tools: Path) -> Sh:
     return shell_among(tools, request.param)
-
-
-def file_of(path: Path) -> File:
-    content = path.read_bytes()
-    return File(path, len(content), hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture
