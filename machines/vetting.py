@@ -24,6 +24,7 @@ class Misfit(HistoryError):  # noqa: N818 - it says what is wrong
     """A record that no run of this machine writes."""
 
 
+OF_NO_NODE: tuple[Kind, ...] = ("header", "signal", "lost", "budget", "finished")
 OF_AN_EDGE = ("node", "edge")
 SAYS: Mapping[Kind, tuple[str, ...]] = {
     "header": ("header",),
@@ -47,6 +48,8 @@ def lack_of(record: Record) -> str:
     missing = [name for name in SAYS.get(record.kind, ()) if not getattr(record, name)]
     if missing:
         return f"a record of kind {record.kind!r} has to say its {' and its '.join(missing)}"
+    if record.node and record.kind in OF_NO_NODE:
+        return f"a record of kind {record.kind!r} is of the whole run"
     if record.kind == "resumed" and not (record.header or (record.node and record.to)):
         return "a record of kind 'resumed' has a header, or says which node continues, and its to"
     if record.header is not None and record.kind not in ("header", "resumed"):

@@ -39,5 +39,6 @@ def work_of(evidence: Mapping[str, Any]) -> Work:
 
 
 def _number(value: object) -> int:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
-    return value if is_count else 0
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
+        return value
+    return 0

@@ -71,7 +71,7 @@ def main(args: Namespace) -> int:
 
 def _verify(past: Past) -> int:
     """Told on stderr; 1 where the records contradict each other."""
-    from mk8s.retelling.frames import faults_in
+    from mk8s.contradictions import faults_in
 
     faults = faults_in(past.records, past.history.table)
     for fault in faults:

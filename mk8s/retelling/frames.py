@@ -1,4 +1,4 @@
-"""All nodes as of a moment of a recorded run, and whether the records fit each other. Pure.
+"""All nodes as of a moment of a recorded run. Pure.
 
 A frame is what the fold over the records up to then says; the reasons are those that `mk8s explain` would
 have given at that moment. Begin reading at `frame_at`.
@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from machines import History, Record, Table, fold
-from machines.fold import HistoryError, begun
 from machines.words import one_line
 from mk8s.cluster import Cluster
 from mk8s.explaining.reasons import Reasons
@@ -25,7 +24,6 @@ __all__ = [
     "Frame",
     "FrameRow",
     "counts_in_words",
-    "faults_in",
     "frame_after",
     "frame_as_data",
     "frame_as_text",
@@ -131,38 +129,3 @@ def counts_in_words(history: History) -> str:
     """How many nodes are in each state, in the order of the machine."""
     counts = Counter(life.state.partition("~")[0] for life in history.lives.values())
     return ", ".join(f"{counts[state]} {state}" for state in history.table.spec.states if counts[state])
-
-
-def faults_in(records: Sequence[Record], table: Table) -> list[str]:
-    """Where the records do not fit each other or the machine: nothing a run writes is ever so.
-
-    Numbers and checksums are the reader's. Here: times that go back, and moves from where a node was not,
-    or that the table does not hold.
-    """
-    ways = {(row.source, row.dest or row.source, row.edge.name) for row in table.rows}
-    faults: list[str] = []
-    history: History | None = None
-    last = 0.0
-    for record in records:
-        if record.at < last:
-            faults.append(f"record {record.seq} is of second {record.at:g}, after one of {last:g}")
-        last = max(last, record.at)
-        try:
-            if history is None:
-                history = begun(record, table)
-                continue
-            faults += _moved_wrongly(record, history, ways)
-            history.take(record)
-        except HistoryError as error:
-            return [*faults, str(error)]
-    return faults
-
-
-def _moved_wrongly(record: Record, history: History, ways: set[tuple[str, str, str]]) -> Iterator[str]:
-    life = history.lives.get(record.node)
-    if record.kind != "state" or life is None:
-        return
-    if record.source != life.state:
-        yield f"record {record.seq}: {record.node} leaves {record.source}, and was in {life.state}"
-    elif (record.source, record.to, record.edge) not in ways:
-        yield f"record {record.seq}: {record.node}: no way leads from {record.source} to {record.to}"

@@ -18,15 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machines import ActionError, Failure, History, Record, Table, fold
+from machines.files import JOURNAL
 from machines.framing import frame
 from mk8s.binding import Binding
 from mk8s.cluster import Cluster
+from mk8s.contradictions import faults_in
 from mk8s.distros.base import Distro, Situation
 from mk8s.errors import Mk8sError
 from mk8s.executor import Executor
 from mk8s.needs import pretend
 from mk8s.parts_model import modelled_delivery
-from mk8s.past import find_past
+from mk8s.past import Past, find_past
 from mk8s.project import Project
 from mk8s.steps import Step, WaitFor
 from transports.base import File
@@ -57,7 +59,8 @@ class Brought:
 def journal_of(project: Project, state: Path | None = None) -> bytes:
     """A copy of the cluster's journal, which need not be free.
 
-    Raises Mk8sError when there is none, when it cannot be trusted, or when the manifest is another one now.
+    Raises Mk8sError when there is none, when it cannot be trusted or contradicts itself, or when the manifest
+    is another one now.
     """
     past = find_past(project, state)
     if past is None:
@@ -66,6 +69,7 @@ def journal_of(project: Project, state: Path | None = None) -> bytes:
             cause=f"{project.past_state(state).journal} holds no journal",
             remedy="leave out --from-state, and the simulation begins with untouched hosts",
         )
+    _refuse_contradictions(project, state, past)
     roles = {node.name: node.role for node in project.cluster.nodes}
     others = [name for name, life in past.history.lives.items() if roles.get(name) != life.role]
     if others:
@@ -75,6 +79,19 @@ def journal_of(project: Project, state: Path | None = None) -> bytes:
             remedy="put the manifest back as it was; a run would refuse it too",
         )
     return b"".join(frame(record) for record in past.records)
+
+
+def _refuse_contradictions(project: Project, state: Path | None, past: Past) -> None:
+    """No host can be brought to where its node never was, and no law holds for such a past."""
+    faults = faults_in(past.records, past.history.table)
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        journal = project.past_state(state).journal / JOURNAL
+        raise Mk8sError(
+            f"{journal} contradicts itself: no simulation can go on from it",
+            cause=f"{faults[0]}{more}",
+            remedy=f"mk8s replay {project.words(state)} shows where; put back a copy of the file",
+        )
 
 
 async def bring_to(around: Brought, records: Sequence[Record], table: Table) -> None:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from machines import Record
-from mk8s.retelling.frames import faults_in, frame_after, frame_as_data, frame_as_text, frame_at
+from mk8s.contradictions import faults_in
+from mk8s.retelling.frames import frame_after, frame_as_data, frame_as_text, frame_at
 from mk8s.retelling.playing import RunClock, play, step_through
 from tests.mk8s.explaining.scenes import Run
 
