@@ -114,10 +114,20 @@ def main(args: Namespace) -> int:
         say(f"note: {words}")
     refuse_too_few(experiment)
     say("simulated hosts, virtual time: no node is touched, and preflight's checks are not simulated")
+    if experiment.conditions.profile.origins:
+        _say_basis(experiment)
     seed = _first_seed(args, experiment)
     if args.runs == 1:
         return _one(args, request, experiment, seed)
     return _many(args, request, experiment, seed)
+
+
+def _say_basis(experiment: Experiment) -> None:
+    """What was learnt or given of how long things take, and what was not."""
+    from mk8s.forecast.basis import basis_as_text, basis_of_few
+
+    for word, told in basis_as_text(basis_of_few(experiment.conditions)):
+        say(f"durations {word}: {told}")
 
 
 def _refuse_nonsense(args: Namespace) -> None:
@@ -243,6 +253,7 @@ def _after(args: Namespace, request: Request, experiment: Experiment, seed: int,
 
 def _many(args: Namespace, request: Request, experiment: Experiment, first: int) -> int:
     """Many seeds, summed up."""
+    from mk8s.forecast.basis import basis_as_data, basis_of_few
     from mk8s.simulating.tally import tally_as_data, tally_of
     from mk8s.simulating.words import tally_as_text
 
@@ -256,7 +267,8 @@ def _many(args: Namespace, request: Request, experiment: Experiment, first: int)
         wanted = not (stopped or worst.as_expected)
         smallest = _smallest(args, request, experiment, worst.seed) if wanted else {}
         more = {"smallest": smallest} if smallest else {}
-        print(json.dumps({**tally_as_data(tally, commands), **more}, indent=1))
+        basis = basis_as_data(basis_of_few(experiment.conditions))
+        print(json.dumps({**tally_as_data(tally, commands), "basis": basis, **more}, indent=1))
     else:
         (say if args.shrink else print)(tally_as_text(tally, commands))
     if args.report:  # after what was found out: a file that cannot be written must not cost it

@@ -10,11 +10,12 @@ Begin reading at `compare`; `mk8s.forecast.comparison_words` has it as text and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from machines.critical import Leg
 from mk8s.amounts import bytes_in_words
+from mk8s.forecast.basis import Basis
 from mk8s.timeline import Stretch, Timeline
 from mk8s.transcript import StepDone
 
@@ -67,6 +68,7 @@ class Comparison:
     edges: tuple[EdgeRow, ...]
     nodes: tuple[NodeRow, ...]
     reasons: tuple[Reason, ...]  # the largest share first; also of a prediction that is close
+    basis: Basis = field(default_factory=Basis)  # what the prediction rests on
 
     @property
     def ratio(self) -> float:
@@ -79,14 +81,15 @@ class Comparison:
         return abs(self.predicted - self.measured) <= CLOSE * self.measured
 
 
-def compare(predicted: Timeline, measured: Timeline) -> Comparison:
-    """Of one manifest's run. With transcripts in both timelines the reasons name steps."""
+def compare(predicted: Timeline, measured: Timeline, basis: Basis | None = None) -> Comparison:
+    """Of one manifest's run. With transcripts in both timelines the reasons name steps. `basis`: is told."""
     whole = _whole(predicted), _whole(measured)
     return Comparison(
         *whole,
         tuple(_edge_rows(predicted, measured)),
         tuple(_node_rows(predicted, measured)),
         tuple(_reasons(predicted, measured, whole[1] - whole[0])),
+        basis or Basis(),
     )
 
 

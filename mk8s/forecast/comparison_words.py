@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from mk8s.forecast.basis import basis_as_data, basis_as_text
 from mk8s.forecast.comparing import CLOSE, Comparison
 
 __all__ = ["comparison_as_data", "comparison_as_text"]
@@ -12,11 +13,11 @@ __all__ = ["comparison_as_data", "comparison_as_text"]
 
 def comparison_as_data(found: Comparison) -> dict[str, Any]:
     """Plain values, for JSON."""
-    return {**asdict(found), "ratio": found.ratio, "close": found.close}
+    return {**asdict(found), "basis": basis_as_data(found.basis), "ratio": found.ratio, "close": found.close}
 
 
 def comparison_as_text(found: Comparison) -> str:
-    """A line for the whole, a table of edges, and the reasons."""
+    """A line for the whole, a table of edges, the reasons, and what the prediction rests on."""
     lines = [_whole(found), "", f"{'role':9}{'edge':15}{'nodes':>6}{'predicted':>11}{'measured':>10}"]
     for row in found.edges:
         lines.append(
@@ -24,6 +25,8 @@ def comparison_as_text(found: Comparison) -> str:
         )
     if found.reasons:
         lines += ["", *(f"- {reason.words}" for reason in found.reasons)]
+    if told := basis_as_text(found.basis):
+        lines += ["", *(f"{word:<11}{words}" for word, words in told)]
     return "\n".join(lines)
 
 

@@ -7,13 +7,15 @@ took and the rest, by simulating the same run until both take the same time (`ca
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mk8s.errors import Mk8sError
 from mk8s.forecast.calibrating import calibrated, fewer, release_in
 from mk8s.forecast.earlier import EarlierRun, read_earlier
 from mk8s.forecast.given import declared_in
-from mk8s.forecast.measuring import measured
+from mk8s.forecast.measuring import FILES, measured
+from mk8s.forecast.observing import waits_in
 from mk8s.forecast.profile import Layer, Profile
 from mk8s.forecast.rates import Rate, learnt_rates
 from mk8s.rehearsal import Conditions, rehearse
@@ -21,6 +23,8 @@ from mk8s.transcript import Transcript
 from transports.simulated import Span
 
 __all__ = ["learn", "learnt_from", "rates_of"]
+
+LINKS = {"uplink": True, "link": True, "latency": False, "operator": False}  # whether only files show them
 
 
 def learn(folder: Path) -> Layer:
@@ -38,7 +42,21 @@ def learnt_from(run: EarlierRun) -> Layer:
         )
     words = f"learnt from {run.folder} ({run.cluster.distro} {run.cluster.version})"
     layer = measured(run.transcript.commands, words, run.cluster.bandwidth)
-    return calibrated(run, layer, rates_of(run, layer))
+    rates = rates_of(run, layer)
+    found = calibrated(run, layer, rates)
+    return replace(found, samples={name: _samples(run, name, rates) for name in found.names})
+
+
+def _samples(run: EarlierRun, name: str, rates: Mapping[str, Rate]) -> int:
+    """How many commands or waits of the run a number was made of; 0: it was carried over from others."""
+    if name in rates:
+        return rates[name].samples
+    commands = run.transcript.commands
+    if name in LINKS:
+        return sum(command.operation in FILES for command in commands) if LINKS[name] else len(commands)
+    parts = [part for part in run.distro.phases().shown if name in (part.phase, *part.minus)]
+    waits = sum(len(waits_in(run.timeline, part)) for part in parts)
+    return waits or sum(command.operation == name for command in commands)
 
 
 def rates_of(run: EarlierRun, layer: Layer) -> dict[str, Rate]:

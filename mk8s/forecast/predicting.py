@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from machines import MachineSpec, Record
 from machines.simulation import Broken
 from mk8s.cluster import Cluster
 from mk8s.errors import Mk8sError
+from mk8s.forecast.basis import Basis, basis_of
 from mk8s.forecast.bounds import Bound, PathLeg, bounds_of
 from mk8s.forecast.profile import Profile
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
@@ -66,6 +67,7 @@ class Forecast:
     timeline: Timeline  # of the middle seed; it tells of the run before, too, where one goes on
     began: float  # second of the timeline where what is told here begins: 0 unless a run goes on
     source: str  # what the durations rest on, for people
+    basis: Basis = field(default_factory=Basis)  # the same name by name, of the middle seed
 
     @property
     def from_here(self) -> int:
@@ -105,7 +107,7 @@ def forecast(conditions: Conditions, seeds: int | None = None) -> Forecast:
             cause=str(error),
             remedy="`mk8s simulate` tells more of it; please report it, with the journal if there is one",
         ) from error
-    return _forecast(middle, ends, spec, conditions.profile)
+    return _forecast(middle, ends, spec, conditions.paced)
 
 
 def _over_seeds(
@@ -173,6 +175,7 @@ def _forecast(run: Rehearsal, ends: Sequence[_Ends], spec: MachineSpec, profile:
         timeline=timeline,
         began=began,
         source=profile.source,
+        basis=basis_of(run, profile),
     )
 
 

@@ -12,7 +12,7 @@ from statistics import fmean, median
 
 from transports.simulated import Links, Pace, Span
 
-__all__ = ["DEFAULTS", "Layer", "Profile", "pooled"]
+__all__ = ["DEFAULTS", "Layer", "Origin", "Profile", "pooled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,12 @@ class Layer:
     link: float | None = None  # bytes per second
     latency: float | None = None  # seconds
     operator: float | None = None  # seconds
+    samples: Mapping[str, int] = field(default_factory=dict)  # measured; 0: not shown, but carried over
+
+    @property
+    def names(self) -> list[str]:
+        """All that it says something of."""
+        return [*self.durations, *self.links]
 
     @property
     def links(self) -> Mapping[str, float]:
@@ -39,12 +45,21 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one duration or link comes from."""
+
+    source: str  # for people
+    samples: int | None = None  # that it was learnt from; 0: carried over from others; None: given
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """Durations by operation or phase (see `transports.simulated.pace`), and the links."""
 
     durations: Mapping[str, Span] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
     source: str = "the models' defaults"  # for people: where these numbers come from
+    origins: Mapping[str, Origin] = field(default_factory=dict)  # what is not here is as the models say
 
     def pace(self, seed: int) -> Pace:
         """For one simulation."""
@@ -58,6 +73,7 @@ class Profile:
             {**self.durations, **layer.durations},
             replace(self.links, **layer.links),
             f"{self.source}; over that {layer.source}",
+            {**self.origins, **{name: Origin(layer.source, layer.samples.get(name)) for name in layer.names}},
         )
 
     def as_layer(self) -> Layer:
@@ -67,9 +83,10 @@ class Profile:
 
     def with_uplink(self, limit: float | None) -> Profile:
         """The same where the operator's link carries at most `limit` bytes per second; None: as it is."""
-        if limit is None:
+        if limit is None or limit >= self.links.uplink:
             return self
-        return replace(self, links=replace(self.links, uplink=min(limit, self.links.uplink)))
+        origins = {**self.origins, "uplink": Origin("the limit of this run's uplink")}
+        return replace(self, links=replace(self.links, uplink=limit), origins=origins)
 
 
 DEFAULTS = Profile()
@@ -77,19 +94,30 @@ DEFAULTS = Profile()
 
 
 def pooled(layers: Sequence[Layer]) -> Layer:
-    """Several runs as one: of each name the middle of what they say. Raises ValueError for none."""
+    """Several runs as one: of each name the middle of what they say. Raises ValueError for none.
+
+    What some of them showed is not mixed with what was carried over from others.
+    """
     if not layers:
         raise ValueError("nothing to pool")
     names = dict.fromkeys(name for layer in layers for name in layer.durations)
-    durations = {
-        name: _span([layer.durations[name] for layer in layers if name in layer.durations]) for name in names
+    durations = {name: _span(_said(layers, name)) for name in names}
+    samples = {
+        name: sum(layer.samples.get(name, 0) for layer in layers)
+        for name in dict.fromkeys(name for layer in layers for name in layer.samples)
     }
     links = {
         name: median(layer.links[name] for layer in layers if name in layer.links)
         for name in ("uplink", "link", "latency", "operator")
         if any(name in layer.links for layer in layers)
     }
-    return Layer(" and ".join(layer.source for layer in layers), durations, **links)
+    return Layer(" and ".join(layer.source for layer in layers), durations, **links, samples=samples)
+
+
+def _said(layers: Sequence[Layer], name: str) -> list[Span]:
+    saying = [layer for layer in layers if name in layer.durations]
+    shown = [layer for layer in saying if layer.samples.get(name, 1)]
+    return [layer.durations[name] for layer in shown or saying]
 
 
 def _span(spans: Sequence[Span]) -> Span:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from mk8s.forecast.basis import basis_as_data
 from mk8s.forecast.predicting import Forecast, PathLeg, Range
 from mk8s.planning.expected import Expected, expected_of
 from mk8s.planning.values import EdgePlan, Look, NodePlan, Plan, StepPlan
@@ -110,6 +111,7 @@ def _forecast(seen: Forecast) -> dict[str, Any]:
         "to_ha": _range(seen.to_ha),
         "to_all": _range(seen.to_all),
         "rests_on": seen.source,
+        "basis": basis_as_data(seen.basis),
         "bytes": {
             "from_here": seen.from_here,
             "from_nodes": seen.from_nodes,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from mk8s.amounts import bytes_in_words
+from mk8s.forecast.basis import basis_as_text
 from mk8s.forecast.predicting import Forecast, Range
 from mk8s.planning.groups import Group, Times, groups_of
 from mk8s.planning.prediction import lasting, spread_in_words
@@ -81,7 +82,7 @@ def _of_forecast(seen: Forecast) -> Iterator[Section]:
     titles = titles_of(seen.timeline.spec)
     of_seed = (
         f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}. "
-        f"Durations: {seen.source}."
+        f"Durations: {'; '.join([seen.source, *(told for _, told in basis_as_text(seen.basis))])}."
         + (f" This run begins at {lasting(seen.began)}: what stands before is done." if seen.began else "")
     )
     yield Section("bounds", "What bounds it", _bounds(seen))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mk8s.amounts import bytes_in_words, time_in_words
+from mk8s.forecast.basis import basis_as_text
 from mk8s.forecast.bounds import GAVE_BACK
 from mk8s.forecast.predicting import Forecast, Moved, PathLeg, Range
 from mk8s.planning.values import NodePlan, Plan
@@ -68,6 +69,7 @@ def _told(seen: Forecast, plan: Plan) -> Iterator[str]:
     if skipped := _skipped(plan.nodes):
         yield f"  skipped     {skipped}"
     yield f"  rests on    {seen.source}"
+    yield from (f"  {word:<11} {told}" for word, told in basis_as_text(seen.basis))
     yield from _path(seen)
 
 

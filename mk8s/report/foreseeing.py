@@ -42,8 +42,13 @@ def compared(
     `uplink`: the operator's link, in bytes per second. Raises as `forecast` does.
     """
     release = nominal_release(cluster, distro) if nominal else release_at_hand(cluster, distro)
-    seen = forecast(Conditions(cluster, distro, profile=profile, uplink=uplink, release=release, images=images_in(release)), seeds=seeds_of(cluster))
-    return compare(seen.timeline, measured)
+    seen = forecast(
+        Conditions(
+            cluster, distro, profile=profile, uplink=uplink, release=release, images=images_in(release)
+        ),
+        seeds=seeds_of(cluster),
+    )
+    return compare(seen.timeline, measured, seen.basis)
 
 
 def release_at_hand(cluster: Cluster, distro: Distro) -> Mapping[str, File]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mk8s.forecast.basis import basis_as_text
 from mk8s.forecast.comparing import CLOSE, Comparison, EdgeRow, NodeRow
 from mk8s.report.markup import Html, el, fragment, items
 from mk8s.report.scale import length
@@ -37,6 +38,7 @@ def prediction(found: Comparison, source: str, titles: Mapping[str, str]) -> Htm
         _edges(found, titles),
         _nodes(found),
         el("p", f"Predicted from: {source}.", class_="quiet"),
+        items("ul", [told for _, told in basis_as_text(found.basis)]) if found.basis.footings else None,
     )
 
 

@@ -101,6 +101,7 @@ class SimulatedHost:
         self._pid = 600
         self.listening: dict[int, str] = {}  # TCP port -> the program that has it
         self._counts: dict[str, int] = {}  # how often each duration was drawn
+        self._worked: dict[str, int] = {}  # bytes that were worked on, by rate
 
     # What it holds
 
@@ -141,8 +142,15 @@ class SimulatedHost:
         """Every duration that was drawn here, operations and phases, and how often."""
         return self._counts
 
+    @property
+    def worked(self) -> Mapping[str, int]:
+        """Bytes that handlers let the host work on, by the name of their rate."""
+        return self._worked
+
     async def spend(self, name: str, size: int = 0) -> None:
         """Let that time pass: for handlers, beside what `perform` lets pass for every command."""
+        if size:
+            self._worked[name] = self._worked.get(name, 0) + size
         await self.time.sleep(self.seconds(name, size))
 
     def next_pid(self) -> int:

@@ -263,3 +263,21 @@ def test_nodes_without_the_one_that_makes_the_cluster_are_refused(
     (tmp_path / "some.yaml").write_text("scenario: some\nnodes: [agents]\n")
     assert main(["simulate", str(manifest), "--scenario", str(tmp_path / "some.yaml")]) == 2
     assert "add `primary`" in capsys.readouterr().err
+
+
+def test_what_stands_on_a_profile_and_what_does_not_is_told(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words by the longest, in JSON by every name; nothing where there is no profile."""
+    profile = tmp_path / "site.json"
+    profile.write_text('{"durations": {"rke2:primary-first-start": {"low": 80, "high": 90}}}')
+    words = ["simulate", str(manifest), "--runs", "2", "--jobs", "1", "--output", "json"]
+    assert main(words) == 0
+    assert "durations" not in capsys.readouterr().err
+
+    assert main([*words, "--profile", str(profile)]) == 0
+    told = capsys.readouterr()
+    assert "durations given: 1 of " in told.err
+    assert "durations default: " in told.err
+    kinds = {row["name"]: row["kind"] for row in json.loads(told.out)["basis"]}
+    assert (kinds["rke2:primary-first-start"], kinds["rke2:node-network"]) == ("given", "default")

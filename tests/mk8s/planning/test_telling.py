@@ -29,7 +29,7 @@ NODE_KEYS = {
     "node", "role", "address", "state", "nothing_to_do", "bytes_to_send", "done", "found", "edges",
 }  # fmt: skip
 FORECAST_KEYS = {
-    "seeds", "middle_seed", "ends", "to_ha", "to_all", "rests_on", "bytes", "bounds", "troubles",
+    "seeds", "middle_seed", "ends", "to_ha", "to_all", "rests_on", "basis", "bytes", "bounds", "troubles",
     "critical_path",
 }  # fmt: skip
 
