@@ -9,8 +9,11 @@ Begin reading at `law.Invariant`, then at any law; `watch.Watch` brings them to 
 
 from machines.simulation.invariants.clocks import ClockAfterQueue as ClockAfterQueue
 from machines.simulation.invariants.clocks import DeadlineKept as DeadlineKept
+from machines.simulation.invariants.effects import EffectKnown as EffectKnown
 from machines.simulation.invariants.effects import IntentFirst as IntentFirst
 from machines.simulation.invariants.effects import NoSecret as NoSecret
+from machines.simulation.invariants.failures import BackOffKept as BackOffKept
+from machines.simulation.invariants.failures import CatchKept as CatchKept
 from machines.simulation.invariants.group import BudgetsKept as BudgetsKept
 from machines.simulation.invariants.group import LimitsKept as LimitsKept
 from machines.simulation.invariants.group import SignalFirst as SignalFirst
@@ -27,19 +30,26 @@ from machines.simulation.invariants.watch import CheckedJournal as CheckedJourna
 from machines.simulation.invariants.watch import Checker as Checker
 from machines.simulation.invariants.watch import Watch as Watch
 from machines.simulation.invariants.watch import watched as watched
+from machines.simulation.invariants.ways import FirstWay as FirstWay
+from machines.simulation.invariants.ways import StopKept as StopKept
 from machines.simulation.invariants.world import OneCluster as OneCluster
 from machines.simulation.invariants.world import OneLearner as OneLearner
 from machines.simulation.invariants.world import WorldSound as WorldSound
 
 INVARIANTS: tuple[type[Invariant], ...] = (
     IntentFirst,
+    EffectKnown,
     OneLife,
     SignalFirst,
+    FirstWay,
     LimitsKept,
     BudgetsKept,
     ClockAfterQueue,
     DeadlineKept,
     TriesKept,
+    BackOffKept,
+    CatchKept,
+    StopKept,
     NoIdlePlace,
     PlanOrder,
     OneCluster,

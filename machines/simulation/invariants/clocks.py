@@ -55,10 +55,6 @@ class _Clocks(Invariant):
         super().__init__(rules)
         self._edges = rules.edges
 
-    def is_past(self, record: Record) -> bool:
-        """Whether an earlier run wrote it."""
-        return record.seq <= self.rules.before
-
 
 class ClockAfterQueue(_Clocks):
     """Checked against every reading that a record holds."""

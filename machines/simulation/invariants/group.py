@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import ceil, floor
 from typing import ClassVar
 
-from machines.quantities import at_least, at_most
 from machines.records import Record
 from machines.simulation.invariants.law import Invariant, Rules, begins
 
 __all__ = ["BudgetsKept", "LimitsKept", "SignalFirst"]
 
 ENDS = frozenset({"done", "probed", "error", "stopped"})
+
+
+def share(amount: str, total: int, *, up: bool = True) -> int:
+    """How many of `total` an amount such as ``3`` or ``67%`` means, rounded."""
+    number = Fraction(amount.strip().rstrip("%"))
+    if amount.strip().endswith("%"):
+        number = number * total / 100
+    return ceil(number) if up else floor(number)
 
 
 class LimitsKept(Invariant):
@@ -56,7 +65,10 @@ class SignalFirst(Invariant):
     """The record of the signal stands before that of the edge."""
 
     name: ClassVar[str] = "signal-first"
-    claim: ClassVar[str] = "no edge begins before its signal has come, and no signal comes before its members"
+    claim: ClassVar[str] = (
+        "no edge begins before its signal has come, and no signal comes before its members, or twice, "
+        "or is given up while they may come"
+    )
     reason: ClassVar[str] = "a server that joins before there is a cluster makes a second one"
 
     def __init__(self, rules: Rules) -> None:
@@ -65,20 +77,56 @@ class SignalFirst(Invariant):
         self._signals = rules.spec.signals
         self._roles: dict[str, str] = {}
         self._latched: set[str] = set()
+        self._lost: set[str] = set()  # in this run
+        self._ended: set[str] = set()  # nodes in an outcome, or blocked
+        self._flying: set[str] = set()  # nodes that are on their way
         self._reached: set[tuple[str, str]] = set()  # (node, state)
 
     def see(self, record: Record) -> None:
         if record.header is not None:
             self._roles = dict(record.header.members)
+            self._lost.clear()
         elif record.kind == "signal":
             self._see_signal(record)
+        elif record.kind == "lost":
+            self._see_lost(record)
+        elif record.kind == "blocked":
+            self._ended.add(record.node)
+        elif record.kind == "resumed":
+            self._ended.discard(record.node)
         elif record.kind == "state":
-            self._reached.add((record.node, record.to))
+            self._note(record)
             signal = self._edges[record.edge].signal
             if signal is not None and signal not in self._latched and begins(record, self._edges):
                 raise self.broken(f"{record.edge} needs {signal}", record)
 
+    def _note(self, record: Record) -> None:
+        self._reached.add((record.node, record.to))
+        if record.to in self._outcomes:
+            self._flying.discard(record.node)
+        else:
+            self._flying.add(record.node)
+        if self.outcome(record.to) is not None:
+            self._ended.add(record.node)
+
+    def _see_lost(self, record: Record) -> None:
+        """Too few can come; or all who could are waiting, and then nobody is on his way."""
+        self._see_once(record)
+        self._lost.add(record.signal)
+        spec = self._signals[record.signal]
+        asked = [name for name, role in self._roles.items() if role in spec.role]
+        can = [n for n in asked if n not in self._ended or self._has_been(n, spec.state)]
+        flying = [name for name in self._roles if name in self._flying]
+        if flying and len(can) >= share(spec.at_least, len(asked)):
+            told = f"{', '.join(can) or 'nobody'} could bring it, and {', '.join(flying)} went on"
+            raise self.broken(f"{record.signal} is given up: {told}", record)
+
+    def _see_once(self, record: Record) -> None:
+        if record.signal in self._latched or record.signal in self._lost:
+            raise self.broken(f"{record.signal} was settled before", record)
+
     def _see_signal(self, record: Record) -> None:
+        self._see_once(record)
         self._latched.add(record.signal)
         spec = self._signals[record.signal]
         named = dict.fromkeys(record.evidence.get("members", ()))
@@ -86,7 +134,7 @@ class SignalFirst(Invariant):
         if early:
             raise self.broken(f"{record.signal} without {', '.join(early)} in {spec.state}", record)
         asked = [name for name, role in self._roles.items() if role in spec.role]
-        came, need = [name for name in asked if name in named], at_least(spec.at_least, len(asked))
+        came, need = [name for name in asked if name in named], share(spec.at_least, len(asked))
         if len(came) < need:
             told = ", ".join(came) or "nobody"
             raise self.broken(f"{record.signal} by {told}, and {need} must be in {spec.state}", record)
@@ -99,7 +147,9 @@ class BudgetsKept(Invariant):
     """A member that a person puts back has not failed."""
 
     name: ClassVar[str] = "budgets-kept"
-    claim: ClassVar[str] = "once a role has spent its failure budget, none of its members begins an edge"
+    claim: ClassVar[str] = (
+        "once a role has spent its failure budget, and not before, none of its members begins an edge"
+    )
     reason: ClassVar[str] = "what fails everywhere should not be tried everywhere"
 
     def __init__(self, rules: Rules) -> None:
@@ -114,11 +164,22 @@ class BudgetsKept(Invariant):
         if record.header is not None:
             self._roles = dict(record.header.members)
             counts = list(self._roles.values())
-            self._allowed = {role: at_most(most, counts.count(role)) for role, most in self._budgets.items()}
+            self._allowed = {
+                role: share(most, counts.count(role), up=False) for role, most in self._budgets.items()
+            }
+        elif record.kind == "budget":
+            self._see_budget(record)
         elif self._failed and record.kind in ("state", "resumed"):
             failed = self._failed.get(self._roles.get(record.node, ""))
             if failed is not None:
                 self._see_state(record, failed)
+
+    def _see_budget(self, record: Record) -> None:
+        role = str(record.evidence.get("role", ""))
+        failed, allowed = self._failed.get(role, {}), self._allowed.get(role, 0)
+        if len(failed) <= allowed:
+            told = ", ".join(failed) or "nobody"
+            raise self.broken(f"{allowed} of {role!r} may fail, and {told} had", record)
 
     def _see_state(self, record: Record, failed: dict[str, None]) -> None:
         role = self._roles[record.node]

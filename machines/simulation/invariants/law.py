@@ -118,6 +118,10 @@ class Invariant:
     def end(self) -> None:
         """The run is over. Raises `Broken`."""
 
+    def is_past(self, record: Record) -> bool:
+        """Whether an earlier run wrote it: perhaps another version, by a real clock."""
+        return record.seq <= self.rules.before
+
     def outcome(self, state: str) -> Literal["success", "failure"] | None:
         """How a node in this state has ended; None while it has not."""
         return self._outcomes.get(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from machines.records import Record
@@ -10,17 +11,34 @@ from machines.simulation.invariants.law import Broken, Invariant, Rules
 __all__ = ["EveryoneEnds", "OneLife"]
 
 
+ATTEMPTS = frozenset({"probed", "intent", "done", "error"})
+
+
+@dataclass(slots=True)
+class _Life:
+    """Where a node is, and how it came there."""
+
+    state: str
+    source: str = ""  # where the edge began that it is on, or that it failed at
+    attempt: int = 0
+    is_open: bool = False  # the attempt has no end yet
+    may_act: bool = True  # an intent may follow in this attempt
+    blocked: bool = False
+    finished: list[tuple[str, str]] = field(default_factory=list)  # (edge, source), of edges with undos
+    undone: set[str] = field(default_factory=set)  # edges
+
+
 class OneLife(Invariant):
     """Records of one run and of those that resume it are one story."""
 
     name: ClassVar[str] = "one-life"
-    claim: ClassVar[str] = "records and states follow each other, and nothing follows a node's end"
+    claim: ClassVar[str] = "records, states and attempts follow each other, and nothing follows a node's end"
     reason: ClassVar[str] = "state is a fold over the records: a jump there is a wrong state here"
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)
-        self._states: dict[str, str] = {}
-        self._blocked: set[str] = set()
+        self._edges = rules.edges
+        self._lives: dict[str, _Life] = {}
         self._seq = 0
         self._at = 0.0
 
@@ -32,19 +50,62 @@ class OneLife(Invariant):
             self._see_node(record)
 
     def _see_node(self, record: Record) -> None:
-        node, kind = record.node, record.kind
-        before = self._states.get(node, self.rules.spec.initial)
-        if kind != "resumed" and (node in self._blocked or self.outcome(before) is not None):
-            raise self.broken(f"{node} has ended in {before}", record)
-        if kind == "state":
-            if record.source != before:
-                raise self.broken(f"{node} was in {before}", record)
-            self._states[node] = record.to
-        elif kind == "resumed":
-            self._states[node] = record.to
-            self._blocked.discard(node)
+        kind = record.kind
+        life = self._lives.get(record.node)
+        if life is None:
+            life = self._lives[record.node] = _Life(self.rules.spec.initial)
+        if kind == "resumed":
+            self._on_resumed(life, record)
+        elif life.blocked or self.outcome(life.state) is not None:
+            raise self.broken(f"{record.node} has ended in {life.state}", record)
+        elif kind == "state":
+            self._on_state(life, record)
+        elif kind in ATTEMPTS:
+            self._on_attempt(life, record)
+        elif kind == "undone":
+            life.undone.add(record.edge)
         elif kind == "blocked":
-            self._blocked.add(node)
+            life.blocked = True
+        elif kind == "stopped":
+            life.is_open = False
+
+    def _on_state(self, life: _Life, record: Record) -> None:
+        if record.source != life.state:
+            raise self.broken(f"{record.node} was in {life.state}", record)
+        life.state = record.to
+        if record.source in self._outcomes:
+            life.source, life.attempt = record.source, 0
+        if self.outcome(record.to) != "failure" and record.to in self._outcomes:
+            life.finished.append((record.edge, life.source))
+        life.is_open = False
+
+    def _on_attempt(self, life: _Life, record: Record) -> None:
+        """A probe and an intent may share an attempt; everything else that begins is a new one."""
+        shared = life.is_open and (record.kind in ("done", "error") or life.may_act)
+        expected = life.attempt if shared and record.kind != "probed" else life.attempt + 1
+        if record.attempt != expected:
+            raise self.broken(f"it was to be attempt {expected} of {record.edge}", record)
+        life.attempt = record.attempt
+        life.is_open = record.kind in ("probed", "intent")
+        life.may_act = record.kind == "probed"
+
+    def _on_resumed(self, life: _Life, record: Record) -> None:
+        if record.source != life.state:
+            raise self.broken(f"{record.node} was in {life.state}", record)
+        expected = self._put_back_to(life) if self.outcome(life.state) == "failure" else life.state
+        if record.to != expected and not self.is_past(record):
+            raise self.broken(f"{record.node} was to go on from {expected}", record)
+        if record.to not in self._outcomes and record.attempt != life.attempt and not self.is_past(record):
+            raise self.broken(f"{record.node} had made {life.attempt} attempts of {record.edge}", record)
+        if record.to != life.state:
+            life.finished = [each for each in life.finished if each[0] not in life.undone]
+            life.undone.clear()
+        life.state, life.blocked, life.is_open = record.to, False, False
+
+    def _put_back_to(self, life: _Life) -> str:
+        """Where the edge began that failed, or the oldest one that a rollback took back."""
+        taken = (source for edge, source in life.finished if edge in life.undone)
+        return next(taken, life.source)
 
 
 class EveryoneEnds(Invariant):

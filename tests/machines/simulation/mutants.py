@@ -6,297 +6,80 @@ by a journal, an action or a machine that comes in from outside anyway.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import msgspec
 import trio
 
 from machines.attempts import EdgeRun
-from machines.crew import Crew, Node
-from machines.errors import ActionError, Failure
+from machines.errors import ActionError
 from machines.gate import Gate
 from machines.journal import MemoryJournal
 from machines.limiter import Limiter
 from machines.node import NodeTask
-from machines.registry import Context, Evidence, Member
-from machines.signals import Event, Latched
+from machines.registry import Context, Evidence
 from machines.simulation import FaultPlan, ScriptedFault
-from machines.spec import EdgeSpec, MachineSpec
+from machines.spec import Catch, MachineSpec, Retry
 from machines.supervisor import Supervisor
-from tests.machines.groups import PATIENT, SPEC, Act, Group, people, registry, run, with_edge
-
-__all__ = ["MUTANTS", "Mutant"]
-
-SECRET = "hunter2"
-
-
-# -- the journal, and what comes before an effect -------------------------------------------------------
-
-
-class ActsFirst(EdgeRun):
-    """The effect, and then the intent."""
-
-    async def _act(self, context: Context) -> Failure | None:
-        await self._crew.registry.actions[self._edge.do or ""](context)
-        return await super()._act(context)
-
-
-class LyingJournal(MemoryJournal):
-    """Says that a record is durable, and has not waited for it."""
-
-    async def durable(self, seq: int) -> None:
-        return
-
-
-class DoneWithoutIntent(EdgeRun):
-    """Takes the node's word for it."""
-
-    async def _act(self, context: Context) -> Failure | None:
-        self._record("done", attempt=context.attempt)
-        return None
-
-
-async def tell_all(_context: Context) -> Evidence | None:
-    """An action whose evidence holds what it was told in confidence."""
-    return {"command": f"join --token {SECRET}"}
-
-
-# -- limits ---------------------------------------------------------------------------------------------
-
-
-class Generous(Limiter):
-    """Has one place more than it was told."""
-
-    def __init__(self, name: str, capacity: int) -> None:
-        super().__init__(name, capacity)
-        self._free = capacity + 1
-
-
-class Batches(Limiter):
-    """Gives out places when all of them are free."""
-
-    def _grant(self) -> None:
-        if self._free == self.capacity:
-            super()._grant()
-
-
-class Backwards(Limiter):
-    """Serves the last of the plan first."""
-
-    @asynccontextmanager
-    async def place(self, position: int, on_queue: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
-        async with super().place(-position, on_queue):
-            yield
-
-
-class AsksAlone(EdgeRun):
-    """While it asks its probe, nobody else is given a place."""
-
-    async def _ask(self, probe: str, context: Context) -> bool | Failure:
-        limiter = self._crew.limiters[self._edge.limit or ""]
-        given, limiter._grant = limiter._grant, lambda: None  # type: ignore[method-assign]
-        try:
-            return await super()._ask(probe, context)
-        finally:
-            limiter._grant = given  # type: ignore[method-assign]
-            limiter._grant()
-
-
-class AsksOutside(EdgeRun):
-    """Asks its probe first, and then for a place."""
-
-    @asynccontextmanager
-    async def _place(self, scope: Literal["attempt", "edge"]) -> AsyncIterator[None]:
-        if scope == "attempt" and self._edge.probe and self._life.doubt == self._edge.name:
-            await self._crew.registry.probes[self._edge.probe](self._context(self._life.attempt + 1))
-        async with super()._place(scope):
-            yield
-
-
-# -- clocks ---------------------------------------------------------------------------------------------
-
-
-class CountsTheQueue(EdgeRun):
-    """Its clock runs while the node queues."""
-
-    _queued = 0.0
-
-    @asynccontextmanager
-    async def _place(self, scope: Literal["attempt", "edge"]) -> AsyncIterator[None]:
-        asked = trio.current_time()
-        async with super()._place(scope):
-            self._queued += trio.current_time() - asked
-            yield
-
-    def _used(self) -> float:
-        return round(super()._used() + self._queued, 6)
-
-
-class TakesTheQueueOffTheTimeout(CountsTheQueue):
-    """Writes the right times, and gives an action less than its timeout after a queue."""
-
-    def _used(self) -> float:
-        return EdgeRun._used(self)
-
-    def _remaining(self) -> float:
-        return super()._remaining() - self._queued - 3500
-
-
-class CountsTheQueueOfAProbe(EdgeRun):
-    """Its clock runs while the node queues to ask its probe, and only then."""
-
-    _waited = 0.0
-
-    @asynccontextmanager
-    async def _place(self, scope: Literal["attempt", "edge"]) -> AsyncIterator[None]:
-        asked = trio.current_time()
-        async with super()._place(scope):
-            self._waited = trio.current_time() - asked
-            yield
-
-    async def _ask(self, probe: str, context: Context) -> bool | Failure:
-        self._started -= self._waited
-        return await super()._ask(probe, context)
-
-
-class KnowsNoDeadline(EdgeRun):
-    """Begins an attempt although the deadline is over."""
-
-    def __init__(self, node: Node, edge: EdgeSpec, crew: Crew) -> None:
-        super().__init__(node, msgspec.structs.replace(edge, deadline=None), crew)
-
-
-class KnowsNoTimeout(EdgeRun):
-    """Lets an attempt last as long as it likes."""
-
-    def __init__(self, node: Node, edge: EdgeSpec, crew: Crew) -> None:
-        super().__init__(node, msgspec.structs.replace(edge, timeout=None), crew)
-
-
-# -- repetitions ----------------------------------------------------------------------------------------
-
-
-class CountsNothing(EdgeRun):
-    """Repeats as long as there is time."""
-
-    async def _decide(self, failure: Failure) -> float | None:
-        self._life.tries.clear()
-        return await super()._decide(failure)
-
-
-class ComparesNothing(EdgeRun):
-    """Takes any mark for progress, as often as an attempt reaches it."""
-
-    def _write_error(self, failure: Failure, attempt: int) -> Failure:
-        self._life.furthest = 0
-        return super()._write_error(failure, attempt)
-
-
-class Flatters(EdgeRun):
-    """Writes that an attempt got further, and nobody had said so."""
-
-    def _write_error(self, failure: Failure, attempt: int) -> Failure:
-        self._reached = self._life.furthest + 1
-        return super()._write_error(failure, attempt)
-
-
-class LosesPatience(EdgeRun):
-    """Takes the first failure for the last."""
-
-    async def _decide(self, failure: Failure) -> float | None:
-        return await super()._decide(replace(failure, final=True))
-
-
-async def get_nowhere(context: Context) -> Evidence | None:
-    """An action that always gets as far as before."""
-    context.reached(3)
-    raise ActionError("exit.1", "exit", message="no")
-
-
-RENEWED = with_edge("build", retry=[msgspec.structs.replace(PATIENT[0], renew="progress")])
-
-
-# -- signals, budgets, ends -----------------------------------------------------------------------------
-
-
-class DeafToSignals(NodeTask):
-    """Takes every signal for given."""
-
-    def _is_latched(self, signal: str) -> bool:
-        return True
-
-
-class HastyGate(Gate):
-    """Lets the signal come with the first member that moves at all."""
-
-    named: ClassVar[list[str]] = ["lead"]
-
-    def moved(self, member: Member, state: str) -> None:
-        early: list[Event] = [Latched("lead-joined", {"have": 1, "need": 1, "members": self.named})]
-        if self.event("lead-joined") is None:
-            self._signals.restore(["lead-joined"])
-            self._handle(early)
-        super().moved(member, state)
-
-
-class ModestGate(HastyGate):
-    """Lets it come at once, and names nobody who brought it."""
-
-    named: ClassVar[list[str]] = []
-
-
-class SpendthriftGate(Gate):
-    """Holds nobody back."""
-
-    def why_held(self, member: Member) -> str:
-        return ""
-
-
-class PatientGate(Gate):
-    """Never says that a signal cannot come."""
-
-    def _handle(self, events: Any) -> None:
-        super()._handle(event for event in events if isinstance(event, Latched))
-
-
-class GoesOn(NodeTask):
-    """Begins anew where a node has ended."""
-
-    async def _walk(self) -> None:
-        await super()._walk()
-        self._life.state = self._crew.table.spec.initial
-        await self._step()
-
-
-class ForgetsOne(NodeTask):
-    """Leaves one node on its way, and says nothing of it."""
-
-    async def _step(self) -> None:
-        await super()._step()
-        if self._life.name == "f1" and self._life.state == "joined":
-            raise Forgotten
-
-    async def run(self) -> None:
-        try:
-            await super().run()
-        except Forgotten:
-            self._crew.gate.left()
-
-
-class Forgotten(Exception):  # noqa: N818 - nobody remembers it
-    """The task is over."""
-
-
-class Jumps(EdgeRun):
-    """Writes the target's successor as where the node is, and where it came from wrongly."""
-
-    def _succeed(self) -> None:
-        self._record("state", source=self._crew.table.spec.initial, to=self._edge.to)
-        self._crew.gate.moved(self._node.member, self._edge.to)
-
+from tests.machines.groups import FAIL, SPEC, Act, Group, people, registry, run, with_edge, with_spec
+from tests.machines.simulation.broken_edges import (
+    RENEWED,
+    SECRET,
+    ActsFirst,
+    AsksAlone,
+    AsksForNothing,
+    AsksOutside,
+    Backwards,
+    Batches,
+    ComparesNothing,
+    CountsNothing,
+    CountsTheQueue,
+    CountsTheQueueOfAProbe,
+    DoneWithoutIntent,
+    Flatters,
+    Generous,
+    Hammers,
+    KeepsItsPlace,
+    KnowsNoDeadline,
+    KnowsNoTimeout,
+    LastCatch,
+    LosesPatience,
+    LyingJournal,
+    NeverAsks,
+    NeverMorePatient,
+    NoWayBack,
+    OldestFirst,
+    OtherQueue,
+    TakesDoubtForSuccess,
+    TakesTheQueueOffTheTimeout,
+    get_nowhere,
+    tell_all,
+)
+from tests.machines.simulation.broken_runs import (
+    BeginsAnew,
+    DeafToSignals,
+    DeafToStops,
+    ForgetsAttempts,
+    ForgetsOne,
+    ForgetsTime,
+    GoesOn,
+    HastyGate,
+    HopelessGate,
+    Jumps,
+    LastWay,
+    MiserlyGate,
+    ModestGate,
+    PatientGate,
+    RepeatingGate,
+    SpendthriftGate,
+    Stubborn,
+    TooFarBack,
+    Unguarded,
+)
+
+__all__ = ["MUTANTS", "SECRET", "Mutant"]
 
 # -- how they are put in --------------------------------------------------------------------------------
 
@@ -348,17 +131,23 @@ class Mutant:
     journal: type[MemoryJournal] = MemoryJournal
     actions: Mapping[str, Act] = field(default_factory=dict)  # instead of the simulated world's
     options: Mapping[str, Any] = field(default_factory=dict)
+    killed_after: int = 0  # records, of a run of the real engine that the broken one goes on with
     kept: ClassVar[str] = SECRET
 
     def run(self, engine: type[Supervisor] | None = None) -> None:
         """Run a group on the broken engine, or another one. Raises `Broken`."""
         options: dict[str, Any] = {"engine": engine or self.engine, "limit": 1e6, "secrets": [SECRET]}
         options |= self.options
+        members = people(self.followers)
         if self.actions:
-            run(people(self.followers), registry(**self.actions), self.spec, **options)
-        else:
-            group = Group(people(self.followers), FaultPlan(scripted=tuple(self.faults)), self.spec)
-            group.run(self.journal(), **options)
+            run(members, registry(**self.actions), self.spec, **options)
+            return
+        group = Group(members, FaultPlan(scripted=tuple(self.faults)), self.spec)
+        left = b""
+        if self.killed_after:
+            lines = group.run().journal.data.splitlines(keepends=True)
+            left = b"".join(lines[: self.killed_after])
+        group.run(self.journal(left), **options)
 
 
 async def lose_the_first(context: Context) -> Evidence | None:
@@ -377,6 +166,10 @@ async def look_for_long(_context: Context) -> Evidence | None:
 
 IN_DOUBT: Mapping[str, Act] = {"build": lose_the_first, "has_joined": look_for_long}
 ASKING = with_edge("build", probe="has_joined", limit="builders")
+TWO_CATCHES = [Catch(match=["exit"], to="rolled-back"), Catch(match=["*"], to="failed")]
+TWO_WAYS = with_spec(edges=[*SPEC.edges, msgspec.structs.replace(SPEC.edges[0], name="rebuild")])
+LOSES_ITS_ANSWER = (ScriptedFault("f0", "follow", "apply-then-drop"),)
+IS_REFUSED = (ScriptedFault("f0", "follow", "exit", attempt=None),)
 ALL_FAIL = (ScriptedFault("*", "build", "exit", attempt=None),)
 FAILING_LEAD = (ScriptedFault("lead", "build", "exit", attempt=None),)
 
@@ -384,22 +177,43 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("an effect comes before its intent", "intent-first", working(ActsFirst)),
     Mutant("the journal says durable and is not", "intent-first", journal=LyingJournal),
     Mutant("an attempt is done that never began", "intent-first", working(DoneWithoutIntent)),
+    Mutant("an answer that was lost counts as success", "effect-known", working(TakesDoubtForSuccess),
+           faults=LOSES_ITS_ANSWER),
+    Mutant("an attempt in doubt is repeated unasked", "effect-known", working(NeverAsks),
+           faults=LOSES_ITS_ANSWER),
+    Mutant("what a probe has found is done again", "effect-known", working(AsksForNothing),
+           faults=LOSES_ITS_ANSWER),
     Mutant("a node goes on after its end", "one-life", walking(GoesOn)),
     Mutant("a state does not follow the one before", "one-life", working(Jumps)),
+    Mutant("a blocked node goes on", "one-life", walking(Stubborn), faults=FAILING_LEAD),
+    Mutant("a resumed run begins anew", "one-life", BeginsAnew, killed_after=60),
+    Mutant("a resumed run forgets attempts", "one-life", ForgetsAttempts, killed_after=20),
+    Mutant("a failed node is put back too far", "one-life", TooFarBack, faults=IS_REFUSED,
+           spec=with_edge("follow", retry=[], catch=FAIL), killed_after=1000),
     Mutant("signals are ignored", "signal-first", walking(DeafToSignals)),
     Mutant("a signal comes without its members", "signal-first", gated(HastyGate)),
     Mutant("a signal comes with nobody", "signal-first", gated(ModestGate)),
+    Mutant("a signal comes twice", "signal-first", gated(RepeatingGate)),
+    Mutant("a signal is given up too soon", "signal-first", gated(HopelessGate),
+           faults=(ScriptedFault("f0", "build", "exit", attempt=None),), spec=with_edge("build", retry=[])),
+    Mutant("guards are ignored", "first-way", walking(Unguarded)),
+    Mutant("the last open edge is taken", "first-way", walking(LastWay), spec=TWO_WAYS),
     Mutant("a limiter has one place too many", "limits-kept", limiting(Generous)),
+    Mutant("another limit is queued for", "limits-kept", working(OtherQueue)),
     Mutant("a probe is asked without a place", "limits-kept", working(AsksOutside), spec=ASKING,
            actions=IN_DOUBT),
     Mutant("a spent budget holds nobody back", "budgets-kept", gated(SpendthriftGate), faults=ALL_FAIL,
            spec=with_edge("build", retry=[]), options={"budgets": {"follower": "0"}}),
+    Mutant("a budget is spent too soon", "budgets-kept", gated(MiserlyGate),
+           faults=(ScriptedFault("f0", "build", "exit", attempt=None),), spec=with_edge("build", retry=[]),
+           options={"budgets": {"follower": "1"}}),
     Mutant("the deadline runs while a node queues", "clock-after-queue", working(CountsTheQueue)),
     Mutant("the clock runs while a node queues for its probe", "clock-after-queue",
            working(CountsTheQueueOfAProbe), spec=ASKING, actions=IN_DOUBT),
     Mutant("an action is cut off earlier after a queue", "clock-after-queue",
            working(TakesTheQueueOffTheTimeout), spec=with_edge("build", timeout=None),
            faults=(ScriptedFault("*", "build", "hang"),)),
+    Mutant("a resumed run forgets the time", "clock-after-queue", ForgetsTime, killed_after=20),
     Mutant("a deadline that is over is ignored", "deadline-kept", working(KnowsNoDeadline), faults=ALL_FAIL,
            spec=with_edge("build", deadline=20.0, timeout=15.0)),
     Mutant("an attempt may outlast its timeout", "deadline-kept", working(KnowsNoTimeout),
@@ -410,9 +224,21 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("progress is written that nobody told of", "tries-kept", working(Flatters), spec=RENEWED,
            faults=ALL_FAIL),
     Mutant("a node is given up with tries left", "tries-kept", working(LosesPatience), faults=ALL_FAIL),
+    Mutant("a back-off is not waited for", "back-off-kept", working(Hammers),
+           faults=(ScriptedFault("*", "build", "exit"),)),
+    Mutant("a back-off does not grow", "back-off-kept", working(NeverMorePatient), faults=ALL_FAIL,
+           spec=with_edge("build", retry=[Retry(match=["exit"], attempts=4, delay=5.0, jitter="none")])),
+    Mutant("the last catch clause takes everything", "catch-kept", working(LastCatch), faults=ALL_FAIL,
+           spec=with_edge("build", retry=[], catch=TWO_CATCHES)),
+    Mutant("a rollback takes nothing back", "catch-kept", working(NoWayBack), faults=IS_REFUSED),
+    Mutant("a rollback begins with the oldest", "catch-kept", working(OldestFirst), faults=IS_REFUSED,
+           spec=with_edge("follow", retry=[])),
+    Mutant("a stop is ignored", "stop-kept", DeafToStops, options={"stop_at": 15.0}),
     Mutant("places are given out in batches", "no-idle-place", limiting(Batches)),
     Mutant("places stay free while a probe is asked", "no-idle-place", working(AsksAlone), spec=ASKING,
            actions=IN_DOUBT),
+    Mutant("who is rolled back keeps his place", "no-idle-place", working(KeepsItsPlace), faults=IS_REFUSED,
+           spec=with_edge("follow", with_spec(limits={"builders": 4, "joins": 2}), retry=[])),
     Mutant("the last of the plan is served first", "plan-order", limiting(Backwards)),
     Mutant("a secret stands in the evidence", "no-secret", actions={"join": tell_all}),
     Mutant("nobody says that a signal is lost", "everyone-ends", gated(PatientGate), faults=FAILING_LEAD),
