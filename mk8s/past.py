@@ -158,9 +158,9 @@ def past_of(project: Project, records: Sequence[Record], path: Path) -> Past | N
 
 def as_mk8s_error(error: Exception, path: Path | None = None) -> Mk8sError:
     """The framework's words, as a problem of the person who runs mk8s. `path`: where the journal lies."""
-    if not isinstance(error, Misfit):
-        return Mk8sError(str(error))
     where = f"{path}: " if path else ""
+    if not isinstance(error, Misfit):
+        return Mk8sError(f"{where}{error}")
     return Mk8sError(
         f"{where}{error}",
         cause=f"no run of this mk8s ({VERSION}) writes that: another version did, or somebody changed it",
