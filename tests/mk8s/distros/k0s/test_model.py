@@ -25,6 +25,7 @@ from mk8s.unit_models import UNIT_HANDLERS
 from tests.mk8s.distros.k0s.clusters import CLUSTERS, VERSION, five, k0s, one, situation_of
 from tests.mk8s.distros.k0s.test_steps import every_command
 from tests.mk8s.distros.labs import DriverLab
+from transports.simulated import SimulatedService
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,17 @@ class Lab(DriverLab):
     def starts(self, name: str) -> int:
         service = self.hosts[name].service(WORKER if name.startswith("agent") else CONTROLLER)
         return service.starts if service else 0
+
+    async def lose_data(self, name: str) -> SimulatedService:
+        """A controller's folder goes while it is stopped; it is started again, and a minute goes by."""
+        service = self.hosts[name].service(CONTROLLER)
+        assert service is not None
+        service.stop()
+        self.hosts[name].disk.remove(PurePosixPath("/var/lib/k0s"))
+        service.start()
+        await anyio.sleep(60)
+        self.network.timeline.catch_up()
+        return service
 
 
 def test_every_command_that_the_driver_can_send_has_a_model() -> None:
@@ -205,14 +217,7 @@ async def test_a_controller_whose_data_are_gone_founds_no_cluster() -> None:
     lab = Lab(k0s())
     await lab.bootstrap()
     await lab.enter(*lab.hosts)
-    host = lab.hosts["srv-2"]
-    service = host.service(CONTROLLER)
-    assert service is not None
-    service.stop()
-    host.disk.remove(PurePosixPath("/var/lib/k0s"))
-    service.start()
-    await anyio.sleep(60)
-    lab.network.timeline.catch_up()
+    service = await lab.lose_data("srv-2")
 
     assert lab.world.inits == ["srv-1"]
     assert any("failed to decode token" in line for line in service.journal)
@@ -223,14 +228,7 @@ async def test_a_first_controller_whose_data_are_gone_is_seen() -> None:
     lab = Lab(one())
     await lab.bootstrap()
     await lab.enter(*lab.hosts)
-    host = lab.hosts["srv-1"]
-    service = host.service(CONTROLLER)
-    assert service is not None
-    service.stop()
-    host.disk.remove(PurePosixPath("/var/lib/k0s"))
-    service.start()
-    await anyio.sleep(60)
-    lab.network.timeline.catch_up()
+    await lab.lose_data("srv-1")
 
     assert lab.world.world.violations == ["srv-1 made a second cluster; srv-1 had made the first one"]
 
