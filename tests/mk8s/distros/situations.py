@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +14,19 @@ import yaml
 from mk8s.cluster import ArtifactSource, Cluster, Login, Node, Role
 from mk8s.distros.base import Distro, Situation
 from mk8s.facts import Facts
-from transports.base import File, Outcome
+from mk8s.steps import Run, Step, WaitFor
+from transports.base import Command, File, Outcome
 
-__all__ = ["TOKEN", "make_cluster", "make_node", "node_json", "outcome", "release_of", "situation"]
+__all__ = [
+    "TOKEN",
+    "commands_of",
+    "make_cluster",
+    "make_node",
+    "node_json",
+    "outcome",
+    "release_of",
+    "situation",
+]
 
 TOKEN = "join-secret"
 VERSION = "v1.33.4+rke2r1"
@@ -87,6 +97,17 @@ def situation(
     """A node that was looked at, with the whole release here."""
     facts = replace(FACTS, hostname=hostname or node.name, usr_local=usr_local)
     return Situation(cluster, node, facts, release_of(cluster, distro), TOKEN)
+
+
+def commands_of(distro: Distro, s: Situation, steps: Iterable[Step]) -> Iterator[Command]:
+    """Whatever is sent to a node in this situation: lookups, the commands of these steps, questions."""
+    yield from (lookup.command for lookup in distro.lookups(s))
+    for step in steps:
+        if isinstance(step, Run | WaitFor):
+            yield step.command
+        if isinstance(step, Run) and step.check:
+            yield step.check
+    yield from (question.command for question in (*distro.has_joined(s), *distro.is_healthy(s)))
 
 
 def outcome(stdout: str = "", stderr: str = "", status: int = 0) -> Outcome:

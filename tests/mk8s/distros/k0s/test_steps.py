@@ -20,6 +20,7 @@ from mk8s.distros.base import Question, Situation
 from mk8s.distros.k0s import DISTRO
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
 from tests.mk8s.distros.k0s.clusters import CLUSTERS, every_situation, five, one, situation_of
+from tests.mk8s.distros.situations import commands_of
 from transports.base import EXEC, Command
 
 GOLDEN = Path(__file__).parents[1] / "golden_k0s"
@@ -114,13 +115,7 @@ def every_step(s: Situation) -> list[Step]:
 def every_command() -> Iterator[Command]:
     """Whatever the driver can send to a node."""
     for s in every_situation():
-        yield from (lookup.command for lookup in DISTRO.lookups(s))
-        for step in every_step(s):
-            if isinstance(step, Run | WaitFor):
-                yield step.command
-            if isinstance(step, Run) and step.check:
-                yield step.check
-        yield from (question.command for question in (*DISTRO.has_joined(s), *DISTRO.is_healthy(s)))
+        yield from commands_of(DISTRO, s, every_step(s))
 
 
 def test_no_secret_stands_in_a_title_a_description_or_an_argument() -> None:

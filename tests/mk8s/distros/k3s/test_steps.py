@@ -14,9 +14,16 @@ import pytest
 from mk8s.cluster import ArtifactSource, Cluster, ControlPlane, Datastore, Network, Proxy
 from mk8s.distros.base import Situation
 from mk8s.distros.k3s import DISTRO
-from mk8s.steps import Run, WriteFile
+from mk8s.steps import WriteFile
 from tests.mk8s.distros.k3s.made import k3s, one_server, three_servers
-from tests.mk8s.distros.rancher.shown import compare, every_command, every_situation, every_step, rendered
+from tests.mk8s.distros.rancher.shown import (
+    begun_early,
+    compare,
+    every_command,
+    every_situation,
+    every_step,
+    rendered,
+)
 from tests.mk8s.distros.situations import TOKEN, make_node
 
 PROXY = Proxy("http://proxy.example:3128", "http://proxy.example:3128", (".shop.example",))
@@ -120,14 +127,7 @@ def test_every_file_that_holds_the_token_is_secret_and_roots_alone() -> None:
 
 def test_nothing_is_started_before_its_edge() -> None:
     """All nodes bootstrap at once; a unit that starts there would join before its signal."""
-    operations = {
-        step.command.operation
-        for s in situations()
-        for step in (*DISTRO.stage(s), *DISTRO.bootstrap(s))
-        if isinstance(step, Run)
-    }
-
-    assert not operations & {"k3s.start", "unit.start", "k3s.convert"}
+    assert not begun_early(DISTRO, situations()) & {"k3s.start", "unit.start", "k3s.convert"}
 
 
 def test_servers_may_join_together_only_where_there_is_no_etcd() -> None:

@@ -22,10 +22,9 @@ from mk8s.distros.kubeadm.readiness import no_image_is_missing
 from mk8s.distros.kubeadm.world import KubeadmWorld
 from mk8s.modelled import OS_HANDLERS
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
-from mk8s.steps import Run, Step, WaitFor
 from tests.mk8s.distros.kubeadm.clusters import a_cluster, every_situation, situation_of
 from tests.mk8s.distros.labs import DriverLab
-from tests.mk8s.distros.situations import make_node
+from tests.mk8s.distros.situations import commands_of, make_node
 from transports.base import Command
 
 pytestmark = pytest.mark.anyio
@@ -71,21 +70,11 @@ class Lab(DriverLab):
 def every_command() -> Iterator[Command]:
     """Whatever the driver can send to a node."""
     for s in every_situation():
-        yield from (lookup.command for lookup in DISTRO.lookups(s))
         edges = (DISTRO.stage, DISTRO.bootstrap, DISTRO.start, DISTRO.join, DISTRO.verify, DISTRO.stop_unit)
-        for step in (step for edge in edges for step in edge(s)):
-            yield from _commands(step)
-        yield from (asked.command for asked in (*DISTRO.has_joined(s), *DISTRO.is_healthy(s)))
+        yield from commands_of(DISTRO, s, (step for edge in edges for step in edge(s)))
     tools = DISTRO.tools(s.node, s.cluster)
     if tools.etcdctl:
         yield tools.etcdctl(("endpoint", "status"))
-
-
-def _commands(step: Step) -> Iterator[Command]:
-    if isinstance(step, (Run, WaitFor)):
-        yield step.command
-    if isinstance(step, Run) and step.check:
-        yield step.check
 
 
 def test_every_command_that_the_driver_can_send_has_a_model() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro, Question, Situation
 from mk8s.steps import Run, Step, Upload, WaitFor, WriteFile
-from tests.mk8s.distros.situations import situation
+from tests.mk8s.distros.situations import commands_of, situation
 from transports.base import EXEC, Command
 
 __all__ = ["compare", "every_command", "every_situation", "every_step", "rendered"]
@@ -100,13 +100,17 @@ def every_step(distro: Distro, s: Situation) -> list[Step]:
     return [step for edge in edges for step in edge(s)]
 
 
+def begun_early(distro: Distro, situations: Iterable[Situation]) -> set[str]:
+    """What is run before anything may be started."""
+    return {
+        step.command.operation
+        for s in situations
+        for step in (*distro.stage(s), *distro.bootstrap(s))
+        if isinstance(step, Run)
+    }
+
+
 def every_command(distro: Distro, situations: Iterable[Situation]) -> Iterator[Command]:
     """Whatever the driver can send to a node."""
     for s in situations:
-        for step in every_step(distro, s):
-            if isinstance(step, Run | WaitFor):
-                yield step.command
-            if isinstance(step, Run) and step.check:
-                yield step.check
-        yield from (question.command for question in (*distro.has_joined(s), *distro.is_healthy(s)))
-        yield from (lookup.command for lookup in distro.lookups(s))
+        yield from commands_of(distro, s, every_step(distro, s))

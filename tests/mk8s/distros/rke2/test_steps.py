@@ -11,8 +11,15 @@ import pytest
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Situation
 from mk8s.distros.rke2 import DISTRO
-from mk8s.steps import Run, WriteFile
-from tests.mk8s.distros.rancher.shown import compare, every_command, every_situation, every_step, rendered
+from mk8s.steps import WriteFile
+from tests.mk8s.distros.rancher.shown import (
+    begun_early,
+    compare,
+    every_command,
+    every_situation,
+    every_step,
+    rendered,
+)
 from tests.mk8s.distros.situations import TOKEN, make_cluster, make_node, situation
 
 BY_HAND = """\
@@ -90,14 +97,7 @@ def test_every_file_that_holds_the_token_is_secret_and_roots_alone() -> None:
 
 def test_nothing_is_started_before_its_edge() -> None:
     """All nodes bootstrap at once; a unit that starts there would join before its signal."""
-    operations = {
-        step.command.operation
-        for s in situations()
-        for step in (*DISTRO.stage(s), *DISTRO.bootstrap(s))
-        if isinstance(step, Run)
-    }
-
-    assert not operations & {"rke2.start", "unit.start"}
+    assert not begun_early(DISTRO, situations()) & {"rke2.start", "unit.start"}
 
 
 def test_a_node_is_named_by_its_config_or_by_its_hostname_in_lower_case() -> None:

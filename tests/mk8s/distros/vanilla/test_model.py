@@ -24,7 +24,7 @@ from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.steps import Run, Step, WaitFor, WriteFile
 from mk8s.unit_models import UNIT_HANDLERS
 from tests.mk8s.distros.labs import DriverLab, Look
-from tests.mk8s.distros.situations import make_node
+from tests.mk8s.distros.situations import commands_of, make_node
 from tests.mk8s.distros.vanilla.clusters import every_situation, five, grown, situation_of
 from transports.base import Command
 
@@ -90,12 +90,7 @@ def every_command() -> Iterator[Command]:
     for s in every_situation():
         enter = DISTRO.start if s.node.role == "primary" else DISTRO.join
         edges = (DISTRO.stage, DISTRO.bootstrap, enter, DISTRO.verify, DISTRO.refresh, DISTRO.stop_unit)
-        for step in (step for edge in edges for step in edge(s)):
-            if isinstance(step, (Run, WaitFor)):
-                yield step.command
-            if isinstance(step, Run) and step.check:
-                yield step.check
-        yield from (asked.command for asked in (*DISTRO.has_joined(s), *DISTRO.is_healthy(s)))
+        yield from commands_of(DISTRO, s, (step for edge in edges for step in edge(s)))
 
 
 def test_every_command_that_the_driver_can_send_has_a_model() -> None:
