@@ -10,15 +10,14 @@ This module is used by simulation alone; no real node ever meets it. How long ev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from pathlib import PurePosixPath
 
-from mk8s.model_answers import refuse, says
+from mk8s.model_answers import NO, YES, refuse, says
 from mk8s.paces import CHANGE, GLANCE, HASHING, LOOK, RATES, UNPACKING, work
 from mk8s.parts_model import PART_DURATIONS, PART_HANDLERS
 from mk8s.unpack_model import FATAL, unpack
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService, Span
+from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService, Span, path_of
 
 __all__ = ["DURATIONS", "OS_HANDLERS", "hash_is", "model_os", "not_what_was_sent"]
 
@@ -125,14 +124,14 @@ def _read(host: SimulatedHost, command: Command) -> Outcome:
 @_models("file.chmod")
 def _chmod(host: SimulatedHost, command: Command) -> Outcome:
     host.disk.set_mode(_path(command), int(command.args[1], 8))
-    return Outcome(status=0)
+    return YES
 
 
 @_models("folder.check")
 def _has_folder(host: SimulatedHost, command: Command) -> Outcome:
     path, mode = _path(command), command.args[1]
     met = host.disk.is_folder(path) and mode in ("", f"{host.disk.mode(path):o}")
-    return Outcome(status=0 if met else 1)
+    return YES if met else NO
 
 
 @_models("folder.make")
@@ -141,13 +140,13 @@ def _make_folder(host: SimulatedHost, command: Command) -> Outcome:
     host.disk.make_folder(path)
     if mode:
         host.disk.set_mode(path, int(mode, 8))
-    return Outcome(status=0)
+    return YES
 
 
 @_models("path.remove")
 def _remove(host: SimulatedHost, command: Command) -> Outcome:
     host.disk.remove(_path(command))
-    return Outcome(status=0)
+    return YES
 
 
 @_models("disk.free")
@@ -157,13 +156,13 @@ def _free(host: SimulatedHost, _command: Command) -> Outcome:
 
 @_slow("archive.unpack", UNPACKING)
 def _unpack(host: SimulatedHost, command: Command) -> Outcome:
-    archive, prefix = _path(command), PurePosixPath(command.args[1])
+    archive, prefix = _path(command), path_of(command.args[1])
     if archive not in host.files:
         return refuse(f"tar: {archive}: Cannot open: No such file or directory\n{FATAL}", 2)
     if archive.name in host.archives:
         host.disk.make_folder(prefix)
         host.archives[archive.name](host, prefix)
-        return Outcome(status=0)
+        return YES
     return unpack(host, archive, prefix)
 
 
@@ -192,7 +191,7 @@ def _is_enabled(host: SimulatedHost, command: Command) -> Outcome:
         return refuse(
             f"Failed to get unit file state for {_full(command.args[0])}: No such file or directory"
         )
-    return Outcome(status=0 if unit.enabled else 1)
+    return YES if unit.enabled else NO
 
 
 @_models("unit.enable")
@@ -210,7 +209,7 @@ def _switch(host: SimulatedHost, command: Command, verb: str) -> Outcome:
     if unit is None:
         return refuse(f"Failed to {verb} unit: Unit file {_full(command.args[0])} does not exist.")
     unit.enabled = verb == "enable"
-    return Outcome(status=0)
+    return YES
 
 
 @_models("unit.start")
@@ -231,27 +230,27 @@ def _turn(
         name = _full(command.args[0])
         return refuse(f"Failed to {verb} {name}: Unit {name} {lack}.", NOT_FOUND)
     act(unit)
-    return Outcome(status=0)
+    return YES
 
 
 @_models("unit.reload")
 def _reload(host: SimulatedHost, _command: Command) -> Outcome:
     host.daemon_reload()
-    return Outcome(status=0)
+    return YES
 
 
 @_models("unit.journal")
 def _journal(host: SimulatedHost, command: Command) -> Outcome:
     unit = host.service(command.args[0])
     lines = unit.journal[-int(command.args[1]) :] if unit else []
-    return says("\n".join(lines)) if lines else Outcome(status=0)
+    return says("\n".join(lines)) if lines else YES
 
 
 # The host itself
 
 
 async def _hello(_host: SimulatedHost, _command: Command) -> Outcome:
-    return Outcome(status=0)
+    return YES
 
 
 GREETED: Mapping[str, Handler] = {"kube.hello": _hello}
@@ -279,17 +278,12 @@ def _facts(host: SimulatedHost, _command: Command) -> Outcome:
         "cgroup": "v2",
         "resolv_conf": "/etc/resolv.conf",
     }
-    return says("\n".join(f"{key}={value}" for key, value in facts.items()))
+    text = "".join(f"{key}={value}\n" for key, value in facts.items())
+    return Outcome(status=0, stdout=text.encode())  # its own: no other host is this one
 
 
 def _path(command: Command) -> PurePosixPath:
-    return _parsed(command.args[0])
-
-
-@lru_cache(1 << 12)
-def _parsed(path: str) -> PurePosixPath:
-    """All hosts of a simulation are asked for the same few paths."""
-    return PurePosixPath(path)
+    return path_of(command.args[0])
 
 
 def _file(host: SimulatedHost, path: PurePosixPath) -> SimulatedFile | None:

@@ -17,7 +17,7 @@ from mk8s.model_answers import refuse, says
 from mk8s.paces import CHANGE, GLANCE, HASHING, work
 from mk8s.parts import NOT_WHOLE
 from transports.base import Command, File, Outcome, Piece
-from transports.simulated import Handler, SimulatedFile, SimulatedHost, Span, modelled_digest
+from transports.simulated import Handler, SimulatedFile, SimulatedHost, Span, modelled_digest, path_of
 
 __all__ = ["PART_DURATIONS", "PART_HANDLERS", "modelled_cuts", "modelled_delivery"]
 
@@ -46,7 +46,7 @@ async def _range_of(file: File, start: int, size: int) -> Piece:
 
 
 async def _state(host: SimulatedHost, command: Command) -> Outcome:
-    file, piece = host.files.get(PurePosixPath(command.args[0])), int(command.args[1])
+    file, piece = host.files.get(path_of(command.args[0])), int(command.args[1])
     if file is None:
         return says("absent")
     await work(host, HASHING, file.size)
@@ -59,7 +59,7 @@ async def _state(host: SimulatedHost, command: Command) -> Outcome:
 
 async def _finish(host: SimulatedHost, command: Command) -> Outcome:
     part, target, digest, size, mode, *keep = command.args
-    at, to = PurePosixPath(part), PurePosixPath(target)
+    at, to = path_of(part), path_of(target)
     if host.disk.is_folder(to):
         return refuse(f"{target} is a folder")
     file = host.files.get(at)
@@ -76,20 +76,20 @@ async def _finish(host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _sweep(host: SimulatedHost, folder: PurePosixPath, keep: set[str]) -> None:
-    for path in list(host.files):
+    for path in host.disk.files_in(folder):
         digest = path.name[1 : -len(".part")]
-        ours = path.parent == folder and path.name == f".{digest}.part" and len(digest) == 64
+        ours = path.name == f".{digest}.part" and len(digest) == 64
         if ours and digest not in keep:
             del host.files[path]
 
 
 async def _remove(host: SimulatedHost, command: Command) -> Outcome:
-    host.files.pop(PurePosixPath(command.args[0]), None)
+    host.files.pop(path_of(command.args[0]), None)
     return Outcome(status=0)
 
 
 async def _room(host: SimulatedHost, command: Command) -> Outcome:
-    words = [PurePosixPath(word) for word in command.args]
+    words = [path_of(word) for word in command.args]
     lines = [
         f"1 {host.free // 1024} {_size(host, target)} {_size(host, part)}"
         for target, part in zip(words[::2], words[1::2], strict=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from mk8s.model_answers import NO, YES
 from mk8s.paces import LOOK
 from mk8s.units import ANSWER, JOURNAL, LINES_OF_JOURNAL, RECORDS
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost, SimulatedService, Span
+from transports.simulated import Handler, SimulatedHost, SimulatedService, Span, path_of
 
 __all__ = ["UNIT_DURATIONS", "UNIT_HANDLERS", "answer_with_state", "ask", "note_start"]
 
@@ -26,7 +26,13 @@ def answer_with_state(host: SimulatedHost, command: Command, answer: Outcome) ->
 
 def ask(host: SimulatedHost, command: Command) -> Outcome:
     """What `units.ask_unit` prints."""
-    return Outcome(status=0, stdout=_state(host, command.args[0]).encode())
+    return _says(_state(host, command.args[0]))
+
+
+@lru_cache(1 << 10)
+def _says(text: str) -> Outcome:
+    """One answer for all hosts that give it, as often as they give it: most looks bring no news."""
+    return Outcome(status=0, stdout=text.encode())
 
 
 def _runs(host: SimulatedHost, command: Command) -> Outcome:
@@ -34,7 +40,7 @@ def _runs(host: SimulatedHost, command: Command) -> Outcome:
     service = host.service(unit)
     if service is None or service.state not in ("active", "activating") or service.sub == "auto-restart":
         return NO
-    record = RECORDS / unit
+    record = _record(unit)
     noted = host.disk.read(record).decode().strip() if record in host.files else ""
     return YES if noted == _print_of(host, files) else NO
 
@@ -50,13 +56,13 @@ def _run(host: SimulatedHost, command: Command) -> Outcome:
     note_start(host, service)
     service.stop()
     service.start()
-    host.disk.write(RECORDS / unit, f"{_print_of(host, files)}\n".encode())
+    host.disk.write(_record(unit), f"{_print_of(host, files)}\n".encode())
     return YES
 
 
 def _print_of(host: SimulatedHost, files: Sequence[str]) -> str:
     """Not the same number as on a real host, and different for different files all the same."""
-    known = (host.files.get(PurePosixPath(path)) for path in files)
+    known = (host.files.get(path_of(path)) for path in files)
     return hashlib.sha256("\n".join(file.sha256 if file else "absent" for file in known).encode()).hexdigest()
 
 
@@ -66,9 +72,12 @@ def note_start(host: SimulatedHost, service: SimulatedService) -> None:
     host.disk.write(_since(service.name), str(len(service.journal)).encode())
 
 
-@cache
+def _record(unit: str) -> PurePosixPath:
+    return path_of(f"{RECORDS}/{unit}")
+
+
 def _since(unit: str) -> PurePosixPath:
-    return PurePosixPath(f"/run/mk8s/{unit}.since")
+    return path_of(f"/run/mk8s/{unit}.since")
 
 
 def _state(host: SimulatedHost, unit: str) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from mk8s.model_answers import NO, YES
 from mk8s.paces import GLANCE
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost, Span
+from transports.simulated import Handler, SimulatedHost, Span, path_of
 
 __all__ = ["DURATIONS", "HANDLED", "teach"]
 
@@ -23,11 +22,11 @@ def teach(host: SimulatedHost) -> None:
 
 
 def _rendered(host: SimulatedHost, command: Command) -> bytes:
-    return host.disk.read(PurePosixPath(command.args[1])).replace(*INTERFACE)
+    return host.disk.read(path_of(command.args[1])).replace(*INTERFACE)
 
 
 def _apply(host: SimulatedHost, command: Command) -> Outcome:
-    target, started = PurePosixPath(command.args[2]), PurePosixPath(command.args[4])
+    target, started = path_of(command.args[2]), path_of(command.args[4])
     content = _rendered(host, command)
     for path, written in ((target, content), (started, _sum(content))):
         host.disk.make_folder(path.parent)
@@ -36,7 +35,7 @@ def _apply(host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _is_applied(host: SimulatedHost, command: Command) -> Outcome:
-    target, started = PurePosixPath(command.args[2]), PurePosixPath(command.args[4])
+    target, started = path_of(command.args[2]), path_of(command.args[4])
     if target not in host.files or started not in host.files:
         return NO
     content = _rendered(host, command)

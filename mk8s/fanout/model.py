@@ -21,6 +21,7 @@ from transports.simulated import (
     SimulatedNetwork,
     Span,
     modelled_digest,
+    path_of,
 )
 
 __all__ = ["FAN_OUT_DURATIONS", "fan_out_handlers"]
@@ -111,7 +112,7 @@ def _read(command: Command) -> _Fetch:
     _, part, start, name, _, address, _, digest, _ = command.args
     lines = (command.stdin or b"").decode().partition("\n\n")[2].splitlines()
     pieces = tuple((int(size), digest) for size, digest in (line.split() for line in lines))
-    return _Fetch(PurePosixPath(part), int(start), name, address, digest, pieces)
+    return _Fetch(path_of(part), int(start), name, address, digest, pieces)
 
 
 async def _pull(network: SimulatedNetwork, host: SimulatedHost, command: Command) -> Outcome:
@@ -147,7 +148,7 @@ async def _receive_pieces(host: SimulatedHost, source: SimulatedHost, wanted: _F
 
 def _linked(host: SimulatedHost, names: str) -> SimulatedFile | None:
     """The file by the first of its names that is there."""
-    found = (host.files.get(PurePosixPath(name)) for name in names.splitlines())
+    found = (host.files.get(path_of(name)) for name in names.splitlines())
     return next((file for file in found if file is not None), None)
 
 

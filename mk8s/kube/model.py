@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
 from mk8s.cluster import Cluster
@@ -19,7 +18,7 @@ from mk8s.kube.world import API, World, world_of
 from mk8s.model_answers import refuse
 from mk8s.paces import ASKING
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost, SimulatedNetwork, Span
+from transports.simulated import Handler, SimulatedHost, SimulatedNetwork, Span, path_of
 
 __all__ = ["DURATIONS", "HANDLED", "as_line", "teach"]
 
@@ -52,7 +51,7 @@ def _handlers(world: World) -> Mapping[str, Handler]:
 
 def _handler(world: World, answer: Answer) -> Handler:
     def handle(host: SimulatedHost, command: Command) -> Outcome:
-        program = PurePosixPath(command.args[0])
+        program = path_of(command.args[0])
         if "kubectl" in program.name and not host.disk.exists(program):
             return refuse(f"{program}: not found", 127)
         return answer(world, host, command)
@@ -232,9 +231,9 @@ def _get_workload(world: World, _host: SimulatedHost, command: Command) -> Outco
 def _apply(world: World, host: SimulatedHost, command: Command) -> Outcome:
     paths = [after for word, after in zip(command.args, command.args[1:], strict=False) if word == "-f"]
     for path in paths:
-        if not host.disk.exists(PurePosixPath(path)):
+        if not host.disk.exists(path_of(path)):
             return refuse(f'error: the path "{path}" does not exist')
-        file = host.files[PurePosixPath(path)]
+        file = host.files[path_of(path)]
         world.applied[path] = file.content or b""
     return _says("".join(f"{path} configured\n" for path in paths))
 

@@ -11,7 +11,10 @@ import errno
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
+
+from transports.simulated.paths import lineage, parent
 
 __all__ = ["STANDARD_FOLDERS", "SimulatedDisk", "SimulatedFile", "modelled_digest"]
 
@@ -43,6 +46,7 @@ class SimulatedFile:
     whole: str = ""  # of a beginning that grows: the sha256 of the file that it will be
 
 
+@lru_cache(1 << 13)
 def modelled_digest(whole: str, start: int, size: int) -> str:
     """The hash of a range of a file that is known by its sha256 alone. The same question, the same answer."""
     return hashlib.sha256(f"{whole}/{start}/{size}".encode()).hexdigest()
@@ -66,6 +70,10 @@ class SimulatedDisk:
 
     def exists(self, path: PurePosixPath) -> bool:
         return path in self.files or self.is_folder(path)
+
+    def files_in(self, folder: PurePosixPath) -> list[PurePosixPath]:
+        """The files that lie in a folder itself, in the order in which they came."""
+        return [path for path in self.files if parent(path) == folder]
 
     def mode(self, path: PurePosixPath) -> int:
         """The mode of a file or folder. Raises FileNotFoundError."""
@@ -97,8 +105,9 @@ class SimulatedDisk:
 
         Raises OSError: no such folder, the target is a folder, no space left.
         """
-        if not self.is_folder(path.parent):
-            raise _error(errno.ENOTDIR if path.parent in self.files else errno.ENOENT, path)
+        folder = parent(path)
+        if not self.is_folder(folder):
+            raise _error(errno.ENOTDIR if folder in self.files else errno.ENOENT, path)
         if self.is_folder(path):
             raise _error(errno.EISDIR, path)
         if file.size > self.free:
@@ -133,9 +142,7 @@ class SimulatedDisk:
         """Make a folder and those above it. One that is there keeps its mode. Raises OSError."""
         if self.is_folder(path):
             return
-        if self.is_folder(path):
-            return
-        for folder in reversed((path, *path.parents)):
+        for folder in lineage(path):
             if folder in self.files:
                 raise _error(errno.EEXIST if folder == path else errno.ENOTDIR, folder)
             if not self.is_folder(folder):

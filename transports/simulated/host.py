@@ -25,6 +25,7 @@ from anyio import CancelScope
 from transports.base import Command, Outcome
 from transports.simulated.disk import SimulatedDisk, SimulatedFile
 from transports.simulated.pace import Pace
+from transports.simulated.paths import beside
 from transports.simulated.services import ServiceModel, SimulatedService
 from transports.simulated.timeline import Time, Timeline
 
@@ -208,9 +209,10 @@ class SimulatedHost:
     def service(self, name: str) -> SimulatedService | None:
         """The unit of that name, loaded at first sight as systemd does. None: it has no unit file."""
         name = name if "." in name else f"{name}.service"
-        if name in self.services:
-            return self.services[name]
-        if not any(folder / name in self.files for folder in UNIT_FOLDERS):
+        known = self.services.get(name)
+        if known is not None:
+            return known
+        if not self._has_unit_file(name):
             return None
         model = self.service_models.get(name, ServiceModel())
         return self.services.setdefault(name, SimulatedService(self, name, model))
@@ -218,9 +220,12 @@ class SimulatedHost:
     def daemon_reload(self) -> None:
         """``systemctl daemon-reload``: units whose file is gone and which do not run are forgotten."""
         for name, service in list(self.services.items()):
-            has_file = any(folder / name in self.files for folder in UNIT_FOLDERS)
-            if not has_file and service.state in ("inactive", "failed"):
+            if not self._has_unit_file(name) and service.state in ("inactive", "failed"):
                 del self.services[name]
+
+    def _has_unit_file(self, name: str) -> bool:
+        files = self.disk.files
+        return any(path in files for path in beside(UNIT_FOLDERS, name))
 
     # Power and cable
 

@@ -102,7 +102,7 @@ class Watch:
             return answer
         if self._told is not None:
             self._told(self._seconds, answer)
-        return None if answer == self._known else answer
+        return None if answer is self._known or answer == self._known else answer
 
     def _wake(self) -> bool:
         task, self._task = self._task, None

@@ -12,7 +12,7 @@ from mk8s.model_answers import NO, YES, says
 from mk8s.modelled import hash_is, not_what_was_sent
 from mk8s.paces import GLANCE, LOOK
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedHost, Span
+from transports.simulated import Handler, SimulatedHost, Span, path_of
 
 __all__ = ["DURATIONS", "HANDLED", "INSTALLED", "teach"]
 
@@ -40,7 +40,7 @@ def _installed(host: SimulatedHost) -> set[str]:
 
 
 def _has_all(host: SimulatedHost, files: Sequence[str]) -> bool:
-    return {PurePosixPath(file).name for file in files} <= _installed(host)
+    return {path_of(file).name for file in files} <= _installed(host)
 
 
 def _manager(host: SimulatedHost, _command: Command) -> Outcome:
@@ -58,12 +58,12 @@ async def _install(host: SimulatedHost, command: Command) -> Outcome:
         words = f"mk8s: the packages of this host are not {kind}'s\n"
         return Outcome(status=UNFIT, stderr=words.encode())
     files = pairs[::2]
-    for path, digest in zip(map(PurePosixPath, files), pairs[1::2], strict=True):
+    for path, digest in zip(map(path_of, files), pairs[1::2], strict=True):
         if not await hash_is(host, path, digest):
             return not_what_was_sent(path)
     for _ in files:
         await host.spend(EACH)
-    names = _installed(host) | {PurePosixPath(file).name for file in files}
+    names = _installed(host) | {path_of(file).name for file in files}
     host.disk.make_folder(INSTALLED.parent)
     host.disk.write(INSTALLED, "".join(f"{name}\n" for name in sorted(names)).encode())
     return YES

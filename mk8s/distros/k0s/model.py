@@ -38,6 +38,7 @@ from transports.simulated import (
     SimulatedFile,
     SimulatedHost,
     SimulatedNetwork,
+    path_of,
 )
 
 __all__ = ["HANDLED", "k0s_world_of", "teach"]
@@ -95,7 +96,7 @@ def _handler(world: K0sWorld, name: str, answer: Answer) -> Handler:
             return refuse(f"{error.filename}: {error.strerror}")
 
     async def hash_and_handle(host: SimulatedHost, command: Command) -> Outcome:
-        file = host.files.get(PurePosixPath(command.args[0]))
+        file = host.files.get(path_of(command.args[0]))
         await work(host, HASHING, file.size if file else 0)
         return handle(host, command)
 
@@ -108,7 +109,7 @@ def _handler(world: K0sWorld, name: str, answer: Answer) -> Handler:
 
 
 def _place(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-    staged, target = map(PurePosixPath, command.args[:2])
+    staged, target = map(path_of, command.args[:2])
     file = host.files.get(staged)
     if file is None or file.sha256 != command.args[2]:
         return not_what_was_sent(staged)
@@ -118,30 +119,30 @@ def _place(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _has_placed(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-    file = host.files.get(PurePosixPath(command.args[0]))
+    file = host.files.get(path_of(command.args[0]))
     return YES if file and file.sha256 == command.args[1] else NO
 
 
 def _find(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
     """A host that is said to have k0s already has it."""
-    link, target = map(PurePosixPath, command.args[:2])
+    link, target = map(path_of, command.args[:2])
     host.disk.make_folder(link.parent)
     host.disk.write(link, str(target).encode(), mode=0o755)
     return YES
 
 
 def _has_program(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-    return YES if PurePosixPath(command.args[0]) in host.files else NO
+    return YES if path_of(command.args[0]) in host.files else NO
 
 
 def _version(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-    if PurePosixPath(command.args[0]) not in host.files:
+    if path_of(command.args[0]) not in host.files:
         return refuse(f"{command.args[0]}: not found", 127)
     return says(world.cluster.version)
 
 
 def _validate(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-    config = yaml.safe_load(host.disk.read(PurePosixPath(command.args[1])))
+    config = yaml.safe_load(host.disk.read(path_of(command.args[1])))
     strange = [key for key in config if key not in TOP]
     return refuse(f'Error: unknown field "{strange[0]}"') if strange else YES
 
@@ -161,26 +162,26 @@ def _is_shared(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcom
 def _install(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
     record, _program, units, unit, late, *words = command.args
     line = "\t".join(["ExecStart=/usr/local/bin/k0s", *words, *([late] if late else [])])
-    host.disk.make_folder(PurePosixPath(units))
-    host.disk.write(PurePosixPath(units) / unit, f"[Service]\n{line}\n".encode())
+    host.disk.make_folder(path_of(units))
+    host.disk.write(path_of(units) / unit, f"[Service]\n{line}\n".encode())
     host.daemon_reload()
     service = host.service(unit)
     if service:
         service.enabled = True
-    host.disk.make_folder(PurePosixPath(record).parent)
-    host.disk.write(PurePosixPath(record), _print(host, command))
+    host.disk.make_folder(path_of(record).parent)
+    host.disk.write(path_of(record), _print(host, command))
     return YES
 
 
 def _is_installed(_world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
-    record, unit = PurePosixPath(command.args[0]), PurePosixPath(command.args[2]) / command.args[3]
+    record, unit = path_of(command.args[0]), path_of(command.args[2]) / command.args[3]
     if record not in host.files or unit not in host.files:
         return NO
     return YES if host.disk.read(record) == _print(host, command) else NO
 
 
 def _print(host: SimulatedHost, command: Command) -> bytes:
-    unit = host.disk.read(PurePosixPath(command.args[2]) / command.args[3])
+    unit = host.disk.read(path_of(command.args[2]) / command.args[3])
     return hashlib.sha256("\n".join(command.args[4:]).encode() + unit).hexdigest().encode()
 
 
@@ -211,14 +212,14 @@ def _role(unit: str, works: bool) -> str:
 
 def _progress(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome:
     role, data, etcd, unit, token, fresh = command.args
-    folder = PurePosixPath(data)
+    folder = path_of(data)
     needed = ["kubelet.conf"] if role == "worker" else ["pki/ca.key", "pki/ca.crt"]
     needed += ["etcd/member/snap/db"] if etcd == "yes" else []
     if all(host.disk.exists(folder / name) for name in needed):
         return says("joined")
     service = host.service(unit)
     working = service is not None and service.state == "active" and fresh != "0"
-    return says("joining" if working and _is_fresh(world, host, PurePosixPath(token)) else "new")
+    return says("joining" if working and _is_fresh(world, host, path_of(token)) else "new")
 
 
 def _is_fresh(world: K0sWorld, host: SimulatedHost, token: PurePosixPath) -> bool:
@@ -289,7 +290,7 @@ def _own_node(world: K0sWorld, host: SimulatedHost, command: Command) -> Outcome
     """With the kubelet's own credentials, of a control plane that is not among these hosts."""
     name = command.args[command.args.index("node") + 1]
     node = world.world.nodes.get(name)
-    if PurePosixPath(command.args[command.args.index("--kubeconfig") + 1]) not in host.files:
+    if path_of(command.args[command.args.index("--kubeconfig") + 1]) not in host.files:
         return refuse("error: stat kubelet.conf: no such file or directory")
     if node is None or node.host is not host:
         return refuse(NO_NODE.format(name))

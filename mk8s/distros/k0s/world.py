@@ -26,7 +26,7 @@ from mk8s.distros.k0s import versions
 from mk8s.distros.k0s.roles import CONFIG, at, data_dir, has_network, images_dir, is_single, runs_own_etcd
 from mk8s.kube.etcd import Etcd, EtcdRefused
 from mk8s.kube.world import API, World
-from transports.simulated import ServiceFailed, SimulatedHost, SimulatedService
+from transports.simulated import ServiceFailed, SimulatedHost, SimulatedService, path_of
 
 __all__ = ["CONTROLLER", "SOCKET", "WORKER", "K0sWorld", "peer_of", "words_of"]
 
@@ -118,7 +118,7 @@ class K0sWorld:
 
     def _read_token(self, host: SimulatedHost, path: str, missing: str) -> tuple[str, str, str]:
         """Its id, URL and user. Raises ServiceFailed."""
-        file = PurePosixPath(path)
+        file = path_of(path)
         if file not in host.files:
             raise ServiceFailed(missing.format(path))
         try:
@@ -244,7 +244,7 @@ class K0sWorld:
         self._register(host, node, words)
 
     def _bootstrap(self, host: SimulatedHost, service: SimulatedService, path: str) -> Iterator[float]:
-        file = PurePosixPath(path)
+        file = path_of(path)
         if not path or (file in host.files and not host.disk.read(file).strip()):
             raise ServiceFailed(NOTHING_GIVEN)
         if self.cluster.joins:
@@ -301,7 +301,7 @@ def peer_of(host: SimulatedHost, node: Node) -> str:
 
 def words_of(host: SimulatedHost, unit: str) -> dict[str, str]:
     """The flags in the unit's command line; a switch has no value."""
-    text = host.disk.read(PurePosixPath("/etc/systemd/system") / unit).decode()
+    text = host.disk.read(path_of("/etc/systemd/system") / unit).decode()
     line = next(line for line in text.splitlines() if line.startswith("ExecStart="))
     return dict(word.partition("=")[::2] for word in line.split("\t")[2:])
 

@@ -6,7 +6,6 @@ Begin reading at `teach`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 
 from mk8s import unit_models
 from mk8s.cluster import Cluster
@@ -17,7 +16,7 @@ from mk8s.model_answers import NO, YES
 from mk8s.modelled import not_what_was_sent
 from mk8s.paces import CHANGE, GLANCE, LOOK
 from transports.base import Command, Outcome
-from transports.simulated import SimulatedFile, SimulatedHost, SimulatedNetwork, Span
+from transports.simulated import SimulatedFile, SimulatedHost, SimulatedNetwork, Span, path_of
 
 __all__ = ["DURATIONS", "OWN", "PHASES", "teach"]
 
@@ -31,7 +30,7 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
 
 
 async def _install(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    staged, program = map(PurePosixPath, command.args[:2])
+    staged, program = map(path_of, command.args[:2])
     if not await hash_matches(host, staged, command.args[2]):
         return not_what_was_sent(staged)
     file = host.files[staged]
@@ -42,19 +41,19 @@ async def _install(_world: World, host: SimulatedHost, command: Command) -> Outc
 
 async def _has_program(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     program, digest = command.args
-    return YES if await hash_matches(host, PurePosixPath(program), digest) else NO
+    return YES if await hash_matches(host, path_of(program), digest) else NO
 
 
 async def _link(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     folder, *names = command.args
     for name in names:
-        host.disk.write(PurePosixPath(folder) / name, b"k3s", mode=0o755)
+        host.disk.write(path_of(folder) / name, b"k3s", mode=0o755)
     return YES
 
 
 async def _has_links(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     folder, *names = command.args
-    return YES if all(PurePosixPath(folder) / name in host.files for name in names) else NO
+    return YES if all(path_of(folder) / name in host.files for name in names) else NO
 
 
 async def _reload(_world: World, host: SimulatedHost, command: Command) -> Outcome:
@@ -69,26 +68,26 @@ async def _is_loaded(_world: World, host: SimulatedHost, command: Command) -> Ou
 
 async def _install_script(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     _script, _role, _folder, noted, count, *rest = command.args
-    verified, installed = rest[: 2 * int(count)], [PurePosixPath(word) for word in rest[2 * int(count) :]]
+    verified, installed = rest[: 2 * int(count)], [path_of(word) for word in rest[2 * int(count) :]]
     for word, digest in zip(verified[::2], verified[1::2], strict=True):
-        if not await hash_matches(host, PurePosixPath(word), digest):
-            return not_what_was_sent(PurePosixPath(word))
+        if not await hash_matches(host, path_of(word), digest):
+            return not_what_was_sent(path_of(word))
     for path in installed[1:]:
         host.disk.make_folder(path.parent)
         host.disk.write(path, f"{path.name} by install.sh".encode(), mode=0o755)
     host.daemon_reload()
-    record(host, PurePosixPath(noted), installed)
+    record(host, path_of(noted), installed)
     return YES
 
 
 async def _is_converted(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    db = PurePosixPath(command.args[0])
+    db = path_of(command.args[0])
     return YES if db / "state.db" not in host.files or host.disk.is_folder(db / "etcd") else NO
 
 
 async def _convert(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     unit, config = command.args
-    host.disk.write(PurePosixPath(config), command.stdin or b"", mode=0o600)
+    host.disk.write(path_of(config), command.stdin or b"", mode=0o600)
     service = host.service(unit)
     if service is None:
         return Outcome(status=5, stderr=f"Failed to restart {unit}: Unit not found.".encode())

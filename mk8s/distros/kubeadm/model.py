@@ -29,7 +29,7 @@ from mk8s.kube.world import everywhere, replicas
 from mk8s.model_answers import NO, YES, refuse, says
 from mk8s.units import JOURNAL, LINES_OF_JOURNAL
 from transports.base import Command, Outcome
-from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork
+from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork, path_of
 
 __all__ = ["HANDLED", "kubeadm_world_of", "teach"]
 
@@ -88,7 +88,7 @@ def _ask(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome
         f"progress={_progress(host, done, joined, leftovers)}",
         f"kubelet={'enabled' if kubelet and kubelet.enabled else 'disabled' if kubelet else ''}",
     ]
-    lines += ["registered=yes"] if PurePosixPath(joined) in host.files else []
+    lines += ["registered=yes"] if path_of(joined) in host.files else []
     service = host.service(unit)
     state = service.state if service else "inactive"
     lines += [
@@ -104,14 +104,14 @@ def _ask(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome
 
 
 def _progress(host: SimulatedHost, done: str, joined: str, leftovers: list[str]) -> str:
-    if PurePosixPath(done) in host.files and PurePosixPath(joined) in host.files:
+    if path_of(done) in host.files and path_of(joined) in host.files:
         return "done"
-    return "half" if any(host.disk.exists(PurePosixPath(path)) for path in leftovers) else "none"
+    return "half" if any(host.disk.exists(path_of(path)) for path in leftovers) else "none"
 
 
 def _since(unit: str) -> PurePosixPath:
     """Where the start was noted. The host notes the time, the model the journal's length."""
-    return PurePosixPath(f"/run/mk8s/{unit}.since")
+    return path_of(f"/run/mk8s/{unit}.since")
 
 
 def _start(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
@@ -119,7 +119,7 @@ def _start(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outco
     service = host.service(unit)
     if service is None:
         return refuse(f"Failed to start {unit}: Unit {unit} not found.", 5)
-    host.disk.remove(PurePosixPath(command.args[1]))
+    host.disk.remove(path_of(command.args[1]))
     host.disk.make_folder(_since(unit).parent)
     host.disk.write(_since(unit), str(len(service.journal)).encode())
     service.stop()
@@ -133,7 +133,7 @@ def _stop(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcom
         if service:
             service.stop()
             service.enabled = False
-    host.disk.remove(PurePosixPath(command.args[1]))
+    host.disk.remove(path_of(command.args[1]))
     return YES
 
 
@@ -166,11 +166,11 @@ def _log(host: SimulatedHost, words: str) -> None:
 
 
 def _has_no_config(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
-    return NO if PurePosixPath(command.args[0]) in host.files else YES
+    return NO if path_of(command.args[0]) in host.files else YES
 
 
 def _forget_config(_world: KubeadmWorld, host: SimulatedHost, command: Command) -> Outcome:
-    host.disk.remove(PurePosixPath(command.args[0]))
+    host.disk.remove(path_of(command.args[0]))
     return YES
 
 

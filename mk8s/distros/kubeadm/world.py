@@ -48,7 +48,7 @@ from mk8s.kube.etcd import EtcdRefused
 from mk8s.kube.world import API, OURS, World
 from mk8s.ports_model import is_taken
 from transports.base import Outcome
-from transports.simulated import ServiceFailed, SimulatedHost, SimulatedService
+from transports.simulated import ServiceFailed, SimulatedHost, SimulatedService, path_of
 
 __all__ = ["CERTIFICATES_LAST", "TOKENS_LAST", "KubeadmWorld"]
 
@@ -305,7 +305,7 @@ class KubeadmWorld:
             kubelet.stop()
         self.stop_pods(host)
         for path in LEFTOVERS:
-            host.disk.remove(PurePosixPath(path))
+            host.disk.remove(path_of(path))
         host.disk.remove(DONE)
 
 
@@ -323,7 +323,7 @@ def _write_etcd(host: SimulatedHost, name: str, peer: str, initial: Mapping[str,
 
 def _refuse_leftovers(host: SimulatedHost) -> None:
     for path in LEFTOVERS:
-        if host.disk.exists(PurePosixPath(path)):
+        if host.disk.exists(path_of(path)):
             raise ServiceFailed(EXISTS.format(path.replace("/", "-"), path))
 
 

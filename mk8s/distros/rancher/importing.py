@@ -6,13 +6,12 @@ Used by `world` alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.said import RUNTIME_MISSING
-from transports.simulated import ServiceFailed, SimulatedFile, SimulatedHost
+from transports.simulated import ServiceFailed, SimulatedFile, SimulatedHost, path_of
 
 __all__ = ["has_imported", "import_images", "install_tools", "kubectl_in", "need_images"]
 
@@ -48,9 +47,8 @@ def has_imported(engine: Engine, host: SimulatedHost, config: Mapping[str, Any])
     return _store_in(engine.data_dir_in(config)) in host.files
 
 
-@cache
 def _store_in(data_dir: str) -> PurePosixPath:
-    return PurePosixPath(data_dir) / "agent" / "containerd" / "content"
+    return path_of(f"{data_dir}/agent/containerd/content")
 
 
 def install_tools(engine: Engine, host: SimulatedHost, config: Mapping[str, Any]) -> None:
@@ -60,12 +58,11 @@ def install_tools(engine: Engine, host: SimulatedHost, config: Mapping[str, Any]
     host.disk.write(kubectl, b"", mode=0o755)
 
 
-@cache
 def kubectl_in(data_dir: str) -> PurePosixPath:
     """Where it lies then."""
-    return PurePosixPath(data_dir) / "bin" / "kubectl"
+    return path_of(f"{data_dir}/bin/kubectl")
 
 
 def _archives(engine: Engine, host: SimulatedHost, config: Mapping[str, Any]) -> list[PurePosixPath]:
-    folder = PurePosixPath(engine.data_dir_in(config)) / "agent" / "images"
-    return [path for path in host.files if path.parent == folder]
+    folder = path_of(f"{engine.data_dir_in(config)}/agent/images")
+    return host.disk.files_in(folder)

@@ -34,6 +34,7 @@ from transports.simulated import (
     SimulatedHost,
     SimulatedNetwork,
     Span,
+    path_of,
 )
 
 __all__ = [
@@ -131,11 +132,11 @@ async def hash_matches(host: SimulatedHost, path: PurePosixPath, digest: str) ->
 
 async def _has_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     target, digest = command.args
-    return YES if await hash_matches(host, PurePosixPath(target), digest) else NO
+    return YES if await hash_matches(host, path_of(target), digest) else NO
 
 
 async def _place_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    staged, target = map(PurePosixPath, command.args[:2])
+    staged, target = map(path_of, command.args[:2])
     if not await hash_matches(host, staged, command.args[2]):
         return not_what_was_sent(staged)
     file = host.files[staged]
@@ -145,7 +146,7 @@ async def _place_archive(_world: World, host: SimulatedHost, command: Command) -
 
 
 def _begin_cache(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    path = PurePosixPath(command.args[0])
+    path = path_of(command.args[0])
     host.disk.make_folder(path.parent)
     if path not in host.files:
         host.disk.write(path, b"")
@@ -153,7 +154,7 @@ def _begin_cache(_world: World, host: SimulatedHost, command: Command) -> Outcom
 
 
 def _has_cache(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    return YES if PurePosixPath(command.args[0]) in host.files else NO
+    return YES if path_of(command.args[0]) in host.files else NO
 
 
 # What is installed
@@ -170,16 +171,16 @@ async def is_recorded(host: SimulatedHost, path: PurePosixPath) -> bool:
     if path not in host.files:
         return False
     lines = (line.split("  ", 1) for line in host.disk.read(path).decode().splitlines())
-    return all([await hash_matches(host, PurePosixPath(file), digest) for digest, file in lines])
+    return all([await hash_matches(host, path_of(file), digest) for digest, file in lines])
 
 
 async def _has_install(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    return YES if await is_recorded(host, PurePosixPath(command.args[0])) else NO
+    return YES if await is_recorded(host, path_of(command.args[0])) else NO
 
 
 def _version(world: World, host: SimulatedHost, command: Command) -> Outcome:
     """A program that mk8s did not bring has the version that the manifest hopes for."""
-    found = any(PurePosixPath(path) in host.files for path in command.args)
+    found = any(path_of(path) in host.files for path in command.args)
     words = f"{world.engine.name} version {world.cluster.version} (simulated)" if found else "absent"
     return says(words)
 
@@ -191,7 +192,7 @@ def _start(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     service = host.service(command.args[0])
     if service is None:
         return Outcome(status=5, stderr=f"Failed to start {command.args[0]}: Unit not found.".encode())
-    noted, config = PurePosixPath(f"/run/mk8s/{service.name}.config"), PurePosixPath(command.args[1])
+    noted, config = path_of(f"/run/mk8s/{service.name}.config"), path_of(command.args[1])
     now = host.files[config].sha256.encode() if config in host.files else b""
     if service.state == "activating" and noted in host.files and host.disk.read(noted) != now:
         service.stop()
@@ -252,7 +253,7 @@ def _get_node(world: World, host: SimulatedHost, command: Command) -> Outcome:
     node = world.nodes.get(name)
     if node is None:
         return refuse(f'Error from server (NotFound): nodes "{name}" not found')
-    return Outcome(status=0, stdout=json.dumps(world.as_json(node)).encode())
+    return world.printed(node)
 
 
 def _get_nodes(world: World, host: SimulatedHost, _command: Command) -> Outcome:

@@ -11,9 +11,9 @@ Begin reading at `server_life`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,7 +40,8 @@ from mk8s.distros.rancher.said import (
 from mk8s.distros.rancher.tokens import password_of
 from mk8s.distros.rancher.values import is_true, laid_over, parsed
 from mk8s.ports_model import leave
-from transports.simulated import ServiceFailed, SimulatedHost, SimulatedNetwork, SimulatedService
+from transports.base import Outcome
+from transports.simulated import ServiceFailed, SimulatedHost, SimulatedNetwork, SimulatedService, path_of
 
 __all__ = ["Member", "NodeObject", "World"]
 
@@ -70,6 +71,7 @@ class NodeObject:
     roles: tuple[str, ...]
     version: str
     ready_at: float
+    printed: tuple[tuple[str, ...], Outcome] | None = None  # the last answer about it, and its conditions
 
 
 @dataclass
@@ -132,14 +134,14 @@ class World:
         config = parsed(host.disk.read(file).decode()) if file in host.files else {}
         if not host.disk.is_folder(folder):
             return config
-        files = (path for path in host.files if path.parent == folder)
+        files = host.disk.files_in(folder)
         return laid_over(config, {path.name: host.disk.read(path).decode() for path in files})
 
     def node_name_of(self, host: SimulatedHost) -> str:
         return str(self.config_of(host).get("node-name") or host.hostname).lower()
 
     def _etcd_data(self, config: Mapping[str, Any]) -> PurePosixPath:
-        return PurePosixPath(self.engine.data_dir_in(config)) / "server" / "db" / "etcd"
+        return path_of(f"{self.engine.data_dir_in(config)}/server/db/etcd")
 
     def is_ready(self, node: NodeObject) -> bool:
         service = node.host.service(node.unit)
@@ -166,20 +168,33 @@ class World:
 
     def as_json(self, node: NodeObject) -> dict[str, Any]:
         """The Node as kubectl would print it, as far as anybody here reads it."""
-        status, message = "Unknown", SILENT
-        if self.is_ready(node):
-            status, message = "True", POSTING
-        elif node.host.up and self.now < node.ready_at:
-            status, message = "False", NO_NETWORK
+        status, message, votes = self._conditions(node)
         conditions = [{"type": "Ready", "status": status, "message": message}]
-        if ETCD in node.roles:
-            votes = node.host.name in self.members and self.members[node.host.name].voter
-            conditions.append({"type": IS_VOTER, "status": str(votes), "message": ""})
+        if votes:
+            conditions.append({"type": IS_VOTER, "status": votes, "message": ""})
         return {
             "kind": "Node",
             "metadata": {"name": node.name, "labels": dict.fromkeys(node.roles, "true")},
             "status": {"conditions": conditions, "nodeInfo": {"kubeletVersion": node.version}},
         }
+
+    def printed(self, node: NodeObject) -> Outcome:
+        """The same as kubectl's answer. Most questions find the node as the last one did: printed once."""
+        conditions = self._conditions(node)
+        if node.printed is None or node.printed[0] != conditions:
+            node.printed = conditions, Outcome(status=0, stdout=json.dumps(self.as_json(node)).encode())
+        return node.printed[1]
+
+    def _conditions(self, node: NodeObject) -> tuple[str, str, str]:
+        """Whether it is ready, the words for that, and whether it votes; empty where it has no etcd."""
+        status, message, votes = "Unknown", SILENT, ""
+        if self.is_ready(node):
+            status, message = "True", POSTING
+        elif node.host.up and self.now < node.ready_at:
+            status, message = "False", NO_NETWORK
+        if ETCD in node.roles:
+            votes = str(node.host.name in self.members and self.members[node.host.name].voter)
+        return status, message, votes
 
     # How the services live
 
@@ -339,9 +354,8 @@ class World:
         return known is not None and known.host is not host
 
 
-@cache
 def _drop_ins_of(config: PurePosixPath) -> PurePosixPath:
-    return PurePosixPath(f"{config}.d")
+    return path_of(f"{config}.d")
 
 
 def _is_same_token(config: Mapping[str, Any], expected: object) -> bool:

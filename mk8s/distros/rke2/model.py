@@ -19,7 +19,7 @@ from mk8s.model_answers import NO, YES
 from mk8s.modelled import not_what_was_sent
 from mk8s.paces import GLANCE, LOOK, UNPACKING, work
 from transports.base import Command, Outcome
-from transports.simulated import SimulatedHost, SimulatedNetwork, Span
+from transports.simulated import SimulatedHost, SimulatedNetwork, Span, path_of
 
 __all__ = ["DURATIONS", "OWN", "PHASES", "teach"]
 
@@ -31,19 +31,19 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
     """Let this host understand the driver's commands and run its services as RKE2 does."""
     model.teach(RKE2, OWN, DURATIONS, host, network, cluster)
     if cluster.artifacts_mode == "preinstalled":
-        prefix, units = USUAL_PREFIX, PurePosixPath("/etc/systemd/system")
-        _install(host, cluster.version, prefix, units, PurePosixPath("/run/preinstalled"))
-        folder = PurePosixPath(RKE2.usual_data_dir) / "agent" / "images"
+        prefix, units = USUAL_PREFIX, path_of("/etc/systemd/system")
+        _install(host, cluster.version, prefix, units, path_of("/run/preinstalled"))
+        folder = path_of(RKE2.usual_data_dir) / "agent" / "images"
         host.disk.make_folder(folder)
         host.disk.write(folder / "preinstalled.tar", b"images")
 
 
 async def _unpack(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     bundle, digest, prefix, units, record = command.args
-    if not await hash_matches(host, PurePosixPath(bundle), digest):
-        return not_what_was_sent(PurePosixPath(bundle))
-    await work(host, UNPACKING, host.files[PurePosixPath(bundle)].size)
-    _install(host, digest, *map(PurePosixPath, (prefix, units, record)))
+    if not await hash_matches(host, path_of(bundle), digest):
+        return not_what_was_sent(path_of(bundle))
+    await work(host, UNPACKING, host.files[path_of(bundle)].size)
+    _install(host, digest, *map(path_of, (prefix, units, record)))
     return YES
 
 
@@ -51,18 +51,19 @@ async def _install_script(_world: World, host: SimulatedHost, command: Command) 
     folder, _kind, prefix, units, record, *hashes = command.args
     digests = dict(zip(hashes[::2], hashes[1::2], strict=True))
     for name, digest in digests.items():
-        if not await hash_matches(host, PurePosixPath(folder) / name, digest):
-            return not_what_was_sent(PurePosixPath(folder) / name)
-    await work(host, UNPACKING, sum(host.files[PurePosixPath(folder) / name].size for name in digests))
-    _install(host, " ".join(digests.values()), *map(PurePosixPath, (prefix, units, record)))
+        if not await hash_matches(host, path_of(folder) / name, digest):
+            return not_what_was_sent(path_of(folder) / name)
+    await work(host, UNPACKING, sum(host.files[path_of(folder) / name].size for name in digests))
+    _install(host, " ".join(digests.values()), *map(path_of, (prefix, units, record)))
     return YES
 
 
 def _install(
     host: SimulatedHost, release: str, prefix: PurePosixPath, units: PurePosixPath, record: PurePosixPath
 ) -> None:
-    files = [prefix / "bin" / name for name in PROGRAMS] + [units / name for name in UNITS]
-    for path in [*files, prefix / "share/rke2/rke2-cis-sysctl.conf"]:
+    names = [*(f"{prefix}/bin/{name}" for name in PROGRAMS), *(f"{units}/{name}" for name in UNITS)]
+    files = list(map(path_of, names))
+    for path in [*files, path_of(f"{prefix}/share/rke2/rke2-cis-sysctl.conf")]:
         host.disk.make_folder(path.parent)
         host.disk.write(path, f"{path.name} {release}".encode(), mode=0o755)
     host.daemon_reload()
@@ -70,7 +71,7 @@ def _install(
 
 
 async def _prepare_cis(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    source = PurePosixPath(command.args[0]) / "share/rke2/rke2-cis-sysctl.conf"
+    source = path_of(command.args[0]) / "share/rke2/rke2-cis-sysctl.conf"
     host.disk.write(CIS_SETTINGS, host.disk.read(source))
     return YES
 

@@ -28,6 +28,7 @@ from transports.simulated import (
     SimulatedNetwork,
     SimulatedService,
     Span,
+    path_of,
 )
 
 __all__ = ["DURATIONS", "HANDLED", "routes_of", "teach"]
@@ -85,7 +86,7 @@ SERVICES = {
 
 
 async def _install_program(host: SimulatedHost, command: Command) -> Outcome:
-    staged, target, link = (PurePosixPath(command.args[index]) for index in (0, 2, 3))
+    staged, target, link = (path_of(command.args[index]) for index in (0, 2, 3))
     if not await hash_is(host, staged, command.args[1]):
         return not_what_was_sent(target.with_name(f"{target.name}.mk8s"))
     file = host.files[staged]
@@ -97,12 +98,12 @@ async def _install_program(host: SimulatedHost, command: Command) -> Outcome:
 
 async def _has_program(host: SimulatedHost, command: Command) -> Outcome:
     digest, target, link = command.args
-    met = _is_linked_to(host, target, link) and await hash_is(host, PurePosixPath(target), digest)
+    met = _is_linked_to(host, target, link) and await hash_is(host, path_of(target), digest)
     return YES if met else NO
 
 
 def _link_program(host: SimulatedHost, command: Command) -> Outcome:
-    _link(host, *map(PurePosixPath, command.args))
+    _link(host, *map(path_of, command.args))
     return YES
 
 
@@ -117,12 +118,12 @@ def _link(host: SimulatedHost, target: PurePosixPath, link: PurePosixPath) -> No
 
 
 def _is_linked_to(host: SimulatedHost, target: str, link: str) -> bool:
-    there = host.files.get(PurePosixPath(link))
-    return PurePosixPath(target) in host.files and there is not None and there.content == target.encode()
+    there = host.files.get(path_of(link))
+    return path_of(target) in host.files and there is not None and there.content == target.encode()
 
 
 async def _unpack(host: SimulatedHost, command: Command) -> Outcome:
-    archive, into, record = (PurePosixPath(command.args[index]) for index in (0, 1, 3))
+    archive, into, record = (path_of(command.args[index]) for index in (0, 1, 3))
     if not await hash_is(host, archive, command.args[2]):
         return not_what_was_sent(archive)
     await work(host, UNPACKING, host.files[archive].size)
@@ -141,7 +142,7 @@ async def _unpack(host: SimulatedHost, command: Command) -> Outcome:
 
 
 async def _is_unpacked(host: SimulatedHost, command: Command) -> Outcome:
-    into, record = map(PurePosixPath, command.args)
+    into, record = map(path_of, command.args)
     if record not in host.files:
         return NO
     lines = (line.split("  ", 1) for line in host.disk.read(record).decode().splitlines())
@@ -153,7 +154,7 @@ async def _is_unpacked(host: SimulatedHost, command: Command) -> Outcome:
 
 def _choose_config(host: SimulatedHost, command: Command) -> Outcome:
     """A modelled containerd is of the 1.x kind."""
-    containerd, config, _other, target, before = map(PurePosixPath, command.args)
+    containerd, config, _other, target, before = map(path_of, command.args)
     if containerd not in host.files:
         return refuse(f"sh: {containerd}: not found", 127)
     host.disk.make_folder(target.parent)
@@ -163,21 +164,21 @@ def _choose_config(host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _is_config_chosen(host: SimulatedHost, command: Command) -> Outcome:
-    _containerd, config, _other, target = map(PurePosixPath, command.args)
+    _containerd, config, _other, target = map(path_of, command.args)
     if config not in host.files or target not in host.files:
         return NO
     return YES if host.disk.read(config) == host.disk.read(target) else NO
 
 
 def _state_of(host: SimulatedHost, files: Sequence[str]) -> bytes:
-    return "".join(f"{host.files[PurePosixPath(path)].sha256}\n" for path in files).encode()
+    return "".join(f"{host.files[path_of(path)].sha256}\n" for path in files).encode()
 
 
 async def _restart_containerd(host: SimulatedHost, command: Command) -> Outcome:
     service = host.service(CONTAINERD)
     if service is None:
         return refuse(f"Failed to restart {CONTAINERD}: Unit {CONTAINERD} not found.")
-    note = PurePosixPath(command.args[0])
+    note = path_of(command.args[0])
     state = _state_of(host, command.args[1:])
     service.stop()
     if not await _starts(host, service):
@@ -197,8 +198,8 @@ async def _starts(host: SimulatedHost, service: SimulatedService) -> bool:
 
 
 def _is_containerd_current(host: SimulatedHost, command: Command) -> Outcome:
-    note = host.files.get(PurePosixPath(command.args[0]))
-    known = all(PurePosixPath(path) in host.files for path in command.args[1:])
+    note = host.files.get(path_of(command.args[0]))
+    known = all(path_of(path) in host.files for path in command.args[1:])
     met = _runs(host) and known and note is not None and note.content == _state_of(host, command.args[1:])
     return YES if met else NO
 
@@ -220,21 +221,21 @@ def _ask_containerd(host: SimulatedHost, _command: Command) -> Outcome:
 
 async def _import_images(host: SimulatedHost, command: Command) -> Outcome:
     _ctr, archive, digest, record = command.args
-    if not await hash_is(host, PurePosixPath(archive), digest):
-        return not_what_was_sent(PurePosixPath(archive))
+    if not await hash_is(host, path_of(archive), digest):
+        return not_what_was_sent(path_of(archive))
     if not _runs(host):
         return refuse(NO_SOCKET)
-    size = host.files[PurePosixPath(archive)].size
+    size = host.files[path_of(archive)].size
     await work(host, IMPORTING, size)
     host.disk.make_folder(STORE)
     host.disk.place(STORE / digest, SimulatedFile(digest, STORED * size, 0o600, "root", None))
-    host.disk.make_folder(PurePosixPath(record).parent)
-    host.disk.write(PurePosixPath(record), f"images of {digest}\n".encode())
+    host.disk.make_folder(path_of(record).parent)
+    host.disk.write(path_of(record), f"images of {digest}\n".encode())
     return YES
 
 
 def _has_images(host: SimulatedHost, command: Command) -> Outcome:
-    return YES if _runs(host) and PurePosixPath(command.args[1]) in host.files else NO
+    return YES if _runs(host) and path_of(command.args[1]) in host.files else NO
 
 
 # Routes

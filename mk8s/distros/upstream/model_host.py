@@ -13,7 +13,7 @@ from mk8s.distros.upstream.swap_commands import SWAP_MARK
 from mk8s.model_answers import NO, YES, refuse
 from mk8s.paces import CHANGE, GLANCE
 from transports.base import Command, Outcome
-from transports.simulated import SimulatedHost, Span
+from transports.simulated import SimulatedHost, Span, path_of
 
 __all__ = ["ANSWERS", "DURATIONS"]
 
@@ -37,7 +37,7 @@ def _has_modules(host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _load_modules(host: SimulatedHost, command: Command) -> Outcome:
-    before = PurePosixPath(command.args[1])
+    before = path_of(command.args[1])
     loaded = [name for name in command.args[2:] if not host.disk.exists(MODULES / name)]
     for name in loaded:
         host.disk.make_folder(MODULES / name)
@@ -47,7 +47,7 @@ def _load_modules(host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _unload_modules(host: SimulatedHost, command: Command) -> Outcome:
-    before, file = map(PurePosixPath, command.args)
+    before, file = map(path_of, command.args)
     for name in _text(host, before).split():
         host.disk.remove(MODULES / name)
     host.disk.remove(file)
@@ -59,7 +59,7 @@ def _unload_modules(host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _at(proc: str, name: str) -> PurePosixPath:
-    return PurePosixPath(proc) / name.replace(".", "/")
+    return path_of(proc) / name.replace(".", "/")
 
 
 def _has_sysctls(host: SimulatedHost, command: Command) -> Outcome:
@@ -71,9 +71,9 @@ def _has_sysctls(host: SimulatedHost, command: Command) -> Outcome:
 def _set_sysctls(host: SimulatedHost, command: Command) -> Outcome:
     proc, before, *pairs = command.args
     names = [pair.split("=", 1)[0] for pair in pairs]
-    if PurePosixPath(before) not in host.files:
+    if path_of(before) not in host.files:
         lines = [f"{name}={_text(host, _at(proc, name)).strip() or '0'}\n" for name in names]
-        _write(host, PurePosixPath(before), "".join(lines))
+        _write(host, path_of(before), "".join(lines))
     for pair in pairs:
         name, value = pair.split("=", 1)
         _write(host, _at(proc, name), f"{value}\n")
@@ -82,11 +82,11 @@ def _set_sysctls(host: SimulatedHost, command: Command) -> Outcome:
 
 def _restore_sysctls(host: SimulatedHost, command: Command) -> Outcome:
     proc, before, file = command.args
-    host.disk.remove(PurePosixPath(file))
-    for line in _text(host, PurePosixPath(before)).splitlines():
+    host.disk.remove(path_of(file))
+    for line in _text(host, path_of(before)).splitlines():
         name, value = line.split("=", 1)
         _write(host, _at(proc, name), f"{value}\n")
-    host.disk.remove(PurePosixPath(before))
+    host.disk.remove(path_of(before))
     return YES
 
 
@@ -99,13 +99,13 @@ def _is_swap(line: str) -> bool:
 
 
 def _is_swap_off(host: SimulatedHost, command: Command) -> Outcome:
-    swaps, fstab = map(PurePosixPath, command.args)
+    swaps, fstab = map(path_of, command.args)
     swapping = len(_text(host, swaps).splitlines()) > 1
     return NO if swapping or any(map(_is_swap, _text(host, fstab).splitlines())) else YES
 
 
 def _disable_swap(host: SimulatedHost, command: Command) -> Outcome:
-    swaps, fstab, before = map(PurePosixPath, command.args)
+    swaps, fstab, before = map(path_of, command.args)
     lines = _text(host, swaps).splitlines()
     known = _text(host, before)
     notes = (f"device {line.split()[0]}\n" for line in lines[1:])
@@ -119,13 +119,13 @@ def _disable_swap(host: SimulatedHost, command: Command) -> Outcome:
 
 
 def _restore_swap(host: SimulatedHost, command: Command) -> Outcome:
-    fstab, before = map(PurePosixPath, command.args)
+    fstab, before = map(path_of, command.args)
     if before not in host.files:
         return YES
     if fstab in host.files:
         lines = _text(host, fstab).splitlines(keepends=True)
         _write(host, fstab, "".join(line.removeprefix(SWAP_MARK) for line in lines))
-    swaps = PurePosixPath("/proc/swaps")
+    swaps = path_of("/proc/swaps")
     devices = [line.split()[1] for line in _text(host, before).splitlines() if line.startswith("device ")]
     if swaps in host.files:
         _write(host, swaps, _text(host, swaps) + "".join(f"{device}\n" for device in devices))
@@ -148,19 +148,19 @@ def _split(text: str) -> tuple[str, str]:
 
 def _has_entries(host: SimulatedHost, command: Command) -> Outcome:
     file, block = command.args
-    return YES if _split(_text(host, PurePosixPath(file)))[0].rstrip("\n") == block else NO
+    return YES if _split(_text(host, path_of(file)))[0].rstrip("\n") == block else NO
 
 
 def _has_no_entries(host: SimulatedHost, command: Command) -> Outcome:
-    return NO if _split(_text(host, PurePosixPath(command.args[0])))[0] else YES
+    return NO if _split(_text(host, path_of(command.args[0])))[0] else YES
 
 
 def _write_entries(host: SimulatedHost, command: Command) -> Outcome:
-    return _replace(host, PurePosixPath(command.args[0]), f"{command.args[1]}\n")
+    return _replace(host, path_of(command.args[0]), f"{command.args[1]}\n")
 
 
 def _drop_entries(host: SimulatedHost, command: Command) -> Outcome:
-    return _replace(host, PurePosixPath(command.args[0]), "")
+    return _replace(host, path_of(command.args[0]), "")
 
 
 def _replace(host: SimulatedHost, file: PurePosixPath, block: str) -> Outcome:
@@ -174,18 +174,18 @@ def _replace(host: SimulatedHost, file: PurePosixPath, block: str) -> Outcome:
 
 
 def _is_restored(host: SimulatedHost, command: Command) -> Outcome:
-    return NO if any(host.disk.exists(PurePosixPath(path)) for path in command.args) else YES
+    return NO if any(host.disk.exists(path_of(path)) for path in command.args) else YES
 
 
 def _tidy(host: SimulatedHost, command: Command) -> Outcome:
-    folder = PurePosixPath(command.args[0])
+    folder = path_of(command.args[0])
     if not _is_filled(host, folder):
         host.disk.remove(folder)
     return YES
 
 
 def _is_tidy(host: SimulatedHost, command: Command) -> Outcome:
-    folder = PurePosixPath(command.args[0])
+    folder = path_of(command.args[0])
     return YES if not host.disk.is_folder(folder) or _is_filled(host, folder) else NO
 
 

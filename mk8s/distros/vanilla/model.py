@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -25,7 +24,7 @@ from mk8s.model_answers import NO, YES, refuse
 from mk8s.paces import ASKING, GLANCE, UNPACKING, work
 from mk8s.unit_models import UNIT_DURATIONS, UNIT_HANDLERS, answer_with_state
 from transports.base import Command, Outcome
-from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork, Span
+from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork, Span, path_of
 
 __all__ = ["DURATIONS", "HANDLED", "PHASES", "teach"]
 
@@ -86,7 +85,7 @@ def _in_words(error: OSError | EtcdRefused) -> Outcome:
 
 async def _install_etcd(_world: World, host: SimulatedHost, command: Command) -> Outcome:
     archive, digest, target, links, record = command.args
-    file = host.files.get(PurePosixPath(archive))
+    file = host.files.get(path_of(archive))
     if file is None or file.sha256 != digest:
         return refuse(f"mk8s: {archive} is not what was sent", 65)
     await work(host, UNPACKING, file.size)
@@ -94,16 +93,16 @@ async def _install_etcd(_world: World, host: SimulatedHost, command: Command) ->
     for name in ("etcd", "etcdctl"):
         content = f"{name} {digest}".encode()
         for folder in (target, links):
-            host.disk.make_folder(PurePosixPath(folder))
-            host.disk.write(PurePosixPath(folder) / name, content, mode=0o755)
+            host.disk.make_folder(path_of(folder))
+            host.disk.write(path_of(folder) / name, content, mode=0o755)
         lines += f"{hashlib.sha256(content).hexdigest()}  {target}/{name}\n"
-    host.disk.make_folder(PurePosixPath(record).parent)
-    host.disk.write(PurePosixPath(record), lines.encode())
+    host.disk.make_folder(path_of(record).parent)
+    host.disk.write(path_of(record), lines.encode())
     return YES
 
 
 def _has_etcd(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    target, record = map(PurePosixPath, command.args)
+    target, record = map(path_of, command.args)
     return YES if record in host.files and target / "etcdctl" in host.files else NO
 
 
@@ -144,18 +143,18 @@ def _add_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
     own = world.etcd.members.get(peer)
     if own is None:
         world.etcd.add(peer, learner=True)
-    elif own.started and not host.disk.exists(PurePosixPath(data) / "member"):
+    elif own.started and not host.disk.exists(path_of(data) / "member"):
         return refuse(f"mk8s: etcd has a started member at {peer}, and its data are not here", 66)
     names = {known.peer: known.name for known in world.etcd.members.values()} | {peer: name}
     cluster = ",".join(f"{known}={at}" for at, known in names.items() if known)
     text = f"ETCD_INITIAL_CLUSTER={cluster}\nETCD_INITIAL_CLUSTER_STATE=existing\n"
-    host.disk.write(PurePosixPath(file), text.encode())
+    host.disk.write(path_of(file), text.encode())
     return YES
 
 
 def _is_member(world: World, host: SimulatedHost, command: Command) -> Outcome:
     peer, data, file = command.args[:3]
-    here = PurePosixPath(file) in host.files and host.disk.exists(PurePosixPath(data) / "member")
+    here = path_of(file) in host.files and host.disk.exists(path_of(data) / "member")
     if not here or not _reached(world, host, command):
         return NO
     own = world.etcd.members.get(peer)
