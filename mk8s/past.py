@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -16,8 +18,9 @@ from machines.signals import listed
 from mk8s.errors import Mk8sError, UsageError
 from mk8s.identity import refuse_other_cluster
 from mk8s.project import Project
+from mk8s.state import TRANSCRIPT
 from mk8s.tables import node_machine, table_to_read, titles_of
-from mk8s.transcript import NOTHING_DONE, Transcript, read_transcript
+from mk8s.transcript import NOTHING_DONE, Transcript, beside_journal, is_of_journal, read_transcript
 from mk8s.version import VERSION
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "read_recorded",
     "states_by_journal",
     "transcript_beside",
+    "transcript_file",
 ]
 
 
@@ -136,14 +140,36 @@ def _refuse_strangers(project: Project, past: Past, path: Path) -> None:
         )
 
 
-def transcript_beside(project: Project, state: Path | None, records: Sequence[Record]) -> Transcript:
-    """What was done on the nodes in the run that these records tell; nothing where nothing was kept."""
+def transcript_beside(
+    project: Project, state: Path | None, records: Sequence[Record], journal: Path | None = None
+) -> Transcript:
+    """What was done on the nodes in the run that these records tell; nothing where nothing was kept.
+
+    `journal`: the file that they are from, where it is not the state folder's.
+    """
     started = [record.header.started for record in records if record.header]
     try:
-        with project.past_state(state).transcript.open(encoding="utf-8", errors="replace") as lines:
+        with transcript_file(project, state, journal).open(encoding="utf-8", errors="replace") as lines:
             return read_transcript(lines, started)
     except OSError:
         return NOTHING_DONE
+
+
+def transcript_file(project: Project, state: Path | None, journal: Path | None = None) -> Path:
+    """Where the transcript of a run is: the state folder's, or the one beside a journal in a file.
+
+    A file beside that is of another journal is passed over; so is one that is not there.
+    """
+    if journal is not None:
+        with suppress(OSError):
+            path = journal / JOURNAL if journal.is_dir() else journal
+            if path.name == JOURNAL and (path.parent.parent / TRANSCRIPT).exists():
+                return path.parent.parent / TRANSCRIPT
+            beside = beside_journal(path)
+            with beside.open(encoding="utf-8", errors="replace") as lines:
+                if is_of_journal(lines.readline(), hashlib.sha256(path.read_bytes()).hexdigest()):
+                    return beside
+    return project.past_state(state).transcript
 
 
 def past_of(project: Project, records: Sequence[Record], path: Path) -> Past | None:

@@ -27,6 +27,7 @@ from mk8s.errors import Mk8sError
 __all__ = ["StateFolder", "TranscriptWriter", "read_private", "refuse_untrusted", "write_private"]
 
 HOLDER = ".mk8s"
+TRANSCRIPT = "transcript.jsonl"
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -97,7 +98,7 @@ class StateFolder:
 
     @property
     def transcript(self) -> Path:
-        return self.folder / "transcript.jsonl"
+        return self.folder / TRANSCRIPT
 
     @property
     def kubeconfig(self) -> Path:

@@ -7,6 +7,9 @@ object; three kinds are told apart by `operation`:
 - ``step``: a step of a list ended: `kind` (upload, write-file, run, wait-for), `description` its title.
 - anything else: a command, a file sent or a file read.
 
+A simulated run has no wall clock: its transcript lies beside the file with its journal, and begins with a
+``run`` whose `journal` is the sha256 of that very file.
+
 Seconds of the run are those of the journal. An entry is written when it ends; `at` is when it began.
 """
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 __all__ = [
@@ -25,6 +29,9 @@ __all__ = [
     "StepDone",
     "StepKind",
     "Transcript",
+    "beside_journal",
+    "is_of_journal",
+    "lines_of",
     "read_transcript",
     "transcript_of",
 ]
@@ -97,6 +104,38 @@ def read_transcript(lines: Iterable[str], started: Sequence[str]) -> Transcript:
     Lines that cannot be read, and those of other runs, are left out.
     """
     return transcript_of(_of_run(_entries(lines), set(started)))
+
+
+def beside_journal(journal: Path) -> Path:
+    """Where the transcript of a simulated run's journal lies."""
+    return journal.with_name(f"{journal.stem}.transcript{journal.suffix}")
+
+
+def lines_of(transcript: Transcript, journal: str) -> Iterator[str]:
+    """The text of a simulated run's transcript, for the journal with this sha256: what is read back equal."""
+    yield _as_line({"operation": RUN, "started": "", "journal": journal})
+    for command in transcript.commands:
+        yield _as_line({"operation": command.operation, **_shared(command, command.description)})
+    for step in transcript.steps:
+        yield _as_line({"operation": STEP, "kind": step.kind, **_shared(step, step.title)})
+
+
+def is_of_journal(line: str, journal: str | None = None) -> bool:
+    """Whether a text's first line begins the transcript of a simulated run: of this one, or (None) of any."""
+    begun = next(_entries([line]), {})
+    digest = begun.get("journal") if begun.get("operation") == RUN else None
+    return isinstance(digest, str) and journal in (None, digest)
+
+
+def _shared(done: CommandDone | StepDone, description: str) -> dict[str, Any]:
+    return {
+        "node": done.node, "description": description, "at": done.at, "seconds": done.seconds,
+        "status": done.status, "bytes": done.size, "changed": done.changed,
+    }  # fmt: skip
+
+
+def _as_line(entry: Mapping[str, Any]) -> str:
+    return json.dumps(entry, separators=(",", ":")) + "\n"
 
 
 def transcript_of(entries: Iterable[Mapping[str, Any]]) -> Transcript:

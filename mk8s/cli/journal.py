@@ -15,7 +15,7 @@ Examples:
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mk8s.cli.common import add_manifest, add_output, add_recorded, moment, say
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mk8s.project import Project
     from mk8s.retelling.lines import Entry
     from mk8s.retelling.selecting import Selection
+    from mk8s.transcript import StepDone
 
 __all__ = ["add_arguments", "main"]
 
@@ -85,10 +86,21 @@ def _entries(project: Project, past: Past, args: Namespace, wanted: Selection) -
     from mk8s.past import transcript_beside
     from mk8s.retelling.lines import mixed
 
-    steps = transcript_beside(project, args.state, past.records).steps if args.steps else ()
-    if args.steps and not steps:
-        say("no transcript was kept of this run, so its steps are not known")
+    steps: Sequence[StepDone] = ()
+    if args.steps:
+        steps = transcript_beside(project, args.state, past.records, args.journal).steps
+        if not steps:
+            say(_no_steps(args))
     return filter(wanted.takes, mixed(past.records, steps))
+
+
+def _no_steps(args: Namespace) -> str:
+    from mk8s.transcript import beside_journal
+
+    where = ""
+    if args.journal and not args.journal.is_dir():
+        where = f": there is no {beside_journal(args.journal)} that is of this very journal"
+    return f"no transcript was kept of this run, so its steps are not known{where}"
 
 
 def _print(entries: Iterable[Entry], past: Past, args: Namespace) -> None:
@@ -156,12 +168,13 @@ def _folder(project: Project, args: Namespace) -> Path:
 def _reader(project: Project, args: Namespace, folder: Path) -> Callable[[], list[Entry]]:
     """What gives the news of the journal, and of the transcript where steps are wanted."""
     from machines.files import JOURNAL
+    from mk8s.past import transcript_file
     from mk8s.retelling.following import JournalTail, StepTail
     from mk8s.retelling.lines import mixed
 
     path = args.journal if args.journal and not args.journal.is_dir() else folder / JOURNAL
     journal = JournalTail(path)
-    transcript = StepTail(project.past_state(args.state).transcript)
+    transcript = StepTail(transcript_file(project, args.state, args.journal))
     started: list[str] = []
 
     def read() -> list[Entry]:

@@ -127,7 +127,7 @@ def _recorded(args: Namespace, project: Project) -> View:
         project,
         profile_of(args, project),
         records,
-        transcript_beside(project, args.state, records),
+        transcript_beside(project, args.state, records, args.journal),
         simulated="" if was_real or args.journal is None else f"from {args.journal}",
         kept_in=str(args.journal or project.past_state(args.state).folder),
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mk8s.rehearsal import Rehearsal
     from mk8s.simulating.request import Request
     from mk8s.simulating.trial import Ended, Experiment
+    from mk8s.transcript import Transcript
 
 __all__ = ["add_arguments", "main"]
 
@@ -74,7 +75,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--shrink", action="store_true", help="find the fewest faults and nodes that fail")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the scenario of --shrink there")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML page about it there")
-    parser.add_argument("--journal", type=Path, metavar="FILE", help="write the run's journal there")
+    parser.add_argument(
+        "--journal", type=Path, metavar="FILE", help="write the run's journal there, and its steps beside it"
+    )
     add_forecasting(parser)
 
 
@@ -137,6 +140,10 @@ def _refuse_nonsense(args: Namespace) -> None:
         raise UsageError("--save keeps what --shrink finds", remedy="add --shrink, or leave --save out")
     if args.journal and args.runs > 1:
         raise UsageError("--journal keeps one run's journal", remedy="leave --runs out, and give its --seed")
+    if args.journal:
+        from mk8s.simulating.saving import refuse_others_file
+
+        refuse_others_file(args.journal)
 
 
 def _request(args: Namespace, project: Project) -> Request:
@@ -192,6 +199,7 @@ def _one(args: Namespace, request: Request, experiment: Experiment, seed: int) -
     from mk8s.rollout import edge_titles
     from mk8s.screen import EventScreen, PlainScreen
     from mk8s.simulating.trial import rehearsed
+    from mk8s.transcript import NOTHING_DONE
 
     cluster = experiment.chosen
     titles = edge_titles(cluster)
@@ -201,14 +209,15 @@ def _one(args: Namespace, request: Request, experiment: Experiment, seed: int) -
         EventScreen(sys.stdout, titles) if args.output == "json" else PlainScreen(sys.stderr, titles, states)
     )
     try:
-        run = rehearsed(experiment, seed, observer=screen, keep_transcript=bool(args.report), journal=journal)
+        kept = bool(args.report or args.journal)
+        run = rehearsed(experiment, seed, observer=screen, keep_transcript=kept, journal=journal)
     except Broken as broken:
         say(f"{broken}\nrepeat it: {request.command(seed)}")
-        as_expected = False
+        as_expected, done = False, NOTHING_DONE
     else:
-        as_expected = _told(args, request, experiment, run)
+        as_expected, done = _told(args, request, experiment, run), run.transcript
     if args.journal:
-        _write(args, args.journal, journal.data, "--journal")
+        _keep(args, journal.data, done)
     return _after(args, request, experiment, seed, as_expected=as_expected)
 
 
@@ -340,6 +349,16 @@ def _smallest(args: Namespace, request: Request, experiment: Experiment, seed: i
         say(f"written to {args.save}.  Repeat it: {repeat}")
     numbers = {"faults": shrunk.faults, "nodes": shrunk.nodes, "runs": shrunk.runs}
     return {"symptom": str(shrunk.symptom), **numbers, "scenario": text}
+
+
+def _keep(args: Namespace, journal: bytes, done: Transcript) -> None:
+    """The run's journal, and beside it what was done on the nodes."""
+    from mk8s.simulating.saving import save_transcript
+
+    _write(args, args.journal, journal, "--journal")
+    beside = save_transcript(args.journal, journal, done, manifest=args.manifest)
+    if beside:
+        say(f"written to {args.journal}, its steps and commands to {beside}")
 
 
 def _write(args: Namespace, file: Path, content: bytes, option: str) -> None:

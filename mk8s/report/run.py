@@ -141,6 +141,8 @@ def _when(second: float | None) -> str:
 
 def _foot(view: View) -> str:
     kept = f"From the journal in {view.kept_in}. " if view.kept_in else ""
+    if kept and not (view.transcript.steps or view.transcript.commands):
+        kept += "No transcript of it was found: its steps, commands and rates are not known. "
     what = "Hosts and time were simulated: no node was touched. " if view.simulated else ""
     gaps = "Times are of the run itself: what lay between an interruption and its resume is not counted."
     return f"{kept}{what}{gaps}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mk8s.transcript import read_transcript
+from mk8s.transcript import beside_journal, is_of_journal, lines_of, read_transcript
 
 BEGUN = json.dumps({"operation": "run", "started": "now"})
 STEP: dict[str, Any] = {
@@ -54,3 +55,26 @@ def test_a_beginning_that_names_no_run_ends_the_one_before() -> None:
     """What follows it cannot be told to be of this run."""
     lines = [BEGUN, json.dumps({"operation": "run", "started": ["now"]}), json.dumps(STEP)]
     assert read_transcript(lines, ["now"]).steps == []
+
+
+def test_a_simulated_runs_transcript_is_read_back_as_it_was() -> None:
+    """Every field of every step and command; its journal has no wall clock to know it by."""
+    odd = {**COMMAND, "description": "\x1b[2J\n\udcff", "status": "timeout", "changed": False}
+    whole = read_transcript([BEGUN, *map(json.dumps, (STEP, COMMAND, odd))], ["now"])
+    lines = list(lines_of(whole, "d1gest"))
+    assert read_transcript(lines, [""]) == whole
+    assert is_of_journal(lines[0])
+    assert is_of_journal(lines[0], "d1gest")
+    assert not is_of_journal(lines[0], "other")
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", BEGUN, json.dumps(STEP), '{"operation":"run","journal":5}'])
+def test_another_first_line_begins_no_transcript_of_a_simulation(line: str) -> None:
+    """Neither a real run's, nor anything else that lies there."""
+    assert not is_of_journal(line)
+
+
+def test_the_transcript_has_a_name_beside_its_journal() -> None:
+    """With the same ending, so that both are found together."""
+    assert beside_journal(Path("a/sim.jsonl")) == Path("a/sim.transcript.jsonl")
+    assert beside_journal(Path("sim")) == Path("sim.transcript")
