@@ -19,6 +19,7 @@ from mk8s.distros.base import Distro, Lookup, Question, Situation
 from mk8s.errors import Mk8sError
 from mk8s.executor import Executor, StepsReport
 from mk8s.facts import Facts, gather
+from mk8s.headway import Headway
 from mk8s.needs import Kept
 from mk8s.steps import Step, Verdict
 from transports.base import File
@@ -28,6 +29,14 @@ __all__ = ["Binding"]
 T = TypeVar("T")
 StepsOf = Callable[[Situation], list[Step]]
 OnKubeconfig = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An attempt whose connection was lost: in which boot of its host, and how far it was."""
+
+    boot: str
+    way: Headway
 
 
 @dataclass
@@ -48,12 +57,13 @@ class Binding:
     def __post_init__(self) -> None:
         self.nodes: dict[str, Node] = {node.name: node for node in self.cluster.nodes}
         self._hostnames: dict[str, str] = {}  # hostname -> the node that has it
+        self._lost: dict[tuple[str, str], Lost] = {}  # (node, edge) -> the attempt whose connection was lost
 
     def registry(self) -> Registry:
         """Every name that specs/machines/node.yaml uses."""
         registry = Registry()
         registry.action("stage")(own_troubles(self.stage))
-        registry.action("bootstrap")(own_troubles(self._edge(self.distro.bootstrap)))
+        registry.action("bootstrap")(own_troubles(self.bootstrap))
         registry.action("start")(own_troubles(self._informed_edge(self.distro.start)))
         registry.action("join")(own_troubles(self._informed_edge(self.distro.join)))
         registry.action("verify")(own_troubles(self.verify))
@@ -70,7 +80,13 @@ class Binding:
         facts = await self._facts_for(ctx)
         refuse_unfit(self.nodes[ctx.member.name], facts)
         self._refuse_twin(ctx.member.name, facts.hostname)
-        return await self._run(self.distro.stage, ctx)
+        return await self._go_on(self.distro.stage, ctx)
+
+    async def bootstrap(self, ctx: Context) -> Evidence:
+        """Look at the host again where an attempt was lost: it may have booted since."""
+        if (ctx.member.name, ctx.edge) in self._lost:
+            self.facts.pop(ctx.member.name, None)
+        return await self._go_on(self.distro.bootstrap, ctx)
 
     async def verify(self, ctx: Context) -> Evidence:
         evidence = await self._run(self.distro.verify, ctx)
@@ -120,11 +136,26 @@ class Binding:
             )
         self._hostnames[hostname] = node
 
-    def _edge(self, steps_of: StepsOf) -> Callable[[Context], Awaitable[Evidence]]:
-        async def act(ctx: Context) -> Evidence:
-            return await self._run(steps_of, ctx)
+    async def _go_on(self, steps_of: StepsOf, ctx: Context) -> Evidence:
+        """An edge that starts nothing: an attempt after a lost connection goes on where that one was.
 
-        return act
+        What starts services is never continued so: they may have died since, and their peers gone on.
+        """
+        key = (ctx.member.name, ctx.edge)
+        lost = self._lost.pop(key, None)
+        try:
+            facts = await self._facts_for(ctx)
+            steps = steps_of(self._situation(ctx.member.name, facts))
+            way = Headway.after(lost.way if lost and lost.boot == facts.boot_id else None, steps, ctx.reached)
+            lost = Lost(facts.boot_id, way)
+            report = await self.executor.run_steps(
+                ctx.member.name, steps, self.distro.classify, note=ctx.note, headway=way
+            )
+        except ActionError as error:
+            if lost is not None and "connection" in error.failure.lineage:
+                self._lost[key] = lost
+            raise
+        return report.evidence()
 
     def _informed_edge(self, steps_of: StepsOf) -> Callable[[Context], Awaitable[Evidence]]:
         """An edge whose steps need answers of other nodes first."""
@@ -162,8 +193,13 @@ class Binding:
         return await self._run_in(await self._situation_for(ctx), steps_of, ctx)
 
     async def _run_in(self, situation: Situation, steps_of: StepsOf, ctx: Context) -> dict[str, Any]:
+        steps = steps_of(situation)
         report = await self.executor.run_steps(
-            ctx.member.name, steps_of(situation), self.distro.classify, note=ctx.note
+            ctx.member.name,
+            steps,
+            self.distro.classify,
+            note=ctx.note,
+            headway=Headway(steps, ctx.reached),
         )
         return report.evidence()
 

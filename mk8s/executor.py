@@ -2,7 +2,8 @@
 
 Laws:
 
-1. What is already true is left alone: every step is checked first, if it has a check.
+1. What is already true is left alone: every step is checked first, if it has a check and was not made true
+   by an attempt that goes on here (see `mk8s.headway`).
 2. A `TransportError` becomes an `ActionError` here and nowhere else.
 3. Everything runs as root, and with one fixed language, so that words on stderr can be recognised.
 4. Every command and step goes to the transcript; stdin, output and file contents never do.
@@ -25,6 +26,7 @@ import anyio
 from machines.errors import ActionError, Failure
 from mk8s.delivery import Delivered, Delivery, OnBytes
 from mk8s.direct import DirectDelivery
+from mk8s.headway import Headway
 from mk8s.steps import Step, Upload, WriteFile
 from mk8s.traffic import Traffic
 from mk8s.transcript import STEP, StepKind
@@ -110,17 +112,26 @@ class Executor:
         steps: Sequence[Step],
         classify: Classify | None = None,
         note: Callable[[str], None] | None = None,
+        headway: Headway | None = None,
     ) -> StepsReport:
         """Make every step true, in order; stop at the first that fails. `note` replaces the common one.
 
+        `headway`: where to go on, and who hears how far it is; without it every step is looked at.
         Raises ActionError: with the lineages of TransportError, ``disk.full``, ``integrity``, ``exit.N`` >
         ``exit``, what `classify` makes of a failed command and what the judges of waits say.
         """
         tell = note or (lambda text: self._note(node, text))
-        uploads = [step for step in steps if isinstance(step, Upload)]
-        work = Work(self, node, classify or _nothing_known, lambda text: tell(self.redact(text)), uploads)
-        for step in steps:
-            await work.do(step)
+        way = headway or Headway(steps)
+        uploads = [step for step in steps[way.behind :] if isinstance(step, Upload)]
+        work = Work(
+            self, node, classify or _nothing_known, lambda text: tell(self.redact(text)), uploads, way.arrived
+        )
+        for position, step in enumerate(steps):
+            if position < way.behind:
+                work.skipped += 1
+            else:
+                await work.do(step)
+            way.finished(step)
         return StepsReport(
             work.changed,
             work.skipped,

@@ -87,6 +87,10 @@ class Done:
     size: int = 0  # bytes that came to the node
 
 
+def _ignore_arrival(_size: int) -> None:
+    """Nobody compares."""
+
+
 @dataclass(slots=True)
 class Work:
     """One list of steps on one node, and what it has come to so far."""
@@ -96,6 +100,7 @@ class Work:
     classify: Classify
     note: Callable[[str], None]
     to_send: Sequence[Upload] = ()  # the list's uploads that were not looked at yet
+    arrived: Callable[[int], None] = _ignore_arrival  # hears how many bytes of an upload are there
     has_room: bool = False  # for all of them
     changed: int = 0
     skipped: int = 0
@@ -219,6 +224,7 @@ class Work:
             nonlocal rate, before, told_at
             now = anyio.current_time()
             self.executor.moved(self.node, step, done, begins=rate is None)
+            self.arrived(done)
             if rate is None:
                 rate, before, told_at = Rate(now), done, now
                 return

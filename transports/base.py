@@ -139,7 +139,7 @@ class TransportError(Exception):
 
     `lineage` is most specific first; the classes in use:
       connection.{refused,timeout,unreachable,lost,closed} > connection   lost: ambiguous once begun
-      timeout                                     a command's own time was over; ambiguous
+      timeout.command > timeout                   a command's own time was over; ambiguous
       hostkey.{unknown,changed} > hostkey         final
       auth.{rejected,key-file,passphrase} > auth  final
       sudo.{password,refused} > sudo              final

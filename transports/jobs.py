@@ -150,6 +150,7 @@ def timed_out(
     """The command's own time was over."""
     state = "it could not be stopped and may still run" if unstoppable else "it was stopped"
     return TransportError(
+        "timeout.command",
         "timeout",
         message=f"{name}: {command.description}: not done within {command.timeout:g} s; {state}",
         remedy="look at the machine's load and at what the command waits for",

@@ -153,6 +153,7 @@ class Reasons:
             edge=edge.name,
             attempt=phase.stretch.attempt if phase.stretch else max(life.attempt, 1),
             bounds=self._bounds(life, edge, phase.began, in_attempt=True),
+            tries=self._tries(life, edge),
             now="" if phase.kind == "undo" else self._now(life.name, edge, phase.began),
         )
 
@@ -173,9 +174,22 @@ class Reasons:
             edge=edge.name,
             attempt=life.attempt,
             bounds=(*again, *self._bounds(life, edge, since, in_attempt=False)),
+            tries=self._tries(life, edge),
             message=life.failure.message or life.failure.kind if life.failure else "",
             remedy=life.failure.remedy if life.failure else "",
         )
+
+    def _tries(self, life: Life, edge: EdgeSpec) -> str:
+        """By the clause that the last failure was charged to."""
+        own = self._scene.own_records[life.name]
+        clause = next((r.clause for r in reversed(own) if r.kind == "error" and r.edge == edge.name), -1)
+        used = life.tries.get(clause, 0)
+        most = edge.retry[clause].attempts if used else None
+        if most is None:
+            return ""
+        anew = edge.retry[clause].renew == "progress"
+        more = "; an attempt that gets further than all before it begins the count anew" if anew else ""
+        return f"{used} of {most} are used up{more}"
 
     def _bounds(self, life: Life, edge: EdgeSpec, since: float, *, in_attempt: bool) -> tuple[Bound, ...]:
         """When an attempt and all of them end at the latest; active time only counts."""

@@ -89,6 +89,8 @@ def _about(reason: Reason, scene: Scene) -> Iterator[str]:
     if reason.place:
         yield f"{reason.place} come before it in the plan"
     yield from (f"{bound.words}: {_at(bound.at, scene)}" for bound in reason.bounds)
+    if reason.tries:
+        yield f"tries: {reason.tries}"
     if reason.message:
         yield f"what went wrong: {_one(reason.message)}"
     if reason.remedy:

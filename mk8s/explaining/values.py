@@ -63,6 +63,7 @@ class Reason:
     behind: tuple[str, ...] = ()  # nodes that it waits for; without any, it is a root
     now: str = ""  # the step at work, and the last command
     tried: tuple[Try, ...] = ()
+    tries: str = ""  # how many of its tries are used up, where they are counted
     message: str = ""  # what went wrong
     remedy: str = ""
     next: tuple[str, ...] = ()  # the way ahead, edge by edge

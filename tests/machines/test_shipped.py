@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from machines.checks import check
 from machines.errors import Failure
@@ -79,8 +80,8 @@ def test_a_node_walks_the_six_states_to_healthy(table: Table, role: str, starts_
     assert edges == ["stage", "bootstrap", "hold", starts_by, "verify"]
 
 
-CLASSES = ["connection.lost", "connection", "timeout", "integrity", "disk.full", "exit.17", "join.rejected",
-           "etcd.learner", "unit", "check", "internal", "never.heard.of"]  # fmt: skip
+CLASSES = ["connection.lost", "connection", "timeout.command", "timeout", "integrity", "disk.full", "exit.17",
+           "join.rejected", "etcd.learner", "unit", "check", "internal", "never.heard.of"]  # fmt: skip
 
 
 def test_every_failure_on_every_edge_leads_somewhere(table: Table) -> None:
@@ -140,3 +141,22 @@ def test_a_server_outwaits_a_learner_that_died(table: Table) -> None:
     clause = table.edges["join-server"].retry[index]
     waits = [wait_before_retry(clause, tries, "any") for tries in range(1, clause.attempts or 0)]
     assert sum(waits) > 1.5 * 300
+
+
+@pytest.mark.parametrize("edge", ["stage", "bootstrap"])
+def test_an_outage_of_six_minutes_is_outwaited_and_a_dead_host_is_given_up(table: Table, edge: str) -> None:
+    """Even where each attempt is refused at once; and a dead host costs less than 20 minutes."""
+    failure = Failure(("connection.timeout", "connection"))
+    clause = table.edges[edge].retry[table.retry_index(edge, failure) or 0]
+    attempts = clause.attempts or 0
+    longest = [wait_before_retry(replace(clause, jitter="none"), n, "any") for n in range(1, attempts)]
+    assert clause.jitter == "equal"  # at the least half of it
+    assert sum(longest) / 2 > 6 * 60
+    assert sum(longest) + attempts * 10 < 20 * 60
+
+
+def test_only_edges_with_a_deadline_count_anew(table: Table) -> None:
+    """So nobody is tried for ever who always gets a little further."""
+    renewing = [edge for edge in table.edges.values() if any(c.renew == "progress" for c in edge.retry)]
+    assert len(renewing) == 6
+    assert all(edge.deadline for edge in renewing)

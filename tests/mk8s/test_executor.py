@@ -412,7 +412,7 @@ async def test_the_first_failure_ends_the_steps() -> None:
         (
             {"install": ("hang", 1)},
             Failure(
-                ("timeout",),
+                ("timeout.command", "timeout"),
                 "a: install the app: no answer within 60 s",
                 "look at the load of the host",
                 ambiguous=True,

@@ -146,7 +146,7 @@ async def test_a_timeout_is_ambiguous(rig: Rig) -> None:
     with pytest.raises(TransportError) as caught:
         await rig.transport.run(say.asleep(30, timeout=0.2))
 
-    assert caught.value.lineage == ("timeout",)
+    assert caught.value.lineage == ("timeout.command", "timeout")
     assert caught.value.ambiguous
     assert not caught.value.final
 

@@ -54,6 +54,7 @@ class Complaints:
 
     def late(self, doing: str, seconds: float | None) -> TransportError:
         return self.error(
+            "timeout.command",
             "timeout",
             message=f"{doing}: no answer within {seconds:g} s",
             remedy="look at the load of the host",

@@ -87,6 +87,24 @@ def test_between_attempts_it_is_told_when_the_next_begins() -> None:
     assert [(t.attempt, t.words, t.delay) for t in reason.tried] == [(1, "it broke", 30.0)]
 
 
+def test_who_backs_off_tells_how_many_tries_are_used_up() -> None:
+    """By the clause that is charged, and what begins its count anew."""
+    run = Run().begin("srv-1", "stage").after(20)
+    lost = {"edge": "stage", "lineage": ("connection.lost", "connection"), "clause": 0}
+    for attempt, reached in enumerate([7, 7, 9, 9, 2], 1):
+        run.add("error", "srv-1", attempt=attempt, reached=reached, **lost)
+    reason = run.retry("srv-1", "stage", 30.0).reasons().of("srv-1")
+    anew = "an attempt that gets further than all before it begins the count anew"
+    assert reason.tries == f"3 of 20 are used up; {anew}"
+
+
+def test_where_only_the_deadline_counts_no_tries_are_told() -> None:
+    """The bound is told as a time."""
+    run = Run().primary_there().begin("srv-2", "join-server").after(5)
+    run.add("error", "srv-2", edge="join-server", attempt=1, lineage=("connection",), clause=1)
+    assert run.retry("srv-2", "join-server", 10).reasons().of("srv-2").tries == ""
+
+
 def test_who_waits_for_a_signal_knows_who_brought_it_and_who_is_missing() -> None:
     """Counted from the states that were reached."""
     reason = Run().primary_there().reasons().of("agent-1")

@@ -135,7 +135,7 @@ async def test_a_command_is_killed_at_its_timeout() -> None:
 
     await anyio.sleep(100.0)
 
-    assert (error.lineage, error.ambiguous) == (("timeout",), True)
+    assert (error.lineage, error.ambiguous) == (("timeout.command", "timeout"), True)
     assert TOUCHED not in host.files
 
 
@@ -361,7 +361,7 @@ async def test_each_operation_counts_its_own_attempts() -> None:
         (Fault("apply-then-drop"), "connection.lost", True),
         (Fault("reboot", 0.2), "connection.lost", False),
         (Fault("reboot", 0.8), "connection.lost", True),
-        (Fault("hang"), "timeout", False),
+        (Fault("hang"), "timeout.command", False),
     ],
 )
 async def test_a_lost_answer_is_ambiguous_whether_or_not_the_effect_came(
@@ -496,7 +496,7 @@ async def test_an_upload_into_no_folder_says_so() -> None:
         ("drop", "connection.lost", True, False),
         ("apply-then-drop", "connection.lost", True, True),
         ("reboot", "connection.lost", True, False),
-        ("hang", "timeout", True, False),
+        ("hang", "timeout.command", True, False),
         ("exit", "exit.1", False, False),
         ("disk-full", "disk.full", False, False),
         ("truncated", "integrity", False, False),
@@ -563,7 +563,7 @@ PIECE = Piece(Path("/nowhere"), 100, 1000, "f" * 64, WHOLE)
         ("drop", "connection.lost", 600),
         ("apply-then-drop", "connection.lost", 1100),
         ("reboot", "connection.lost", 600),
-        ("hang", "timeout", 100),
+        ("hang", "timeout.command", 100),
         ("exit", "exit.1", 100),
         ("disk-full", "disk.full", 100),
         ("truncated", "integrity", 600),

@@ -290,7 +290,7 @@ async def test_sudo_works_on_this_machine_too(needs_password: users.TemporaryUse
         repr(b"0\nmine"),
         repr(b"content"),
         repr(b"root:"),
-        repr(("timeout",)),
+        repr(("timeout.command", "timeout")),
         repr(("sudo.password", "sudo")),
     ]
     assert subprocess.run(["pgrep", "-f", "sleep 1003"], check=False).returncode == 1
