@@ -185,7 +185,7 @@ async def test_a_frozen_server_costs_the_timeout_and_no_more(kind: Kind, make_se
             with pytest.raises(TransportError) as caught:
                 await transport.run(sh("echo $$; sleep 20", timeout=1.5), on_output=pids)
 
-        assert caught.value.lineage == ("timeout",)
+        assert caught.value.lineage == ("timeout.command", "timeout")
         assert "may still run" in caught.value.message
         assert time.monotonic() - started < 18
         os.kill(server.pid, signal.SIGCONT)
