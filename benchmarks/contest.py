@@ -4,23 +4,23 @@ Each contender is one process tree, from its start to its end: imports and hashi
 real sshds on loopback, files are in memory. Who takes part is in `benchmarks.entries`.
 
 A peer that cannot be run is named under the table with what it said; without mk8s there is no table.
-Begin reading at `contest`.
+Begin reading at `contests`.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from benchmarks.measuring import NotMeasuredError, Usage, command, measure, medians
-from benchmarks.servers import Door
+from benchmarks.servers import Door, doors, payload
 from benchmarks.tables import Table, mebibytes, ratio, seconds
 
-__all__ = ["BASE", "NAME", "Entry", "Trial", "contest", "in_process", "target_of"]
+__all__ = ["BASE", "NAME", "Entry", "Trial", "contest", "contests", "in_process", "target_of"]
 
 BASE = "mk8s"
 NAME = "arrived"
@@ -46,6 +46,24 @@ Entry: TypeAlias = Callable[[Trial], Usage]
 def target_of(folder: str | Path, host: str) -> PurePosixPath:
     """Where the file is to be on a host: in a folder that is there, as on another machine its own."""
     return PurePosixPath(folder) / host / NAME
+
+
+def contests(
+    sizes: Sequence[tuple[int, int]],
+    amount: int,
+    titled: str,
+    entries: Mapping[str, Entry],
+    commands: int = 0,
+) -> Iterator[Table]:
+    """A contest for each number of hosts, each with so many rounds. `amount`: bytes to each host.
+
+    `titled`: words with places for `megabytes` and `hosts`.
+    """
+    with doors(max(hosts for hosts, _ in sizes)) as (folder, every):
+        source = payload(folder / "payload", amount)
+        for hosts, rounds in sizes:
+            title = titled.format(megabytes=amount // 10**6, hosts=hosts)
+            yield contest(title, Trial(every[:hosts], source, folder / "arrived", commands), rounds, entries)
 
 
 def contest(title: str, trial: Trial, rounds: int, entries: Mapping[str, Entry]) -> Table:

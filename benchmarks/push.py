@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.contenders import GCM
-from benchmarks.contest import BASE, Entry, Trial, contest
+from benchmarks.contest import BASE, Entry, contests
 from benchmarks.entries import NOT_COMPRESSED, by_ansible, by_asyncssh, by_mk8s, by_pyinfra, by_scp
-from benchmarks.servers import doors, payload
 from benchmarks.tables import Table
 
 __all__ = ["run"]
@@ -31,8 +30,4 @@ def run(quick: bool) -> Iterator[Table]:
     """A table for each number of hosts."""
     sizes = ((1, 1), (4, 1)) if quick else ((1, 3), (8, 1), (32, 1))
     amount = 50_000_000 if quick else 200_000_000
-    with doors(max(hosts for hosts, _ in sizes)) as (folder, every):
-        source = payload(folder / "payload", amount)
-        for hosts, rounds in sizes:
-            title = f"push: {amount // 10**6} MB to {hosts} hosts"
-            yield contest(title, Trial(every[:hosts], source, folder / "arrived"), rounds, ENTRIES)
+    yield from contests(sizes, amount, "push: {megabytes} MB to {hosts} hosts", ENTRIES)

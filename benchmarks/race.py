@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.contest import BASE, Entry, Trial, contest
+from benchmarks.contest import BASE, Entry, contests
 from benchmarks.entries import by_asyncssh, by_mk8s, by_pyinfra, by_scp
-from benchmarks.servers import doors, payload
 from benchmarks.tables import Table
 
 __all__ = ["run"]
@@ -24,9 +23,10 @@ def run(quick: bool) -> Iterator[Table]:
     """A table for each number of hosts."""
     sizes = ((1, 3), (8, 1)) if quick else ((1, 5), (8, 3), (32, 3))
     amount = 50_000_000 if quick else 200_000_000
-    with doors(max(hosts for hosts, _ in sizes)) as (folder, every):
-        source = payload(folder / "payload", amount)
-        for hosts, rounds in sizes:
-            title = f"race: {amount // 10**6} MB to {hosts} hosts, then {COMMANDS} commands on each"
-            trial = Trial(every[:hosts], source, folder / "arrived", COMMANDS)
-            yield contest(title, trial, rounds, ENTRIES)
+    yield from contests(
+        sizes,
+        amount,
+        f"race: {{megabytes}} MB to {{hosts}} hosts, then {COMMANDS} commands on each",
+        ENTRIES,
+        COMMANDS,
+    )
