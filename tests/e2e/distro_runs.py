@@ -8,10 +8,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from tests.e2e.driving import Driver, Finished, intervals, states_of
 
-__all__ = ["join_order_holds", "killed_and_resumed", "last_node", "nothing_changes", "spans_apart", "whole"]
+__all__ = [
+    "join_order_holds",
+    "joining",
+    "killed_and_resumed",
+    "last_node",
+    "nothing_changes",
+    "spans_apart",
+    "whole",
+]
 
 SNAPSHOT = """
 find /etc /usr/local /opt /var/lib/mk8s {data} -xdev -type f ! -name 'standin-*' ! -path '*/db/*' \
@@ -34,6 +43,16 @@ def last_node(driver: Driver) -> str:
     head, mark, tail = driver.manifest.read_text().rpartition("  - address:")
     driver.manifest.write_text(head)
     return mark + tail
+
+
+def joining(driver: Driver, node: str, manifest: Path) -> Driver:
+    """A manifest with this node alone, which joins the cluster of the other driver: its token is in TOKEN."""
+    alone = Driver(driver.lab, manifest, distro=driver.distro)
+    text = driver.manifest.read_text()
+    head = text[: text.index("nodes:")]
+    join = f"join: {{address: {driver.lab.hosts[0].address}, token_env: TOKEN}}\n"
+    manifest.write_text(f"{head}{join}nodes:\n{node}")
+    return alone
 
 
 def killed_and_resumed(driver: Driver, moments: random.Random, kills: int, longest: float) -> Finished:

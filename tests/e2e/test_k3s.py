@@ -13,6 +13,7 @@ from mk8s.lab.places import cache_folder
 from mk8s.lab.standin_release import default_build, standin_release
 from tests.e2e.distro_runs import (
     join_order_holds,
+    joining,
     killed_and_resumed,
     last_node,
     nothing_changes,
@@ -74,11 +75,7 @@ def test_a_second_run_changes_nothing(five: Driver) -> None:
 def test_an_agent_joins_a_control_plane_of_somebody_else(five: Driver, k3s: Path, tmp_path: Path) -> None:
     """A manifest with agents only: the token comes from the environment, the servers are never asked."""
     node = last_node(drive(five.lab, tmp_path, k3s, distro="k3s", servers=3))
-    alone = Driver(five.lab, tmp_path / "agents.yaml", distro="k3s")
-    text = five.manifest.read_text()
-    head = text[: text.index("nodes:")]
-    join = f"join: {{address: {five.lab.hosts[0].address}, token_env: TOKEN}}\n"
-    alone.manifest.write_text(f"{head}{join}nodes:\n{node}")
+    alone = joining(five, node, tmp_path / "agents.yaml")
 
     refused = alone.run()
     done = alone.run(env={"TOKEN": five.on_host(1, TOKEN).strip()})
