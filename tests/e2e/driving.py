@@ -27,6 +27,7 @@ MK8S = [sys.executable, "-m", "mk8s"]
 EVIDENCE = "/var/lib/{}/standin-log.jsonl"
 DATA = {"rke2": "rancher/rke2", "k3s": "rancher/k3s", "k0s": "k0s"}
 PATIENCE = 900.0  # seconds for one whole run: on busy cores
+UPLOADED = "find /var/lib/mk8s/artifacts -type f ! -name '*.part' -printf '%p %i %T@\\n' 2>/dev/null || true"
 ANSWER = 180.0  # seconds for one question to a host, or one file
 
 
@@ -65,6 +66,15 @@ class Driver:
 
     def run(self, *words: str, env: Mapping[str, str] | None = None) -> Finished:
         return self.mk8s("run", str(self.manifest), *words, env=env)
+
+    def uploads(self) -> dict[tuple[int, str], str]:
+        """Each finished upload on each host, with its inode and time: sent again, it would have others."""
+        found = {}
+        for i in range(1, len(self.node_names()) + 1):
+            for line in self.on_host(i, UPLOADED).splitlines():
+                path, _, identity = line.partition(" ")
+                found[i, path] = identity
+        return found
 
     @contextmanager
     def running(self, *words: str) -> Iterator[subprocess.Popen[str]]:

@@ -29,7 +29,6 @@ ROLLOUTS = 2
 KILLS = 15  # in each rollout
 STEPS = (3, 9)  # new records between two kills; an undisturbed run writes about a hundred
 IMAGES = 24 << 20  # bytes
-UPLOADED = "find /var/lib/mk8s/artifacts -type f ! -name '*.part' -printf '%p %i %T@\\n' 2>/dev/null || true"
 FOLDERS = "/etc/rancher /var/lib/mk8s /usr/local /etc/systemd/system"
 FILES = (
     f"find {FOLDERS} -type f ! -name '*.log' ! -path /etc/rancher/node/password 2>/dev/null | sort | "
@@ -73,7 +72,7 @@ def test_killed_after_many_different_records_a_run_comes_to_the_same_end(
     for kill in range(KILLS):
         assert killed_after(driver, chance.randint(*STEPS))
         last.append(driver.records()[-1])
-        finished |= uploads(driver) if kill % 4 == 0 else {}
+        finished |= driver.uploads() if kill % 4 == 0 else {}
     done = driver.run()
 
     assert done.code == 0, done.err
@@ -83,7 +82,7 @@ def test_killed_after_many_different_records_a_run_comes_to_the_same_end(
     assert len(driver.node_names()) == NODES
     events = driver.events(*range(1, NODES + 1))
     assert (events.count("cluster-init"), events.count("join-promoted")) == (1, 2)
-    after = uploads(driver)
+    after = driver.uploads()
     assert {path: after.get(path) for path in finished} == finished
     assert [files(driver, i) for i in range(1, NODES + 1)] == list(undisturbed)
 
@@ -96,16 +95,6 @@ def killed_after(driver: Driver, records: int) -> bool:
     )  # fmt: skip
     print(f"after {records} records: {done.returncode}\n{done.stderr}")  # for a test that fails
     return done.returncode == -signal.SIGKILL
-
-
-def uploads(driver: Driver) -> dict[tuple[int, str], str]:
-    """Each finished upload on each host, with its inode and time: sent again, it would have others."""
-    found = {}
-    for i in range(1, NODES + 1):
-        for line in driver.on_host(i, UPLOADED).splitlines():
-            path, _, identity = line.partition(" ")
-            found[i, path] = identity
-    return found
 
 
 def files(driver: Driver, i: int) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 
 from mk8s.lab.manifest_writer import DEFAULT_VERSION, machine_arch
 from mk8s.standin import build_release
-from tests.e2e.driving import Driver, drive, states_of, wait_until
+from tests.e2e.driving import drive, states_of, wait_until
 from tests.e2e.labs import LabMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -23,7 +23,6 @@ KILLS = 4  # in each rollout: 12 in all
 NODES = 5  # three servers, two agents
 LONGEST = 9.0  # seconds until a kill; a whole run of this size takes about three times that
 IMAGES = 96 << 20  # bytes: large enough that some kills strike during uploads
-UPLOADED = "find /var/lib/mk8s/artifacts -type f ! -name '*.part' -printf '%p %i %T@\\n' 2>/dev/null || true"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def test_killed_runs_are_resumed_to_healthy_and_repeat_nothing(
     struck = 0
     for _ in range(KILLS):
         struck += driver.kill_after(moments.uniform(0.3, LONGEST))
-        finished |= uploads(driver)
+        finished |= driver.uploads()
     assert struck >= KILLS - 1  # on a very quick machine the last may come too late
     last = driver.run()
 
@@ -55,7 +54,7 @@ def test_killed_runs_are_resumed_to_healthy_and_repeat_nothing(
     assert [event for _, event in events].count("cluster-init") == 1
     assert len({i for i, event in events if event == "join-promoted"}) == 2
     assert [event for _, event in events].count("join-promoted") == 2
-    after = uploads(driver)
+    after = driver.uploads()
     assert {path: after.get(path) for path in finished} == finished
 
 
@@ -87,13 +86,3 @@ def test_ctrl_c_is_graceful_and_resumable(lab: LabMaker, release: Path, tmp_path
     assert "resumes" in err.splitlines()[-1]
     assert "stopped" in {record.kind for record in driver.records()}
     assert driver.run().code == 0
-
-
-def uploads(driver: Driver) -> dict[tuple[int, str], str]:
-    """Each finished upload on each host, with its inode and time: sent again, it would have others."""
-    found = {}
-    for i in range(1, NODES + 1):
-        for line in driver.on_host(i, UPLOADED).splitlines():
-            path, _, identity = line.partition(" ")
-            found[i, path] = identity
-    return found
