@@ -1,8 +1,15 @@
-"""Commands that start others, and a listener that learns their process numbers."""
+"""Commands that start others, a listener that learns their process numbers, and what goes on meanwhile."""
 
 from __future__ import annotations
 
-from transports.base import Stream
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import anyio
+import pytest
+
+from tests.transports.ssh.conftest import sh, until
+from transports.base import File, Stream, Transport, TransportError
 
 GROUP = "sleep 1001 & echo $! $$; sleep 1002"
 STUBBORN = (
@@ -22,3 +29,37 @@ class Pids:
     def all(self, count: int) -> list[int]:
         words = self.text.split()
         return [int(word) for word in words] if len(words) == count else []
+
+
+async def struck_in_a_command(
+    transport: Transport, strike: Callable[[], object]
+) -> tuple[TransportError, int]:
+    """How a command ends that is struck once it runs, and its process number."""
+    pids = Pids()
+
+    async def striking() -> None:
+        await until(lambda: bool(pids.all(1)))
+        strike()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(striking)
+        with anyio.fail_after(20), pytest.raises(TransportError) as caught:
+            await transport.run(sh("echo $$; sleep 20"), on_output=pids)
+    return caught.value, pids.all(1)[0]
+
+
+async def commands_during_upload(transport: Transport, source: File, target: Path) -> int:
+    """How many commands end, one after the other, while a file is brought there."""
+    count = 0
+    done = anyio.Event()
+
+    async def upload() -> None:
+        await transport.put(source, PurePosixPath(target))
+        done.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(upload)
+        while not done.is_set():
+            await transport.run(sh("true"))
+            count += 1
+    return count

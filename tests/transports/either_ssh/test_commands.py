@@ -14,7 +14,7 @@ from tests.transports.either_ssh.conftest import Kind
 from tests.transports.openssh.conftest import masters
 from tests.transports.ssh.conftest import sh, until
 from tests.transports.sshd import Server, is_alive
-from tests.transports.watching import GROUP, STUBBORN, Pids
+from tests.transports.watching import GROUP, STUBBORN, Pids, struck_in_a_command
 from transports.base import ArgumentError, Stream, TransportError
 
 pytestmark = pytest.mark.anyio
@@ -127,20 +127,11 @@ async def test_a_lost_connection_is_no_success(kind: Kind, make_server: MakeServ
     """The command may have done its work, so the error is ambiguous."""
     server = make_server()
     async with kind.connected(server) as transport:
-        pids = Pids()
+        lost, _ = await struck_in_a_command(transport, lambda: server.signal_sessions(signal.SIGKILL))
 
-        async def break_it() -> None:
-            await until(lambda: bool(pids.all(1)))
-            server.signal_sessions(signal.SIGKILL)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(break_it)
-            with anyio.fail_after(20), pytest.raises(TransportError) as caught:
-                await transport.run(sh("echo $$; sleep 20"), on_output=pids)
-
-    assert caught.value.lineage == ("connection.lost", "connection")
-    assert caught.value.ambiguous
-    assert not caught.value.final
+    assert lost.lineage == ("connection.lost", "connection")
+    assert lost.ambiguous
+    assert not lost.final
 
 
 async def test_the_next_call_after_a_restart_reconnects(kind: Kind, make_server: MakeServer) -> None:

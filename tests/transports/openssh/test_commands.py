@@ -14,9 +14,9 @@ import pytest
 from tests.transports.conftest import MakeServer
 from tests.transports.openssh.calling import options_for
 from tests.transports.openssh.conftest import connected, masters
-from tests.transports.ssh.conftest import sh, until
+from tests.transports.ssh.conftest import sh
 from tests.transports.sshd import Server, is_alive, wait_until
-from tests.transports.watching import Pids
+from tests.transports.watching import struck_in_a_command
 from transports.base import TransportError
 from transports.openssh import OpenSSHTransport
 from transports.ssh import ConnectionStarts
@@ -67,22 +67,13 @@ async def test_a_master_killed_between_commands_is_replaced(server: Server) -> N
 async def test_a_master_killed_in_the_middle_of_a_command_is_ambiguous(server: Server) -> None:
     """The command may do its work; the next one finds a new connection."""
     async with connected(server) as transport:
-        pids = Pids()
+        lost, pid = await struck_in_a_command(transport, lambda: os.kill(masters()[0], signal.SIGKILL))
 
-        async def break_it() -> None:
-            await until(lambda: bool(pids.all(1)))
-            os.kill(masters()[0], signal.SIGKILL)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(break_it)
-            with anyio.fail_after(20), pytest.raises(TransportError) as caught:
-                await transport.run(sh("echo $$; sleep 20"), on_output=pids)
-
-        assert caught.value.lineage == ("connection.lost", "connection")
-        assert caught.value.ambiguous
-        assert not caught.value.final
+        assert lost.lineage == ("connection.lost", "connection")
+        assert lost.ambiguous
+        assert not lost.final
         assert (await transport.run(sh("echo back"))).text == "back"
-        os.kill(pids.all(1)[0], signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
 
 
 # ---- nothing is left behind

@@ -16,6 +16,7 @@ import pytest
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, driven, sh, until
 from tests.transports.sshd import Server
+from tests.transports.watching import commands_during_upload
 from transports.base import Bytes, File, Piece, TransportError, digest_of_file
 from transports.files import CANNOT_WRITE, put_command
 from transports.ssh import UploadThreads
@@ -90,21 +91,10 @@ async def test_commands_are_quick_while_a_file_is_uploaded(
 ) -> None:
     """They have a connection of their own: on the same one a command waited behind megabytes."""
     source = big_file(tmp_path / "source", 48 * MIB)
-    during = 0
 
     async with connected(server) as transport:
         await transport.run(sh("true"))
-        async with anyio.create_task_group() as tasks:
-            done = anyio.Event()
-
-            async def upload() -> None:
-                await transport.put(source, PurePosixPath(folder / "file"))
-                done.set()
-
-            tasks.start_soon(upload)
-            while not done.is_set():
-                await transport.run(sh("true"))
-                during += 1
+        during = await commands_during_upload(transport, source, folder / "file")
 
     assert during > 3
     assert whole(folder / "file") == source.sha256
