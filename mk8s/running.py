@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import trio
 
-from machines import FileJournal, Result, run_with_signals
+from machines import FileJournal, Record, Result, run_with_signals
 from machines.beside import run_beside
+from machines.framing import frame
 from machines.words import printable
 from mk8s.artifacts.missing import may_fetch, missing_sources
 from mk8s.audit import audit
 from mk8s.changes import refusals
 from mk8s.connect import refuse_missing_secrets
 from mk8s.errors import ExitCode, ManifestError
+from mk8s.forecast.beside import Answer, Asked, Foreteller
+from mk8s.forecast.sources import Sources
 from mk8s.manifest import load_cluster_text
 from mk8s.preflight.now import preflight_now
 from mk8s.preflight.report import PreflightError
@@ -47,8 +50,17 @@ KEYS_LEFT = (
 )
 
 
-def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: float) -> ExitCode:
-    """Bring the cluster of a manifest up, or on, or find nothing to do. Raises Mk8sError."""
+def run_cluster(
+    manifest: Path,
+    state_folder: Path | None,
+    output: str,
+    grace: float,
+    sources: Callable[[Project], Sources] = lambda _: Sources(),
+) -> ExitCode:
+    """Bring the cluster of a manifest up, or on, or find nothing to do. Raises Mk8sError.
+
+    `sources`: what a prediction is made from, which is shown beside the run.
+    """
     project = load_project(manifest)
     for notice in project.notices:
         _say(notice)
@@ -64,13 +76,24 @@ def run_cluster(manifest: Path, state_folder: Path | None, output: str, grace: f
             release.refuse_faults(project.cluster)
             rollout = _accepted(project, state, journal, release, grace)
             return _end(output, states, *_nothing_to_do(rollout, state, states, again))
-        _preflight(project, state, states, release, again)
-        rollout = _accepted(project, state, journal, release, grace)
-        keep_rendered(rollout, state)
-        screen = choose_screen(output, project.cluster, rollout.titles, states)
-        result = _run(rollout, screen, states, grace)
-        words = summary(project.cluster, result, journal.records(), again)
+        past = journal.records()
+        with Foreteller(_asked(project, sources(project), past)) as foreteller:
+            _preflight(project, state, states, release, again)
+            rollout = _accepted(project, state, journal, release, grace)
+            keep_rendered(rollout, state)
+            screen = choose_screen(output, project.cluster, rollout.titles, states)
+            result = _run(rollout, screen, states, grace, foreteller)
+        began = past[-1].at if past else 0.0
+        told = foreteller.prediction
+        words = summary(project.cluster, result, journal.records(), again, predicted=told, began=began)
         return _end(output, result.states, _exit_code(result), words)
+
+
+def _asked(project: Project, sources: Sources, past: Sequence[Record]) -> Asked | None:
+    """The prediction of this run; None where there is nothing to make one of but the models' defaults."""
+    if not sources.say_anything(project.cluster):
+        return None
+    return Asked(project.manifest, sources, b"".join(map(frame, past)))
 
 
 def _fetch_missing(project: Project) -> None:
@@ -117,7 +140,9 @@ def _end(output: str, states: Mapping[str, str], code: ExitCode, words: str) -> 
     return code
 
 
-def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: float) -> Result:
+def _run(
+    rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: float, foreteller: Foreteller
+) -> Result:
     def told(at_once: bool) -> None:
         screen.say("stopping at once" if at_once else STOPPING.format(grace))
 
@@ -128,7 +153,7 @@ def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: flo
             for words in await refresh_healthy(rollout, states):
                 screen.say(printable(words))
             return await run_beside(
-                partial(_beat, screen, rollout.traffic),
+                partial(_beat, screen, rollout.traffic, foreteller),
                 partial(run_with_signals, rollout.supervisor(screen), told),
             )
         finally:
@@ -140,14 +165,22 @@ def _run(rollout: Rollout, screen: Screen, states: Mapping[str, str], grace: flo
         return trio.run(main)
 
 
-async def _beat(screen: Screen, traffic: Traffic) -> None:
-    """Let the screen know that time passes, and how far the files are that move."""
+async def _beat(screen: Screen, traffic: Traffic, foreteller: Foreteller) -> None:
+    """Let the screen know that time passes, how far the files are that move, and what was predicted."""
     while True:
         for _ in range(LOOKS_A_BEAT):
+            _tell(screen, foreteller.news())
             await trio.sleep(BEAT / LOOKS_A_BEAT)
             if moving := traffic.total(trio.current_time()):
                 screen.moving(moving)
         screen.beat()
+
+
+def _tell(screen: Screen, news: Answer | None) -> None:
+    if isinstance(news, str):
+        screen.say(printable(f"no prediction: {news}"))
+    elif news is not None:
+        screen.predicted(news)
 
 
 def _exit_code(result: Result) -> ExitCode:

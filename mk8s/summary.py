@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from machines import EdgeFailure, Record, Result
 from machines.words import printable
 from mk8s.cluster import Cluster
-from mk8s.screen.words import duration
+from mk8s.forecast.beside import Prediction
+from mk8s.screen.words import duration, outcome_of_prediction
 
 __all__ = ["next_when_healthy", "summary"]
 
@@ -19,14 +20,21 @@ def summary(
     manifest: str,
     *,
     simulated: bool = False,
+    predicted: Prediction | None = None,
+    began: float = 0.0,
 ) -> str:
-    """A few lines. The last one is the next command: `manifest` is what it takes, options included."""
+    """A few lines. The last one is the next command: `manifest` is what it takes, options included.
+
+    `predicted`: what was, of the part from second `began` of the run on.
+    """
     healthy = sum(state == "healthy" for state in result.states.values())
     lines = [_trouble(node.name, result) for node in cluster.nodes if result.states[node.name] != "healthy"]
     lines.append(
         f"{healthy} of {len(cluster.nodes)} nodes healthy in {duration(result.at)}{_milestones(records)}"
     )
     all_healthy = healthy == len(cluster.nodes)
+    if predicted is not None:
+        lines.append(outcome_of_prediction(predicted, result.at - began, all_healthy=all_healthy))
     if simulated:
         lines.append(_next_of_rehearsal(all_healthy, manifest))
     else:

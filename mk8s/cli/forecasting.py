@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mk8s.forecast.profile import Profile
+    from mk8s.forecast.sources import Sources
     from mk8s.project import Project
 
-__all__ = ["add_forecasting", "profile_of"]
+__all__ = ["add_forecasting", "add_sources", "profile_of", "sources_of"]
 
 OWN = Path()  # of --learn without a folder: this cluster's own runs
 
 
-def add_forecasting(parser: ArgumentParser) -> None:
-    """--learn, --profile and --save-profile; `profile_of` reads them. --uplink is each verb's own."""
+def add_sources(parser: ArgumentParser) -> None:
+    """--learn and --profile; `sources_of` reads them."""
     parser.add_argument(
         "--learn",
         nargs="?",
@@ -32,9 +33,23 @@ def add_forecasting(parser: ArgumentParser) -> None:
         "may be repeated",
     )
     parser.add_argument("--profile", type=Path, metavar="FILE", help="take durations from this file")
+
+
+def add_forecasting(parser: ArgumentParser) -> None:
+    """The same and --save-profile; `profile_of` reads them. --uplink is each verb's own."""
+    add_sources(parser)
     parser.add_argument(
         "--save-profile", type=Path, metavar="FILE", help="write all durations that are used to this file"
     )
+
+
+def sources_of(args: Namespace, project: Project) -> Sources:
+    """What the command line names, with this cluster's own folder where --learn names none."""
+    from mk8s.forecast.sources import Sources
+
+    folders = args.learn or ()
+    own = project.past_state(getattr(args, "state", None)).folder if folders else OWN
+    return Sources(tuple(own if folder == OWN else folder for folder in folders), args.profile)
 
 
 def profile_of(args: Namespace, project: Project) -> Profile:
@@ -45,20 +60,13 @@ def profile_of(args: Namespace, project: Project) -> Profile:
     """
     from dataclasses import replace
 
-    from mk8s.forecast.files import profile_text, read_profile
-    from mk8s.forecast.given import declared_in, given_in
-    from mk8s.forecast.learning import learn
-    from mk8s.forecast.profile import DEFAULTS, pooled
+    from mk8s.forecast.files import profile_text
+    from mk8s.forecast.given import declared_in
+    from mk8s.forecast.profile import DEFAULTS
+    from mk8s.forecast.sources import profile_from
     from mk8s.report.files import write_whole
 
-    profile = DEFAULTS
-    own = project.past_state(getattr(args, "state", None)).folder if args.learn else OWN
-    learnt = [learn(own if folder == OWN else folder) for folder in args.learn or ()]
-    if learnt:
-        profile = profile.under(pooled(learnt))
-    if args.profile:
-        profile = profile.under(read_profile(args.profile))
-    profile = profile.under(given_in(project.cluster))
+    profile = profile_from(sources_of(args, project), project.cluster)
     if args.save_profile:
         ground = DEFAULTS.under(declared_in(project.cluster, project.distro))
         whole = replace(ground.under(profile.as_layer()), source=profile.source)

@@ -19,7 +19,7 @@ from mk8s.paces import RATES
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from transports.simulated import SimulatedHost, SimulatedNetwork
 
-__all__ = ["Basis", "Footing", "basis_as_data", "basis_as_text", "basis_of", "basis_of_few"]
+__all__ = ["Basis", "Footing", "Kind", "basis_as_data", "basis_as_text", "basis_of", "basis_of_few"]
 
 Kind: TypeAlias = Literal["learnt", "carried-over", "given", "default"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

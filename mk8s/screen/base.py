@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from machines import Member, Record
+from mk8s.forecast.beside import Prediction
 from mk8s.traffic import Moving
 
 __all__ = ["Screen"]
@@ -28,6 +29,10 @@ class Screen(AbstractContextManager["Screen"], Protocol):
 
     def moving(self, total: Moving) -> None:
         """How far the files of the whole run are, on all nodes together: called every second or so."""
+        ...
+
+    def predicted(self, told: Prediction) -> None:
+        """How long the run will take. May come at any time, or never."""
         ...
 
     def say(self, text: str) -> None:

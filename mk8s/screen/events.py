@@ -11,7 +11,8 @@ import msgspec
 
 from machines import Member, Record
 from machines.words import printable
-from mk8s.screen.words import Pause, line_of
+from mk8s.forecast.beside import Prediction
+from mk8s.screen.words import Pause, line_of, prediction_in_words
 from mk8s.traffic import Moving
 
 __all__ = ["EventScreen", "result_event"]
@@ -23,7 +24,7 @@ def result_event(code: int, states: Mapping[str, str], text: str) -> str:
 
 
 class EventScreen:
-    """One JSON object a line: `event` is the record's kind, or `note`, `moving`, `said`, `bug`.
+    """One JSON object a line: `event` is the record's kind, or `note`, `moving`, `predicted`, `said`, `bug`.
 
     `text` is for people.
     """
@@ -54,6 +55,11 @@ class EventScreen:
         if self._pause.is_over(total):
             about = {"done": total.done, "size": total.size, "rate": round(total.rate), "left": total.left}
             self._write({"event": "moving", **about, "text": total.words})
+
+    def predicted(self, told: Prediction) -> None:
+        """Seconds from the beginning of this run."""
+        about = {"low": told.low, "middle": told.middle, "high": told.high, "rests_on": told.rests_on}
+        self._write({"event": "predicted", **about, "text": prediction_in_words(told)})
 
     def note(self, member: Member, text: str) -> None:
         self._write({"event": "note", "node": member.name, "text": printable(text)})

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from machines import Member, Record
 from machines.words import one_line, printable
-from mk8s.screen.words import Line, duration, line_of
+from mk8s.forecast.beside import Prediction
+from mk8s.screen.words import Line, duration, line_of, span_in_words
 from mk8s.traffic import Moving
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class LiveScreen:
         self._began = now
         self._rows = {name: Row(roles.get(name, ""), state, now) for name, state in nodes.items()}
         self._news: list[Line] = []
+        self._expected = ""  # how long the run will take, after how long it took
         self._moving = ""  # how far files are on all nodes together
         self._console: Console = Console(file=stream)
         self._live = Live(
@@ -89,6 +91,9 @@ class LiveScreen:
 
     def moving(self, total: Moving) -> None:
         self._moving = f"on the nodes: {total.words}" if total.done < total.size else ""
+
+    def predicted(self, told: Prediction) -> None:
+        self._expected = f" of {span_in_words(told)} predicted"
 
     def note(self, member: Member, text: str) -> None:
         row = self._rows.get(member.name)
@@ -152,7 +157,7 @@ class LiveScreen:
         hidden = len(self._rows) - len(self._shown())
         more = f", {hidden} more not shown" if hidden else ""
         elapsed = duration(self._clock() - self._began)
-        words = f"{self._title}  {healthy} of {len(self._rows)} healthy{more}  {elapsed}"
+        words = f"{self._title}  {healthy} of {len(self._rows)} healthy{more}  {elapsed}{self._expected}"
         line = f"{words}  {self._moving}".rstrip()
         if len(line) > self._console.width:  # the time left stands at its end
             line = f"{words}\n{self._moving}"

@@ -9,7 +9,8 @@ from typing import Self, TextIO
 
 from machines import Member, Record
 from machines.words import one_line, printable
-from mk8s.screen.words import Pause, duration, line_of
+from mk8s.forecast.beside import Prediction
+from mk8s.screen.words import Pause, duration, line_of, prediction_in_words
 from mk8s.traffic import Moving
 
 __all__ = ["PlainScreen"]
@@ -67,6 +68,9 @@ class PlainScreen:
     def moving(self, total: Moving) -> None:
         if self._pause.is_over(total):
             self._say(self._clock() - self._run_began, "", f"on the nodes: {total.words}")
+
+    def predicted(self, told: Prediction) -> None:
+        self.say(prediction_in_words(told))
 
     def say(self, text: str) -> None:
         self._stream.write(f"{text}\n")

@@ -16,11 +16,23 @@ from machines import Record
 from machines.words import one_line
 from mk8s.amounts import bytes_in_words
 from mk8s.evidence import work_of
+from mk8s.forecast.beside import Prediction
 from mk8s.last_words import MARK
 from mk8s.traffic import Moving
 
-__all__ = ["Line", "Pause", "duration", "line_of", "record_as_text", "retry_in_words"]
+__all__ = [
+    "Line",
+    "Pause",
+    "duration",
+    "line_of",
+    "outcome_of_prediction",
+    "prediction_in_words",
+    "record_as_text",
+    "retry_in_words",
+    "span_in_words",
+]
 
+NEAR = 0.15  # of what a run took: a prediction that is no further off is a good one
 PAUSE = 10.0  # seconds between two lines about what moves
 
 
@@ -69,6 +81,29 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}:{minute:02}:{second:02}"
     return f"{minutes}:{second:02}" if minutes else f"{whole} s"
+
+
+def prediction_in_words(told: Prediction) -> str:
+    """What is expected of the run."""
+    return f"predicted: all nodes healthy after {span_in_words(told)} ({told.rests_on})"
+
+
+def outcome_of_prediction(told: Prediction, seconds: float, *, all_healthy: bool) -> str:
+    """What was expected, beside what a run took: it is as predicted within its range, or nearly so."""
+    words = f"predicted: {span_in_words(told)}"
+    if not all_healthy:
+        return f"{words}, until all nodes are healthy"
+    if told.low <= seconds <= told.high or abs(told.middle - seconds) <= NEAR * seconds:
+        return f"{words}, and it took {duration(seconds)}"
+    apart = seconds - told.middle
+    way = "longer" if apart > 0 else "less"
+    return f"{words}, and it took {duration(seconds)}, {duration(abs(apart))} {way} than the middle of that"
+
+
+def span_in_words(told: Prediction) -> str:
+    """From where to where it is expected to end."""
+    low, high = duration(told.low), duration(told.high)
+    return low if low == high else f"{low} to {high}"
 
 
 def retry_in_words(record: Record) -> str:

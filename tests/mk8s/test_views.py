@@ -9,6 +9,7 @@ import pytest
 from machines import History, Table, fold
 from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.distros.base import load_distro
+from mk8s.forecast.beside import Prediction
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.status import status_rows, status_text
 from mk8s.steps import Verdict
@@ -83,6 +84,15 @@ def test_a_rehearsal_that_ends_badly_does_not_lead_to_the_real_run(run: Rehearsa
     good = rehearse(Conditions(CLUSTER, load_distro("rke2")))
     told = summary(CLUSTER, good.result, good.records, "c.yaml", simulated=True)
     assert told.splitlines()[-1] == "Next: mk8s run c.yaml"
+
+
+def test_the_summary_lays_the_prediction_beside_the_part_that_was_predicted() -> None:
+    """Of a run that went on, from there; the next command stays the last line."""
+    good = rehearse(Conditions(CLUSTER, load_distro("rke2")))
+    told, began = Prediction(10.0, 20.0, 30.0, ""), good.result.at - 20.0
+    lines = summary(CLUSTER, good.result, good.records, "c.yaml", predicted=told, began=began).splitlines()
+    assert lines[1] == "predicted: 10 s to 30 s, and it took 20 s"
+    assert lines[2].startswith("Next: ")
 
 
 def test_the_summary_of_a_whole_cluster_leads_to_its_kubeconfig() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.distros.base import load_distro
+from mk8s.forecast.beside import Prediction
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.rollout import edge_titles
 from mk8s.screen import EventScreen, PlainScreen, Screen, choose_screen
@@ -136,3 +137,26 @@ def test_what_moves_has_a_line_of_its_own_where_the_headline_is_too_narrow() -> 
 def test_a_screen_that_is_asked_for_is_given(output: str, kind: type[Screen]) -> None:
     """Whatever stderr is. `text` is live on a terminal only, which a test has not."""
     assert isinstance(choose_screen(output, CLUSTER, TITLES, STATES), kind)
+
+
+def test_each_screen_tells_what_is_predicted() -> None:
+    """Beside the time that has passed, as a line of a log, as numbers for programs."""
+    told = Prediction(62.0, 70.0, 95.0, "durations: 3 learnt")
+    found = {}
+    makes: dict[str, Callable[[io.StringIO], Screen]] = {
+        "live": live,
+        "plain": lambda stream: PlainScreen(stream, TITLES, STATES),
+        "json": lambda stream: EventScreen(stream, TITLES),
+    }
+    for name, make in makes.items():
+        stream = io.StringIO()
+        with make(stream) as screen:
+            screen.predicted(told)
+        found[name] = stream.getvalue()
+
+    words = "predicted: all nodes healthy after 1:02 to 1:35 (durations: 3 learnt)"
+    assert "0 of 3 healthy  0 s of 1:02 to 1:35 predicted" in found["live"]
+    assert found["plain"] == f"{words}\n"
+    event = json.loads(found["json"])
+    assert (event["event"], event["low"], event["middle"], event["high"]) == ("predicted", 62.0, 70.0, 95.0)
+    assert event["text"] == words

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from machines import Record
+from mk8s.forecast.beside import Prediction
 from mk8s.screen import EventScreen, PlainScreen, result_event
 from mk8s.screen.live import LiveScreen
-from mk8s.screen.words import Line, duration, line_of, record_as_text
+from mk8s.screen.words import Line, duration, line_of, outcome_of_prediction, record_as_text
 
 TITLES = {"stage": "put the release on the node", "hold": "hold for the signal"}
 
@@ -231,3 +232,19 @@ def test_a_long_silence_on_the_plain_screen_is_broken_by_what_the_node_waits_for
     clock.now += 100
     screen.beat()
     assert stream.getvalue() == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "all_healthy", "words"),
+    [
+        (75.0, True, "predicted: 1:02 to 1:35, and it took 1:15"),
+        (61.0, True, "predicted: 1:02 to 1:35, and it took 1:01"),  # less than a sixth off the middle
+        (100.0, True, "predicted: 1:02 to 1:35, and it took 1:40, 30 s longer than the middle of that"),
+        (20.0, True, "predicted: 1:02 to 1:35, and it took 20 s, 50 s less than the middle of that"),
+        (20.0, False, "predicted: 1:02 to 1:35, until all nodes are healthy"),
+    ],
+)
+def test_a_prediction_is_laid_beside_what_the_run_took(seconds: float, all_healthy: bool, words: str) -> None:
+    """Of a run that did not get there nothing is said but what was expected."""
+    told = Prediction(62.0, 70.0, 95.0, "")
+    assert outcome_of_prediction(told, seconds, all_healthy=all_healthy) == words
