@@ -137,9 +137,9 @@ class Binding:
         self._hostnames[hostname] = node
 
     async def _go_on(self, steps_of: StepsOf, ctx: Context) -> Evidence:
-        """An edge that starts nothing: an attempt after a lost connection goes on where that one was.
+        """An edge that needs no other node: an attempt after a lost connection goes on where that one was.
 
-        What starts services is never continued so: they may have died since, and their peers gone on.
+        What makes members is never continued so: a service may have died since, and its peers gone on.
         """
         key = (ctx.member.name, ctx.edge)
         lost = self._lost.pop(key, None)

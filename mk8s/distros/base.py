@@ -128,11 +128,15 @@ class Distro(Protocol):
         ...
 
     def stage(self, s: Situation) -> list[Step]:
-        """Put this node's part of the release on it."""
+        """Put this node's part of the release on it. Continued after a lost connection, as `bootstrap`."""
         ...
 
     def bootstrap(self, s: Situation) -> list[Step]:
-        """Install and configure. Starts nothing that needs another node to become ready."""
+        """Install and configure. Starts nothing that needs another node to become ready.
+
+        After a lost connection the next attempt leaves behind what was made true, unless the host has booted
+        (`mk8s.headway`). So a step that finds dead what an earlier one started must fail: that begins anew.
+        """
         ...
 
     def start(self, s: Situation) -> list[Step]:
