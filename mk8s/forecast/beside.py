@@ -20,6 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeAlias
 
+from mk8s.errors import Mk8sError
+
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
@@ -128,8 +130,10 @@ def _serve(work: Callable[[Asked], Answer], asked: Asked, wire: Connection) -> N
     os.nice(LOWEST_PRIORITY)
     try:
         answer = work(asked)
+    except Mk8sError as error:
+        answer = str(error)
     except Exception as error:  # law 2
-        answer = str(error) or type(error).__name__
+        answer = f"{type(error).__name__}: {error}"
     with suppress(OSError):  # nobody listens any more
         wire.send(answer)
 
