@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
@@ -28,7 +29,7 @@ from mk8s.distros.upstream import model as upstream
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused
 from mk8s.kube.world import replicas
-from mk8s.model_answers import NO, YES, refuse, says
+from mk8s.model_answers import NO, YES, handler, refuse, says
 from mk8s.modelled import not_what_was_sent
 from mk8s.paces import HASHING, work
 from transports.base import Command, Outcome
@@ -89,20 +90,12 @@ def k0s_world_of(network: SimulatedNetwork) -> K0sWorld:
 
 
 def _handler(world: K0sWorld, name: str, answer: Answer) -> Handler:
-    def handle(host: SimulatedHost, command: Command) -> Outcome:
-        try:
-            return answer(world, host, command)
-        except OSError as error:
-            return refuse(f"{error.filename}: {error.strerror}")
-
-    async def hash_and_handle(host: SimulatedHost, command: Command) -> Outcome:
+    async def hash_and_answer(host: SimulatedHost, command: Command) -> Outcome:
         file = host.files.get(path_of(command.args[0]))
         await work(host, HASHING, file.size if file else 0)
-        return handle(host, command)
+        return answer(world, host, command)
 
-    if name in HASHED:
-        return hash_and_handle
-    return handle
+    return handler(hash_and_answer if name in HASHED else partial(answer, world))
 
 
 # Files

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
@@ -23,12 +24,11 @@ from mk8s.distros.phases import Phases, Shown
 from mk8s.distros.rancher.engine import Engine
 from mk8s.distros.rancher.world import World
 from mk8s.endpoints import model as endpoints
-from mk8s.model_answers import NO, YES, refuse, says
+from mk8s.model_answers import NO, YES, handler, refuse, says
 from mk8s.modelled import hash_is, not_what_was_sent
 from mk8s.paces import ASKING, CHANGE, GLANCE, LOOK
 from transports.base import Command, Outcome
 from transports.simulated import (
-    Handler,
     ServiceModel,
     SimulatedFile,
     SimulatedHost,
@@ -66,7 +66,7 @@ class _Taught:
     ) -> None:
         self.world = World(network, cluster, engine)
         answers = {f"{engine.name}.{name}": answer for name, answer in {**HANDLED, **own}.items()}
-        self.handlers = {name: _handler(self.world, answer) for name, answer in answers.items()}
+        self.handlers = {name: handler(partial(answer, self.world)) for name, answer in answers.items()}
         self.services = {
             engine.server_unit: ServiceModel(self.world.server_life, RESTART_AFTER, self.world.server_gone),
             engine.agent_unit: ServiceModel(self.world.agent_life, RESTART_AFTER, self.world.agent_gone),
@@ -99,28 +99,6 @@ def teach(
 def world_of(network: SimulatedNetwork) -> World:
     """What the hosts of this network have become together. Raises KeyError before any host was taught."""
     return _worlds[network].world
-
-
-def _handler(world: World, answer: Answer) -> Handler:
-    def handle(host: SimulatedHost, command: Command) -> Outcome | Awaitable[Outcome]:
-        try:
-            said = answer(world, host, command)
-        except OSError as error:
-            return _refused_by_disk(error)
-        return said if isinstance(said, Outcome) else _awaited(said)
-
-    return handle
-
-
-async def _awaited(said: Awaitable[Outcome]) -> Outcome:
-    try:
-        return await said
-    except OSError as error:
-        return _refused_by_disk(error)
-
-
-def _refused_by_disk(error: OSError) -> Outcome:
-    return refuse(f"{error.filename}: {error.strerror}")
 
 
 # Files

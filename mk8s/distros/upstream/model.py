@@ -16,7 +16,7 @@ from mk8s.cluster import Cluster
 from mk8s.distros.common import model as common
 from mk8s.distros.upstream import model_host
 from mk8s.endpoints import model as endpoints
-from mk8s.model_answers import NO, YES, refuse
+from mk8s.model_answers import NO, YES, handler, refuse
 from mk8s.modelled import hash_is, not_what_was_sent
 from mk8s.paces import CHANGE, GLANCE, IMPORTING, LOOK, UNPACKING, work
 from transports.base import Command, Outcome
@@ -262,28 +262,6 @@ def _ask_routes(host: SimulatedHost, _command: Command) -> Outcome:
     return Outcome(status=1, stdout=f"{differences[0]}\n".encode()) if differences else YES
 
 
-def _handler(answer: Answer) -> Handler:
-    def handle(host: SimulatedHost, command: Command) -> Outcome | Awaitable[Outcome]:
-        try:
-            said = answer(host, command)
-        except OSError as error:
-            return _refused_by_disk(error)
-        return said if isinstance(said, Outcome) else _awaited(said)
-
-    return handle
-
-
-async def _awaited(said: Awaitable[Outcome]) -> Outcome:
-    try:
-        return await said
-    except OSError as error:
-        return _refused_by_disk(error)
-
-
-def _refused_by_disk(error: OSError) -> Outcome:
-    return refuse(f"{error.filename}: {error.strerror}")
-
-
 ANSWERS: Mapping[str, Answer] = {
     "upstream.install-program": _install_program,
     "upstream.has-program": _has_program,
@@ -303,7 +281,7 @@ ANSWERS: Mapping[str, Answer] = {
     **model_host.ANSWERS,
 }
 
-HANDLED: Mapping[str, Handler] = {name: _handler(answer) for name, answer in ANSWERS.items()}
+HANDLED: Mapping[str, Handler] = {name: handler(answer) for name, answer in ANSWERS.items()}
 """Every operation of the command modules, by name."""
 
 DURATIONS: Mapping[str, Span] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
@@ -20,11 +21,11 @@ from mk8s.distros.vanilla.commands import HEALTH, TRIES
 from mk8s.kube import model as kube
 from mk8s.kube.etcd import EtcdRefused, ModelledMember
 from mk8s.kube.world import World, replicas, world_of
-from mk8s.model_answers import NO, YES, refuse
+from mk8s.model_answers import NO, YES, disk_words, handler, refuse
 from mk8s.paces import ASKING, GLANCE, UNPACKING, work
 from mk8s.unit_models import UNIT_DURATIONS, UNIT_HANDLERS, answer_with_state
 from transports.base import Command, Outcome
-from transports.simulated import Handler, ServiceModel, SimulatedHost, SimulatedNetwork, Span, path_of
+from transports.simulated import ServiceModel, SimulatedHost, SimulatedNetwork, Span, path_of
 
 __all__ = ["DURATIONS", "HANDLED", "PHASES", "teach"]
 
@@ -40,7 +41,10 @@ class _Taught:
     def __init__(self, network: SimulatedNetwork, cluster: Cluster) -> None:
         world = world_of(network, cluster)
         world.workloads["deployment/coredns"] = replicas(2)
-        self.handlers = {name: _handler(world, answer) for name, answer in HANDLED.items()}
+        self.handlers = {
+            name: handler(partial(answer, world), (OSError, EtcdRefused), _in_words)
+            for name, answer in HANDLED.items()
+        }
         self.services: dict[str, ServiceModel] = services.models(world)
 
 
@@ -57,27 +61,8 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> N
     host.service_models.update(taught.services)
 
 
-def _handler(world: World, answer: Answer) -> Handler:
-    def handle(host: SimulatedHost, command: Command) -> Outcome | Awaitable[Outcome]:
-        try:
-            said = answer(world, host, command)
-        except (OSError, EtcdRefused) as error:
-            return _in_words(error)
-        return said if isinstance(said, Outcome) else _awaited(said)
-
-    return handle
-
-
-async def _awaited(said: Awaitable[Outcome]) -> Outcome:
-    try:
-        return await said
-    except (OSError, EtcdRefused) as error:
-        return _in_words(error)
-
-
-def _in_words(error: OSError | EtcdRefused) -> Outcome:
-    words = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else f"Error: {error}"
-    return refuse(words)
+def _in_words(error: OSError | EtcdRefused) -> str:
+    return disk_words(error) if isinstance(error, OSError) else f"Error: {error}"
 
 
 # Installing
