@@ -82,7 +82,7 @@ def _of_forecast(seen: Forecast) -> Iterator[Section]:
     titles = titles_of(seen.timeline.spec)
     of_seed = (
         f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}. "
-        f"Durations: {'; '.join([seen.source, *(told for _, told in basis_as_text(seen.basis))])}."
+        f"Durations: {'; '.join([seen.source, *map(' '.join, basis_as_text(seen.basis))])}."
         + (f" This run begins at {lasting(seen.began)}: what stands before is done." if seen.began else "")
     )
     yield Section("bounds", "What bounds it", _bounds(seen))

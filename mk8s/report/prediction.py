@@ -29,6 +29,7 @@ def prediction(found: Comparison, source: str, titles: Mapping[str, str]) -> Htm
         "good" if found.close else "wait",
     )
     reasons = items("ul", _reasons(found)) if found.reasons else None
+    basis = basis_as_text(found.basis)
     return fragment(
         facts(cards),
         verdict,
@@ -38,7 +39,7 @@ def prediction(found: Comparison, source: str, titles: Mapping[str, str]) -> Htm
         _edges(found, titles),
         _nodes(found),
         el("p", f"Predicted from: {source}.", class_="quiet"),
-        items("ul", [told for _, told in basis_as_text(found.basis)]) if found.basis.footings else None,
+        items("ul", [f"{word}: {told}" for word, told in basis]) if basis else None,
     )
 
 

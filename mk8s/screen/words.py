@@ -93,7 +93,7 @@ def outcome_of_prediction(told: Prediction, seconds: float, *, all_healthy: bool
     words = f"predicted: {span_in_words(told)}"
     if not all_healthy:
         return f"{words}, until all nodes are healthy"
-    if told.low <= seconds <= told.high or abs(told.middle - seconds) <= NEAR * seconds:
+    if int(told.low) <= int(seconds) <= int(told.high) or abs(told.middle - seconds) <= NEAR * seconds:
         return f"{words}, and it took {duration(seconds)}"
     apart = seconds - told.middle
     way = "longer" if apart > 0 else "less"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mk8s.distros.base import load_distro
+from mk8s.forecast.basis import Basis, Footing
 from mk8s.forecast.comparing import compare
 from mk8s.report.foreseeing import release_at_hand
 from mk8s.report.prediction import prediction
@@ -32,6 +33,17 @@ def test_a_run_beside_itself_is_close() -> None:
     assert "The prediction is within 15%" in told
     assert told.count("<strong>join-server</strong>") == 1
     assert "Predicted from: itself." in told
+
+
+def test_what_the_prediction_rests_on_is_told_kind_by_kind() -> None:
+    """Where there is more than the models' defaults."""
+    view = rehearsed()
+    rested = Basis((Footing("rke2.unpack", "learnt", 2.0, 7, "a run"), Footing("hashing", "default", 3.0)))
+    bare = prediction(compare(view.timeline, view.timeline), "the models' defaults", view.titles)
+    told = prediction(compare(view.timeline, view.timeline, rested), "a run", view.titles)
+    assert "learnt: 1 of 2 durations, from 7 samples" in told
+    assert "hashing 3.0s" in told
+    assert "neither measured nor given" not in bare
 
 
 def test_what_took_longer_is_told_with_its_sign() -> None:

@@ -238,6 +238,7 @@ def test_a_long_silence_on_the_plain_screen_is_broken_by_what_the_node_waits_for
     ("seconds", "all_healthy", "words"),
     [
         (75.0, True, "predicted: 1:02 to 1:35, and it took 1:15"),
+        (95.9, True, "predicted: 1:02 to 1:35, and it took 1:35"),  # as people read it
         (61.0, True, "predicted: 1:02 to 1:35, and it took 1:01"),  # less than a sixth off the middle
         (100.0, True, "predicted: 1:02 to 1:35, and it took 1:40, 30 s longer than the middle of that"),
         (20.0, True, "predicted: 1:02 to 1:35, and it took 20 s, 50 s less than the middle of that"),
