@@ -23,6 +23,7 @@ from machines.spec import MachineSpec
 __all__ = ["World"]
 
 SLOWNESS = 20
+PIECES = 100  # into which an action's way is cut, to tell how far it is
 REBOOT = 75.0  # virtual seconds that a node is away
 REFUSAL = 0.2  # virtual seconds until a node that is away refuses
 
@@ -85,11 +86,13 @@ class World:
             await trio.sleep_forever()
         if fault.kind in ("slow", "apply-then-drop"):
             await trio.sleep(seconds * (SLOWNESS if fault.kind == "slow" else 1))
+            context.reached(PIECES)
             self._apply(context)
             if fault.kind == "slow":
                 return
         else:
             await trio.sleep(seconds * fault.fraction)
+            context.reached(round(fault.fraction * PIECES))
         if fault.kind == "reboot":
             self.away[context.member.name] = trio.current_time() + REBOOT
         raise _refusal(fault)

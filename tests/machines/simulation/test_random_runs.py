@@ -104,6 +104,8 @@ def actions(draw: st.DrawFn, name: str) -> Form:
         edge["timeout"] = f"{draw(st.integers(5, 100))}s"
     if draw(st.booleans()):
         edge["deadline"] = f"{draw(st.integers(100, 900))}s"
+        for clause in edge["retry"]:
+            clause["renew"] = draw(st.sampled_from(["never", "progress"]))
     if draw(st.booleans()):
         edge["probe"] = "is-there"
     if rolls_back or draw(st.booleans()):
@@ -188,7 +190,11 @@ def test_without_faults_only_waiting_keeps_anyone_from_success(play: Play) -> No
     """Nobody fails where nothing goes wrong and time suffices; who is left waits for who never comes."""
     patient = {
         "edges": [
-            {name: value for name, value in edge.items() if name not in ("timeout", "deadline")}
+            {
+                name: "1000d" if name == "deadline" else value
+                for name, value in edge.items()
+                if name != "timeout"
+            }
             for edge in play.form["edges"]
         ]
     }
