@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -59,13 +59,15 @@ class EdgeRun:
                         return
                     wait = await self._attempt()
 
-    @asynccontextmanager
-    async def _place(self, scope: Literal["attempt", "edge"]) -> AsyncIterator[None]:
+    def _place(self, scope: Literal["attempt", "edge"]) -> AbstractAsyncContextManager[None]:
         """A place in the edge's limiter, if it has one of this scope."""
         limiter = self._crew.limiters.get(self._edge.limit or "")
         if limiter is None or self._edge.limit_scope != scope:
-            yield
-            return
+            return nullcontext()
+        return self._place_of(limiter)
+
+    @asynccontextmanager
+    async def _place_of(self, limiter: Limiter) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             with self._crew.pausing(self._node):
                 place = limiter.place(self._node.position, partial(self._note_queue, limiter))

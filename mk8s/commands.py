@@ -9,11 +9,12 @@ Laws:
 4. Words printed for a machine are not translated: a command that is read asks for one fixed form.
 
 This module knows no transport that is open, no clock and no file. How an answer is read stands in
-`mk8s.answers`. Questions come first, then changes.
+`mk8s.answers`. Questions come first, then changes. What many nodes are asked alike is made once.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from transports.base import Command
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 HASHING = 1800.0  # seconds: a few GB from a slow disk
+KNOWN = 1 << 10  # commands of each sort that are kept
 STOPPING = 300.0  # seconds: a unit's own TimeoutStopSec is 90 by default, and it may be killed after it
 
 # Hashing by openssl is five times as fast as by sha256sum where the processor helps; both read stdin,
@@ -141,6 +143,7 @@ def gather_facts(space_at: PurePosixPath) -> Command:
     )
 
 
+@lru_cache(KNOWN)
 def file_digest(path: PurePosixPath) -> Command:
     """The sha256 of a file, or ``absent``. Read it with `answers.read_digest`."""
     return Command(
@@ -152,6 +155,7 @@ def file_digest(path: PurePosixPath) -> Command:
     )
 
 
+@lru_cache(KNOWN)
 def file_state(path: PurePosixPath) -> Command:
     """Digest, mode and owner of a file, or ``absent``. Read it with `answers.read_file_state`."""
     return Command(
@@ -163,6 +167,7 @@ def file_state(path: PurePosixPath) -> Command:
     )
 
 
+@lru_cache(KNOWN)
 def read_mode(path: PurePosixPath) -> Command:
     """The octal mode of a file or folder, such as ``600``, or ``absent``."""
     return Command(operation="file.mode", description=f"mode of {path}", script=MODE, args=(str(path),))
@@ -175,6 +180,7 @@ def read_file(path: PurePosixPath) -> Command:
     )
 
 
+@lru_cache(KNOWN)
 def has_folder(path: PurePosixPath, mode: int | None = None) -> Command:
     """Exit 0 when the folder is there, with this mode if one is given. The check of `make_folder`."""
     return Command(
@@ -185,6 +191,7 @@ def has_folder(path: PurePosixPath, mode: int | None = None) -> Command:
     )
 
 
+@lru_cache(KNOWN)
 def free_space(path: PurePosixPath) -> Command:
     """Free KiB for root's files where `path` is, or will be. Read it with `answers.read_free_space`."""
     return Command(
@@ -195,11 +202,13 @@ def free_space(path: PurePosixPath) -> Command:
     )
 
 
+@lru_cache(KNOWN)
 def unit_show(unit: str) -> Command:
     """How a unit is. Exit 0 also for one that does not exist. Read it with `answers.read_unit`."""
     return _unit("unit.show", f"look at {unit}", f'show -p {UNIT_PROPERTIES} -- "$1"', unit)
 
 
+@lru_cache(KNOWN)
 def unit_is_enabled(unit: str) -> Command:
     """Exit 0 when the unit starts at boot. The check of `unit_enable`."""
     return _unit("unit.is-enabled", f"is {unit} enabled?", '--quiet is-enabled -- "$1"', unit)
@@ -218,6 +227,7 @@ def unit_journal_tail(unit: str, lines: int = 20) -> Command:
 # Changes: each may be repeated
 
 
+@lru_cache(KNOWN)
 def make_folder(path: PurePosixPath, mode: int | None = None) -> Command:
     """Make a folder and those above it, 0755. With `mode`, the last one gets it, also if it was there."""
     return Command(
@@ -228,6 +238,7 @@ def make_folder(path: PurePosixPath, mode: int | None = None) -> Command:
     )
 
 
+@lru_cache(KNOWN)
 def set_mode(path: PurePosixPath, mode: int) -> Command:
     """Change the mode of a file or folder."""
     return Command(
@@ -280,21 +291,25 @@ def daemon_reload() -> Command:
     )
 
 
+@lru_cache(KNOWN)
 def unit_enable(unit: str) -> Command:
     """Start the unit at each boot. Starts nothing now."""
     return _unit("unit.enable", f"enable {unit}", '--quiet enable -- "$1"', unit)
 
 
+@lru_cache(KNOWN)
 def unit_disable(unit: str) -> Command:
     """Do not start the unit at boot. Stops nothing now."""
     return _unit("unit.disable", f"disable {unit}", '--quiet disable -- "$1"', unit)
 
 
+@lru_cache(KNOWN)
 def unit_start_no_block(unit: str) -> Command:
     """Begin to start a unit, and come back at once: whether it gets ready is another question."""
     return _unit("unit.start", f"start {unit}", 'start --no-block -- "$1"', unit)
 
 
+@lru_cache(KNOWN)
 def unit_stop(unit: str) -> Command:
     """Stop a unit and wait until it has stopped."""
     return _unit("unit.stop", f"stop {unit}", 'stop -- "$1"', unit, timeout=STOPPING)

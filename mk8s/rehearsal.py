@@ -150,7 +150,7 @@ class _Scene:
         self._cluster, self._distro = cluster, distro = conditions.cluster, conditions.distro
         self._files = conditions.files
         self.clock = clock = VirtualClock()
-        time = Time(clock.current_time, clock.sleep, clock.call_at)
+        time = Time(clock.current_time, clock.sleep, clock.call_at, clock.scope)
         self.network = SimulatedNetwork(conditions.paced.pace(seed), time)
         self._strikes = Recorded(faults) if faults is not None else None
         self._roads = modelled_roads(cluster, distro, self.network, seed, self._strikes)

@@ -58,6 +58,10 @@ class VirtualClock(trio.abc.Clock):
         self._count += 1
         heapq.heappush(self._sleepers, (max(moment, self._now), self._count, act))
 
+    def scope(self, deadline: float) -> trio.CancelScope:
+        """A block that is cancelled at that second."""
+        return trio.CancelScope(deadline=deadline)
+
     async def sleep(self, seconds: float) -> None:
         """Let so many seconds pass for this task; others may run also where they are none."""
         sleeper = [trio.lowlevel.current_task()]

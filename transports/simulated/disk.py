@@ -63,7 +63,7 @@ class SimulatedDisk:
     @property
     def free(self) -> int:
         """Free bytes; never less than zero."""
-        return max(0, self.room - sum(file.size for file in self.files.values()))
+        return max(0, self.room - sum([file.size for file in self.files.values()]))
 
     def is_folder(self, path: PurePosixPath) -> bool:
         return path in STANDARD_FOLDERS or path in self.folders

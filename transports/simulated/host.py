@@ -20,14 +20,12 @@ from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from anyio import CancelScope
-
 from transports.base import Command, Outcome
 from transports.simulated.disk import SimulatedDisk, SimulatedFile
 from transports.simulated.pace import Pace
 from transports.simulated.paths import beside
 from transports.simulated.services import ServiceModel, SimulatedService
-from transports.simulated.timeline import Time, Timeline
+from transports.simulated.timeline import Scope, Time, Timeline
 
 __all__ = ["Answer", "Handler", "Profile", "SimulatedHost", "UnknownCommand"]
 
@@ -94,7 +92,7 @@ class SimulatedHost:
         self.time = Time()  # a network's host has the network's
         self.timeline = Timeline()
         self.pace = Pace(seed=seed)  # a network's host has the network's
-        self.running: dict[CancelScope, None] = {}  # commands in flight, in order; a power loss cancels them
+        self.running: dict[Scope, None] = {}  # commands in flight, in order; a power loss cancels them
         self.lifetime = 1
         self._power: Literal["on", "off", "booting"] = "on"
         self._own: dict[str, Handler] = {}

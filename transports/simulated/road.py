@@ -109,7 +109,7 @@ class Road:
         host = self.host
         lifetime = host.lifetime
         deadline = inf if timeout is None else self.network.time.now() + timeout
-        with anyio.CancelScope(deadline=deadline) as scope:
+        with self.network.time.scope(deadline) as scope:
             host.running[scope] = None
             try:
                 result = await work

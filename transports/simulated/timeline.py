@@ -13,11 +13,30 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 
-__all__ = ["Happening", "Time", "Timeline"]
+__all__ = ["Happening", "Scope", "Time", "Timeline"]
+
+
+class Scope(Protocol):
+    """What is cancelled as one: a cancel scope, anyio's or trio's."""
+
+    @property
+    def cancelled_caught(self) -> bool:
+        """Whether it ended for that."""
+        ...
+
+    def cancel(self) -> None:
+        """End what is in it."""
+        ...
+
+
+def _scope(deadline: float) -> AbstractContextManager[Scope]:
+    return anyio.CancelScope(deadline=deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +47,8 @@ class Time:
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep  # seconds
     call_at: Callable[[float, Callable[[], bool]], None] | None = None
     """Play it at that second, without a task; it says whether it woke one. None: this clock cannot."""
+    scope: Callable[[float], AbstractContextManager[Scope]] = _scope
+    """A block that is cancelled at that second. A simulation's own loop has one that is quicker."""
 
 
 class Happening:

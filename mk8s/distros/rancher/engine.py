@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
 
@@ -60,11 +60,11 @@ class Engine:
 
     @property
     def config(self) -> PurePosixPath:
-        return _config_of(self.name)
+        return _config_of(self.name, "config.yaml")
 
     @property
     def admin_kubeconfig(self) -> PurePosixPath:
-        return self.config.with_name(f"{self.name}.yaml")
+        return _config_of(self.name, f"{self.name}.yaml")
 
     @property
     def usual_data_dir(self) -> str:
@@ -95,14 +95,15 @@ class Engine:
 
     def images_dir(self, node: Node) -> PurePosixPath:
         """Where the engine looks for image archives when it starts."""
-        return PurePosixPath(self.data_dir(node)) / "agent" / "images"
+        return _in_data(self.data_dir(node), "agent/images")
 
     def kubeconfig(self, server: Node) -> PurePosixPath:
         """Where this server writes the administrator's kubeconfig."""
         return self.kubeconfig_in(settings_of(server))
 
     def kubeconfig_in(self, settings: Mapping[str, Any]) -> PurePosixPath:
-        return PurePosixPath(str(settings.get("write-kubeconfig") or self.admin_kubeconfig))
+        given = settings.get("write-kubeconfig")
+        return PurePosixPath(str(given)) if given else self.admin_kubeconfig
 
     def kubelets_kubeconfig(self, node: Node) -> PurePosixPath:
         """The kubelet's own, with which a node may read its own Node object."""
@@ -119,6 +120,12 @@ class Engine:
 
 
 @cache
-def _config_of(name: str) -> PurePosixPath:
+def _config_of(name: str, file: str) -> PurePosixPath:
     """One path for all who look there: each look would make it anew."""
-    return PurePosixPath(f"/etc/rancher/{name}/config.yaml")
+    return PurePosixPath(f"/etc/rancher/{name}/{file}")
+
+
+@lru_cache(256)
+def _in_data(folder: str, place: str) -> PurePosixPath:
+    """The same below a folder of data, which nearly all nodes have at one place."""
+    return PurePosixPath(folder) / place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster
@@ -31,13 +32,23 @@ class Archive:
 
 def staging_dir(cluster: Cluster) -> PurePosixPath:
     """The node's folder for the release, so that versions lie side by side."""
-    return commands.STAGING / cluster.version
+    return _staging(cluster.version)
+
+
+@cache
+def _staging(version: str) -> PurePosixPath:
+    return commands.STAGING / version
 
 
 def archive_of(engine: Engine, s: Situation, file: File) -> Archive:
     """Staged apart from the files that an install script may take and move."""
-    staged = staging_dir(s.cluster) / "images" / file.path.name
-    return Archive(file, staged, engine.images_dir(s.node) / file.path.name)
+    return _archive(file, staging_dir(s.cluster), engine.images_dir(s.node))
+
+
+@lru_cache(256)
+def _archive(file: File, staging: PurePosixPath, images: PurePosixPath) -> Archive:
+    """One for all nodes that have their folders where others have them: nearly always all."""
+    return Archive(file, staging / "images" / file.path.name, images / file.path.name)
 
 
 def place(engine: Engine, s: Situation, archives: Sequence[Archive]) -> list[Step]:

@@ -112,8 +112,8 @@ def secrets_in(config: Mapping[str, Any]) -> list[str]:
     """Values that must never be shown, longest first, so that none leaves a rest of another."""
     found: set[str] = set()
     for key in SECRET_KEYS:
-        value = str(config.get(key) or "")
-        found.update({value, password_of(value), *_passwords_in(value)})
+        if value := str(config.get(key) or ""):
+            found.update({value, password_of(value), *_passwords_in(value)})
     return sorted((value for value in found if value), key=lambda value: (-len(value), value))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -104,8 +105,10 @@ def ingress_of(cluster: Cluster) -> tuple[str, ...]:
 def staged(s: Situation, part: str) -> tuple[File, PurePosixPath] | None:
     """A part's local file and its staged place, which has RKE2's own name whatever the file is called."""
     file = s.release.get(_id(s.cluster, part, s.node.arch))
-    names = {known.id: known.name for known in _parts(s.cluster, s.node.arch)}
-    return (file, staging_dir(s.cluster) / names[part]) if file else None
+    if file is None:
+        return None
+    name = next(known.name for known in _parts(s.cluster, s.node.arch) if known.id == part)
+    return file, staging_dir(s.cluster) / name
 
 
 def archives(s: Situation) -> list[Archive]:
@@ -172,13 +175,20 @@ def _added_part(cluster: Cluster, arch: str) -> list[_Part]:
 
 
 def _own_image_parts(cluster: Cluster, arch: str) -> list[_Part]:
-    release, cni = release_of(cluster), cni_of(cluster)
+    return list(_images_of(release_of(cluster), cni_of(cluster), ingress_of(cluster), arch))
+
+
+@cache
+def _images_of(
+    release: Release, cni: tuple[str, ...], ingress: tuple[str, ...], arch: str
+) -> tuple[_Part, ...]:
+    """Asked for every node, some times each; for nearly all of them alike."""
     if cni == DEFAULT_CNI or not has(release, CORE_IMAGES):
         parts = [_image("images", "", arch, release, "every image that a node needs")]
     else:
         parts = [_image("images", "-core", arch, release, "every image but the network's")]
         parts += [_add_on(name, arch, release) for name in _multus_first(cni) if name != "none"]
-    return parts + [_add_on(name, arch, release) for name in ingress_of(cluster) if _apart(name, release)]
+    return (*parts, *(_add_on(name, arch, release) for name in ingress if _apart(name, release)))
 
 
 def _multus_first(cni: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster, Node
@@ -32,8 +33,12 @@ def _own_settings(cluster: Cluster, node: Node) -> list[Addition]:
 
 def _kubectl(node: Node) -> tuple[str, ...]:
     """As it is unpacked from the runtime image, on servers and agents."""
-    data = str(settings_of(node).get("data-dir") or DATA_DIR)
-    return (str(PurePosixPath(data) / "bin" / "kubectl"),)
+    return (_kubectl_in(str(settings_of(node).get("data-dir") or DATA_DIR)),)
+
+
+@lru_cache(256)
+def _kubectl_in(data: str) -> str:
+    return str(PurePosixPath(data) / "bin" / "kubectl")
 
 
 RKE2 = Engine(
