@@ -1,15 +1,14 @@
-"""Commands that start others, a listener that learns their process numbers, and what goes on meanwhile."""
+"""Commands that start others or are struck, and a listener that learns their process numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
 
 import anyio
 import pytest
 
 from tests.transports.ssh.conftest import sh, until
-from transports.base import File, Stream, Transport, TransportError
+from transports.base import Stream, Transport, TransportError
 
 GROUP = "sleep 1001 & echo $! $$; sleep 1002"
 STUBBORN = (
@@ -46,20 +45,3 @@ async def struck_in_a_command(
         with anyio.fail_after(20), pytest.raises(TransportError) as caught:
             await transport.run(sh("echo $$; sleep 20"), on_output=pids)
     return caught.value, pids.all(1)[0]
-
-
-async def commands_during_upload(transport: Transport, source: File, target: Path) -> int:
-    """How many commands end, one after the other, while a file is brought there."""
-    count = 0
-    done = anyio.Event()
-
-    async def upload() -> None:
-        await transport.put(source, PurePosixPath(target))
-        done.set()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(upload)
-        while not done.is_set():
-            await transport.run(sh("true"))
-            count += 1
-    return count

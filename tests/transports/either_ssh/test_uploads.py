@@ -11,7 +11,7 @@ import pytest
 
 from tests.transports.conftest import MakeServer
 from tests.transports.either_ssh.conftest import Kind
-from tests.transports.ssh.conftest import until
+from tests.transports.ssh.conftest import sh, until
 from tests.transports.ssh.test_uploads import MIB, big_file, whole
 from tests.transports.sshd import Server, wait_until
 from transports.base import TransportError
@@ -25,6 +25,31 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "node"
     path.mkdir()
     return path
+
+
+async def test_commands_go_on_while_a_file_is_uploaded(
+    kind: Kind, server: Server, tmp_path: Path, folder: Path
+) -> None:
+    """Over a connection of their own, or because ssh gives both their turns: none waits behind megabytes."""
+    source = big_file(tmp_path / "source", 96 * MIB)
+    during = 0
+
+    async with kind.connected(server) as transport:
+        await transport.run(sh("true"))
+        done = anyio.Event()
+
+        async def upload() -> None:
+            await transport.put(source, PurePosixPath(folder / "file"))
+            done.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(upload)
+            while not done.is_set():
+                await transport.run(sh("true"))
+                during += 1
+
+    assert during > 3
+    assert whole(folder / "file") == source.sha256
 
 
 async def test_a_cancelled_upload_leaves_nothing(

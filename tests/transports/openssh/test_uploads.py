@@ -12,7 +12,6 @@ from tests.transports.openssh.conftest import connected
 from tests.transports.ssh.conftest import sh, until
 from tests.transports.ssh.test_uploads import MIB, big_file, whole
 from tests.transports.sshd import Server, is_alive, wait_until
-from tests.transports.watching import commands_during_upload
 from transports.base import File, TransportError
 from transports.openssh import OpenSSHTransport
 from transports.openssh.mux import Channel, Stalled
@@ -29,18 +28,6 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "node"
     path.mkdir()
     return path
-
-
-async def test_commands_go_on_while_a_file_is_uploaded(server: Server, tmp_path: Path, folder: Path) -> None:
-    """They share the connection, and ssh gives both their turns."""
-    source = big_file(tmp_path / "source", 96 * MIB)
-
-    async with connected(server) as transport:
-        await transport.run(sh("true"))
-        during = await commands_during_upload(transport, source, folder / "file")
-
-    assert during > 3
-    assert whole(folder / "file") == source.sha256
 
 
 async def test_the_pace_is_kept(server: Server, tmp_path: Path, folder: Path) -> None:

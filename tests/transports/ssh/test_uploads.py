@@ -16,7 +16,6 @@ import pytest
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, driven, sh, until
 from tests.transports.sshd import Server
-from tests.transports.watching import commands_during_upload
 from transports.base import Bytes, File, Piece, TransportError, digest_of_file
 from transports.files import CANNOT_WRITE, put_command
 from transports.ssh import UploadThreads
@@ -84,20 +83,6 @@ async def test_a_part_is_private_while_it_is_written(server: Server, tmp_path: P
 
     assert modes == [(".part", 0o600)]
     assert (folder / "file").stat().st_mode & 0o777 == 0o644
-
-
-async def test_commands_are_quick_while_a_file_is_uploaded(
-    server: Server, tmp_path: Path, folder: Path
-) -> None:
-    """They have a connection of their own: on the same one a command waited behind megabytes."""
-    source = big_file(tmp_path / "source", 48 * MIB)
-
-    async with connected(server) as transport:
-        await transport.run(sh("true"))
-        during = await commands_during_upload(transport, source, folder / "file")
-
-    assert during > 3
-    assert whole(folder / "file") == source.sha256
 
 
 async def test_uploads_to_one_node_take_turns_and_threads_are_capped(
