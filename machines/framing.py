@@ -7,14 +7,16 @@ cutting it off could lose an intent whose effect has happened.
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 
 from machines.records import SCHEMA, Record, RecordError, decode, encode, schema_of
 
-__all__ = ["JournalDamaged", "Lines", "Parsed", "frame", "parse"]
+__all__ = ["JournalDamaged", "Lines", "Parsed", "frame", "looks_framed", "parse"]
 
 CHECKSUM = 8  # hex digits of a crc32, before the space
+BEGINNING = re.compile(rb"[0-9a-f]{8} \{|[0-9a-f]{0,8}$")  # or what a crash left of it
 REMEDY = (
     "put back a copy of the file, or, if what follows may be repeated, cut it there with "
     "`truncate -s {offset} {file}`"
@@ -43,6 +45,11 @@ def frame(record: Record) -> bytes:
     """The record as a line of a journal."""
     line = encode(record)
     return b"%08x %s\n" % (zlib.crc32(line), line)
+
+
+def looks_framed(data: bytes) -> bool:
+    """Whether the bytes begin as a line of a journal does; a journal that is damaged there does not."""
+    return BEGINNING.match(data) is not None
 
 
 def parse(data: bytes, file: str = "journal") -> Parsed:

@@ -13,10 +13,10 @@ they are (of older versions, and simulated ones) are taken as they come.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from machines import History
-from machines.signals import listed
 from mk8s.changes import UNTOUCHED
 from mk8s.cluster import Cluster
 from mk8s.errors import UsageError
@@ -43,10 +43,17 @@ def refuse_other_cluster(cluster: Cluster, history: History, journal: Path) -> N
     """Raises UsageError where the journal, which lies there, is of another cluster."""
     if is_of(cluster, history):
         return
-    theirs = listed(f"{name} at {address}" for name, address in history.marks.items())
-    ours = listed(f"{node.name} at {node.address}" for node in cluster.nodes)
+    ours = {node.name: node.address for node in cluster.nodes}
+    shared = [name for name in history.marks if name in ours]
     raise UsageError(
         f"{journal} is of another cluster than {cluster.source}",
-        cause=f"it is of {history.subject!r} with {theirs}; the manifest is of {cluster.name!r} with {ours}",
-        remedy="name the manifest of that run, or with --state the folder of this cluster's own",
+        cause=f"{_told(history.subject, history.marks, shared)} there, "
+        f"and {_told(cluster.name, ours, shared)} in the manifest",
+        remedy="name the manifest of that run, or with --state the folder of this cluster's own runs",
     )
+
+
+def _told(cluster: str, addresses: Mapping[str, str], shared: Sequence[str]) -> str:
+    """A cluster by one of its nodes: one that the other has too, where there is one."""
+    name = next(iter(shared or addresses))
+    return f"{name} of {cluster!r} is {addresses[name]}"

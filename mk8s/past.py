@@ -12,13 +12,13 @@ from typing import NoReturn
 from machines import History, HistoryError, JournalDamaged, Record, fold, read_journal
 from machines.files import JOURNAL
 from machines.fold import Misfit
-from machines.framing import parse
+from machines.framing import looks_framed, parse
 from machines.lock import Holder, holder_now
 from machines.signals import listed
 from mk8s.errors import Mk8sError, UsageError
 from mk8s.identity import refuse_other_cluster
 from mk8s.project import Project
-from mk8s.state import TRANSCRIPT
+from mk8s.state import STATE_JOURNAL, TRANSCRIPT
 from mk8s.tables import node_machine, table_to_read, titles_of
 from mk8s.transcript import NOTHING_DONE, Transcript, beside_journal, is_of_journal, read_transcript
 from mk8s.version import VERSION
@@ -27,9 +27,11 @@ __all__ = [
     "Past",
     "as_mk8s_error",
     "find_past",
+    "journal_file",
     "past_of",
     "read_past",
     "read_recorded",
+    "refuse_no_folder",
     "states_by_journal",
     "transcript_beside",
     "transcript_file",
@@ -64,11 +66,20 @@ def _nothing_yet(project: Project, state: Path | None) -> NoReturn:
             cause=f"it looks at its hosts first ({holder}); one that does not answer keeps it waiting",
             remedy=f"ask again in a moment, or wait for it: mk8s journal {project.words(state)} --follow",
         )
+    refuse_no_folder(project, state)
     raise Mk8sError(
         f"{name} has not been run from here yet",
         cause=f"{folder} holds no journal",
         remedy=f"mk8s run {project.words(state)}",
     )
+
+
+def refuse_no_folder(project: Project, state: Path | None) -> None:
+    """Raises UsageError where a folder is named that does not exist: nobody is told to begin a run there."""
+    if state is not None and not state.exists():
+        own = project.past_state().folder
+        ours = f"this cluster's own is {own}" if own.exists() else "it is made by the first run"
+        raise UsageError(f"there is no state folder {state}", remedy=f"look at its name; {ours}")
 
 
 def _holder(folder: Path) -> Holder | None:
@@ -109,18 +120,30 @@ def read_recorded(project: Project, state: Path | None, file: Path | None) -> Pa
     """
     if file is None:
         return read_past(project, state)
-    path = file / JOURNAL if file.is_dir() else file
-    remedy = "name a file that `mk8s simulate --journal FILE` wrote, or journal.jsonl of a state folder"
+    path = journal_file(file)
+    remedy = "name a file that `mk8s simulate --journal FILE` wrote, or a state folder"
     try:
-        past = past_of(project, parse(path.read_bytes(), str(path)).records, path)
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", remedy=remedy) from error
+    if data and not looks_framed(data):
+        raise UsageError(f"{path} is no journal of a run", cause="it does not begin like one", remedy=remedy)
+    try:
+        past = past_of(project, parse(data, str(path)).records, path)
     except JournalDamaged as error:
         raise as_mk8s_error(error) from error
     if past is None:
         raise UsageError(f"{path} holds no record of a run", remedy=remedy)
     _refuse_strangers(project, past, path)
     return past
+
+
+def journal_file(file: Path) -> Path:
+    """The journal that a command line names: its file, its folder, or the state folder around that."""
+    if not file.is_dir():
+        return file
+    within = file / STATE_JOURNAL / JOURNAL
+    return within if within.exists() else file / JOURNAL
 
 
 def _refuse_strangers(project: Project, past: Past, path: Path) -> None:
@@ -162,7 +185,7 @@ def transcript_file(project: Project, state: Path | None, journal: Path | None =
     """
     if journal is not None:
         with suppress(OSError):
-            path = journal / JOURNAL if journal.is_dir() else journal
+            path = journal_file(journal)
             if path.name == JOURNAL and (path.parent.parent / TRANSCRIPT).exists():
                 return path.parent.parent / TRANSCRIPT
             beside = beside_journal(path)

@@ -27,6 +27,7 @@ from mk8s.errors import Mk8sError
 __all__ = ["StateFolder", "TranscriptWriter", "read_private", "refuse_untrusted", "write_private"]
 
 HOLDER = ".mk8s"
+STATE_JOURNAL = "journal"  # a folder of its own: the journal locks it
 TRANSCRIPT = "transcript.jsonl"
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
@@ -80,7 +81,7 @@ class StateFolder:
     @property
     def journal(self) -> Path:
         """A folder of its own: the journal locks it."""
-        return self.folder / "journal"
+        return self.folder / STATE_JOURNAL
 
     @property
     def secrets(self) -> Path:
@@ -294,7 +295,8 @@ def refuse_untrusted(folder: Path, found: os.stat_result) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise _untrusted(folder, "is a link", "remove the link, or name the folder itself with --state")
     if not stat.S_ISDIR(found.st_mode):
-        raise _untrusted(folder, "is not a folder", "move it away, or name a folder with --state")
+        remedy = "name the folder of this cluster's runs, or a new one, with --state"
+        raise Mk8sError(f"the state folder {folder} is not a folder", remedy=remedy)
     if found.st_uid != os.geteuid():
         remedy = "run as the owner, or name another folder with --state"
         raise _untrusted(folder, f"belongs to user {found.st_uid}, and mk8s runs as {os.geteuid()}", remedy)

@@ -159,21 +159,21 @@ def _follow(project: Project, past: Past, args: Namespace, wanted: Selection) ->
 
 def _folder(project: Project, args: Namespace) -> Path:
     """Where the journal's lock is."""
-    file: Path | None = args.journal
-    if file is None:
+    from mk8s.past import journal_file
+
+    if args.journal is None:
         return project.past_state(args.state).journal
-    return file if file.is_dir() else file.parent
+    return journal_file(args.journal).parent
 
 
 def _reader(project: Project, args: Namespace, folder: Path) -> Callable[[], list[Entry]]:
     """What gives the news of the journal, and of the transcript where steps are wanted."""
     from machines.files import JOURNAL
-    from mk8s.past import transcript_file
+    from mk8s.past import journal_file, transcript_file
     from mk8s.retelling.following import JournalTail, StepTail
     from mk8s.retelling.lines import mixed
 
-    path = args.journal if args.journal and not args.journal.is_dir() else folder / JOURNAL
-    journal = JournalTail(path)
+    journal = JournalTail(journal_file(args.journal) if args.journal else folder / JOURNAL)
     transcript = StepTail(transcript_file(project, args.state, args.journal))
     started: list[str] = []
 

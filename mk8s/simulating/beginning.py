@@ -20,6 +20,7 @@ from pathlib import Path
 from machines import ActionError, Failure, History, Record, Table, fold
 from machines.files import JOURNAL
 from machines.framing import frame
+from machines.simulation import Broken, Rules, watch_over
 from mk8s.binding import Binding
 from mk8s.cluster import Cluster
 from mk8s.contradictions import faults_in
@@ -28,7 +29,7 @@ from mk8s.errors import Mk8sError
 from mk8s.executor import Executor
 from mk8s.needs import pretend
 from mk8s.parts_model import modelled_delivery
-from mk8s.past import Past, find_past
+from mk8s.past import Past, find_past, refuse_no_folder
 from mk8s.project import Project
 from mk8s.steps import Step, WaitFor
 from transports.base import File
@@ -64,6 +65,7 @@ def journal_of(project: Project, state: Path | None = None) -> bytes:
     """
     past = find_past(project, state)
     if past is None:
+        refuse_no_folder(project, state)
         raise Mk8sError(
             f"{project.cluster.name} has not been run from here yet",
             cause=f"{project.past_state(state).journal} holds no journal",
@@ -82,16 +84,30 @@ def journal_of(project: Project, state: Path | None = None) -> bytes:
 
 
 def _refuse_contradictions(project: Project, state: Path | None, past: Past) -> None:
-    """No host can be brought to where its node never was, and no law holds for such a past."""
-    faults = faults_in(past.records, past.history.table)
+    """No host can be brought to where its node never was, and no law of runs holds for such a past."""
+    faults = faults_in(past.records, past.history.table) or _breach_in(project, past)
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         journal = project.past_state(state).journal / JOURNAL
         raise Mk8sError(
             f"{journal} contradicts itself: no simulation can go on from it",
             cause=f"{faults[0]}{more}",
-            remedy=f"mk8s replay {project.words(state)} shows where; put back a copy of the file",
+            remedy=f"look at it: mk8s replay {project.words(state)}; put back a copy of the file, "
+            "or the manifest as it was",
         )
+
+
+def _breach_in(project: Project, past: Past) -> list[str]:
+    """The first law that the records break: those that every simulated run is held to, its past included."""
+    rules = Rules(spec=past.history.table.spec, members=project.cluster.nodes, before=len(past.records))
+    watch = watch_over(rules)
+    try:
+        for record in past.records:
+            watch.see(record)
+    except Broken as broken:
+        where = f"record {broken.record.seq}: " if broken.record else ""
+        return [f"{where}{broken.evidence} ({broken.invariant})"]
+    return []
 
 
 async def bring_to(around: Brought, records: Sequence[Record], table: Table) -> None:

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from machines import History, MemoryJournal, Record, fold
 from machines.framing import frame, parse
-from machines.signals import listed
 from machines.simulation import ScriptedFault
 from mk8s.asking import ask_cluster
 from mk8s.cli import main
@@ -91,8 +90,8 @@ def test_another_cluster_with_the_same_names_is_refused(
     told = capsys.readouterr()
     assert told.out == ""
     assert f"journal.jsonl is of another cluster than {other}" in told.err
-    assert "it is of 'six' with srv-1 at 192.0.2.11, " in told.err
-    assert "the manifest is of 'other' with srv-1 at 198.51.100.11, " in told.err
+    assert "because srv-1 of 'six' is 192.0.2.11 there, and " in told.err
+    assert "and srv-1 of 'other' is 198.51.100.11 in the manifest\n" in told.err
     assert "hint: name the manifest of that run" in told.err
 
 
@@ -216,11 +215,6 @@ def test_a_real_run_says_whose_it_is_from_its_first_resume_on(tmp_path: Path) ->
         with pytest.raises(UsageError, match="another cluster"):
             states_in(journal, load_project(Path(other)).cluster)
     assert b"subject" not in run_of(path).journal
-
-
-def test_the_words_stay_short_for_many_nodes() -> None:
-    """The first few, and how many more."""
-    assert listed(marks_of(cluster(agents=300))).endswith(" more")
 
 
 def test_lines_are_as_they_were_where_nothing_is_said() -> None:

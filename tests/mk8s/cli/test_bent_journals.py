@@ -274,7 +274,17 @@ def test_records_that_contradict_each_other_are_no_beginning(bench: Bench) -> No
     assert code == 1
     assert f"{bench.file} contradicts itself: no simulation can go on from it" in said
     assert "stage is done, and no attempt of it was begun" in said
-    assert f"hint: mk8s replay {bench.manifest} shows where" in said
+    assert f"hint: look at it: mk8s replay {bench.manifest}; put back a copy" in said
+
+
+def test_a_law_that_the_past_broke_is_none_that_mk8s_breaks(bench: Bench) -> None:
+    """An attempt that is begun twice fits each record before; a run is held to more."""
+    begun = next(at for at, raw in enumerate(bench.whole) if raw["kind"] == "intent")
+    bench.put(renumbered([*bench.whole[: begun + 1], bench.whole[begun], *bench.whole[begun + 1 :]]))
+    code, said = bench.call("simulate", "--from-state")
+    assert code == 1
+    assert f"record {begun + 2}: it was to be attempt 2 of stage (" in said
+    assert bench.call("plan", "--seeds", "1")[0] == 1
 
 
 def test_a_run_of_its_own_never_contradicts_itself(bench: Bench) -> None:

@@ -74,7 +74,7 @@ def test_a_journal_in_a_file_is_drawn_too(tmp_path: Path, capsys: pytest.Capture
         (["M", "--journal", "x"], "hint: add --run or --sequence"),
         (["M", "--sequence", "--format", "svg"], "hint: --format mermaid or plantuml"),
         (["M", "--run", "--journal", "/nowhere/x"], "/nowhere/x cannot be read: No such file or directory"),
-        (["M", "--run", "--journal", "M"], "damaged at byte 0"),
+        (["M", "--run", "--journal", "M"], "cluster.yaml is no journal of a run"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_what_to_do(

@@ -255,3 +255,45 @@ def renamed(folder: Path, name: Callable[[str], str]) -> Path:
     file = folder / "sim.jsonl"
     file.write_bytes(b"".join(frame(other(record)) for record in run_of(manifest_in(folder)).records))
     return file
+
+
+@pytest.mark.parametrize("what", ["the manifest", "a program", "a transcript"])
+def test_a_file_that_is_no_journal_is_not_to_be_cut(
+    what: str, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever names the manifest by mistake is not told to truncate it at byte 0."""
+    file = manifest
+    if what != "the manifest":
+        file = manifest.parent / what.replace(" ", "-")
+        file.write_bytes(b"\x7fELF\n\0" if what == "a program" else json.dumps(STEP).encode() + b"\n")
+    assert main(["replay", str(manifest), "--journal", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert f"{file} is no journal of a run\n  because it does not begin like one\n" in said
+    assert "hint: name a file that `mk8s simulate --journal FILE` wrote, or a state folder" in said
+    assert "truncate" not in said
+
+
+def test_a_state_folder_is_as_good_as_the_journal_in_it(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder of a run, the journal's own within, or the file: the same records and steps."""
+    state = manifest.parent / ".mk8s" / "six"
+    whole = lines(capsys, manifest, "--steps")
+    for name in (state, state / "journal", state / "journal" / "journal.jsonl"):
+        assert lines(capsys, manifest, "--steps", "--journal", str(name)) == whole
+    assert main(["journal", str(manifest), "--follow", "--journal", str(state)]) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["journal", "--state"], ["status", "--state"], ["simulate", "--from-state"]]
+)
+def test_nobody_is_told_to_run_into_a_folder_that_was_mistyped(
+    words: list[str], manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run would begin the cluster anew there, over nodes that have one."""
+    verb, option = words
+    assert main([verb, str(manifest), option, str(manifest.parent / ".mk8s" / "sxi")]) == 2
+    said = capsys.readouterr().err
+    assert "there is no state folder " in said
+    assert f"hint: look at its name; this cluster's own is {manifest.parent / '.mk8s' / 'six'}" in said
+    assert "mk8s run" not in said
