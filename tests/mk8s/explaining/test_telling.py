@@ -44,6 +44,15 @@ def test_a_chain_goes_down_to_the_root() -> None:
     assert "srv-2 (server) is at work: join as a server" in text
 
 
+def test_who_tries_again_tells_how_many_tries_are_used_up() -> None:
+    """Of those that the charged clause allows."""
+    run = Run().begin("srv-1", "stage").after(20)
+    run.add("error", "srv-1", edge="stage", attempt=1, lineage=("connection",), clause=0, reached=3)
+    lines = told(run.retry("srv-1", "stage", 30.0), "srv-1").splitlines()
+    anew = "an attempt that gets further than all before it begins the count anew"
+    assert f"  tries: 1 of 20 are used up; {anew}" in lines
+
+
 def test_the_root_knows_whom_it_holds_back() -> None:
     """Directly, and through others."""
     (root,) = roots_of(joining().reasons())
