@@ -72,13 +72,12 @@ class FileJournal:
         self._length = 0  # bytes of sound records
         # What a killed run wrote may be in the page cache only: nothing is durable before the first sync.
         self._commits = GroupCommit(self._sync)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = FolderLock(folder, holder or this_process())
         try:
-            self._open()
-        except BaseException:
-            self.close()
-            raise
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = FolderLock(folder, holder or this_process())
+            self._open_or_let_go()
+        except OSError as error:
+            raise JournalError(_what_is_there(self.path, error)) from error
 
     def append(self, at: float, kind: Kind, **fields: Any) -> Record:
         self._refuse_if_broken()
@@ -105,6 +104,13 @@ class FileJournal:
             os.close(self._fd)
             self._fd = -1
         self._lock.release()
+
+    def _open_or_let_go(self) -> None:
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> None:
         is_new = not self.path.exists()
@@ -159,6 +165,13 @@ class FileJournal:
     def _refuse_if_broken(self) -> None:
         if self._broken is not None:
             raise self._broken
+
+
+def _what_is_there(path: Path, error: OSError) -> str:
+    return (
+        f"{path}: cannot be opened: {error.strerror or error}; nothing was begun\n"
+        "hint: look at what stands there, at its owner and at its disk, then run again"
+    )
 
 
 def _what_to_do(path: Path, error: OSError) -> str:

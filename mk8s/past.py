@@ -106,7 +106,9 @@ def find_past(project: Project, state: Path | None) -> Past | None:
     except JournalDamaged as error:
         raise as_mk8s_error(error) from error
     except OSError as error:
-        remedy = "look at the owner of the folder: only who ran it may read it"
+        remedy = "look at what stands there"
+        if isinstance(error, PermissionError):
+            remedy = "look at the owner of the folder: only who ran it may read it"
         raise Mk8sError(f"the journal in {folder} cannot be read: {error.strerror}", remedy=remedy) from error
     if past is not None:
         refuse_other_cluster(project.cluster, past.history, folder / JOURNAL)

@@ -254,3 +254,15 @@ def test_memory_holds_the_bytes_that_a_file_would(tmp_path: Path) -> None:
     file.close()
     assert memory.data == (tmp_path / JOURNAL).read_bytes()
     assert MemoryJournal(memory.data).records() == memory.records()
+
+
+@pytest.mark.parametrize("where", ["journal.jsonl", "lock"])
+def test_a_journal_that_cannot_be_opened_says_what_is_in_the_way(where: str, tmp_path: Path) -> None:
+    """As one that cannot be written does; and the folder is free again."""
+    (tmp_path / where).mkdir()
+    with pytest.raises(
+        JournalError, match=r"cannot be opened: Is a directory; nothing was begun\nhint: look"
+    ):
+        FileJournal(tmp_path)
+    (tmp_path / where).rmdir()
+    FileJournal(tmp_path).close()
