@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 import trio
@@ -27,7 +26,7 @@ from mk8s.parts_model import modelled_cuts
 from mk8s.rehearsal import TOKEN, modelled_roads, nominal_release
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.tables import node_machine
-from transports.base import Command, OnOutput, OnProgress, Outcome, Piece, Source, Transport
+from transports.base import Outcome, Transport
 from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport
 
 __all__ = ["EndState", "KilledError", "MortalJournal", "Site"]
@@ -79,36 +78,22 @@ class MortalTransport:
     def name(self) -> str:
         return self._inner.name
 
-    async def run(self, command: Command, *, on_output: OnOutput | None = None) -> Outcome:
-        return await self._left_alone(lambda: self._inner.run(command, on_output=on_output))
+    # What is asked is the inner road's matter, and goes on as it came.
 
-    async def put(
-        self,
-        source: Source,
-        target: PurePosixPath,
-        *,
-        mode: int = 0o644,
-        owner: str | None = None,
-        sudo: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> None:
-        await self._alive()
-        await self._inner.put(source, target, mode=mode, owner=owner, sudo=sudo, on_progress=on_progress)
+    async def run(self, *asked: Any, **more: Any) -> Outcome:
+        return await self._left_alone(lambda: self._inner.run(*asked, **more))
 
-    async def append(
-        self,
-        piece: Piece,
-        part: PurePosixPath,
-        *,
-        sudo: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> None:
+    async def put(self, *asked: Any, **more: Any) -> None:
         await self._alive()
-        await self._inner.append(piece, part, sudo=sudo, on_progress=on_progress)
+        await self._inner.put(*asked, **more)
 
-    async def get(self, source: PurePosixPath, *, sudo: bool = False, limit: int = 1 << 24) -> bytes:
+    async def append(self, *asked: Any, **more: Any) -> None:
         await self._alive()
-        return await self._inner.get(source, sudo=sudo, limit=limit)
+        await self._inner.append(*asked, **more)
+
+    async def get(self, *asked: Any, **more: Any) -> bytes:
+        await self._alive()
+        return await self._inner.get(*asked, **more)
 
     async def close(self) -> None:
         """A process that is gone says no goodbye."""
