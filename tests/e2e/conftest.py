@@ -16,11 +16,11 @@ import pytest
 
 from mk8s.lab import UnfitError
 from mk8s.lab.machine import require_root
-from mk8s.lab.manifest_writer import DEFAULT_VERSION, machine_arch
+from mk8s.lab.manifest_writer import DEFAULT_VERSION
 from mk8s.lab.places import cache_folder
 from mk8s.lab.real import real_release as build_real_release
 from mk8s.lab.real import refuse_unfit
-from mk8s.lab.standin_release import default_build, standin_release
+from tests.e2e.driving import stand_in
 from tests.e2e.labs import LabMaker, in_memory
 
 FIRST_USE = 600  # seconds
@@ -61,9 +61,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def release() -> Path:
     """The release files that manifests name: a stand-in for RKE2."""
-    return standin_release(
-        cache_folder(os.environ, Path.home()), DEFAULT_VERSION, machine_arch(), lambda _: None, default_build
-    )
+    return stand_in(DEFAULT_VERSION)
 
 
 @pytest.fixture(scope="session")

@@ -19,9 +19,11 @@ from pathlib import Path
 
 from machines import Record, read_journal
 from mk8s.lab import Lab
-from mk8s.lab.manifest_writer import ManifestChoices
+from mk8s.lab.manifest_writer import ManifestChoices, machine_arch
+from mk8s.lab.places import cache_folder
+from mk8s.lab.standin_release import default_build, standin_release
 
-__all__ = ["Driver", "Finished", "drive", "intervals", "of_kind", "states_of", "wait_until"]
+__all__ = ["Driver", "Finished", "drive", "intervals", "of_kind", "stand_in", "states_of", "wait_until"]
 
 MK8S = [sys.executable, "-m", "mk8s"]
 EVIDENCE = "/var/lib/{}/standin-log.jsonl"
@@ -170,6 +172,12 @@ class Driver:
 
     def _env(self, extra: Mapping[str, str] | None) -> dict[str, str]:
         return {**os.environ, **self.extra_env, **(extra or {}), "TERM": "dumb"}
+
+
+def stand_in(version: str) -> Path:
+    """The folder of a release that stands in for this version of RKE2, K3s or k0s; built where need be."""
+    cache = cache_folder(os.environ, Path.home())
+    return standin_release(cache, version, machine_arch(), lambda _: None, default_build)
 
 
 def drive(lab: Lab, folder: Path, release: Path, *, servers: int = 0, distro: str = "rke2") -> Driver:

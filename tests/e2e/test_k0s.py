@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
 import pytest
 
-from mk8s.lab.manifest_writer import DEFAULT_VERSIONS, machine_arch
-from mk8s.lab.places import cache_folder
-from mk8s.lab.standin_release import default_build, standin_release
+from mk8s.lab.manifest_writer import DEFAULT_VERSIONS
 from tests.e2e.distro_runs import (
     join_order_holds,
     joining,
@@ -20,7 +17,7 @@ from tests.e2e.distro_runs import (
     spans_apart,
     whole,
 )
-from tests.e2e.driving import Driver, drive
+from tests.e2e.driving import Driver, drive, stand_in
 from tests.e2e.labs import LabMaker
 
 pytestmark = pytest.mark.e2e
@@ -34,8 +31,7 @@ GZIP = "H4sI"  # how every token of k0s begins: base64 of what gzip writes
 @pytest.fixture(scope="module")
 def k0s() -> Path:
     """The release files: a stand-in for k0s."""
-    cache = cache_folder(os.environ, Path.home())
-    return standin_release(cache, DEFAULT_VERSIONS["k0s"], machine_arch(), lambda _: None, default_build)
+    return stand_in(DEFAULT_VERSIONS["k0s"])
 
 
 @pytest.fixture(scope="module")

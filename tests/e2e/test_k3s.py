@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
 import pytest
 
-from mk8s.lab.manifest_writer import DEFAULT_VERSIONS, machine_arch
-from mk8s.lab.places import cache_folder
-from mk8s.lab.standin_release import default_build, standin_release
+from mk8s.lab.manifest_writer import DEFAULT_VERSIONS
 from tests.e2e.distro_runs import (
     join_order_holds,
     joining,
@@ -20,7 +17,7 @@ from tests.e2e.distro_runs import (
     spans_apart,
     whole,
 )
-from tests.e2e.driving import Driver, drive, intervals
+from tests.e2e.driving import Driver, drive, intervals, stand_in
 from tests.e2e.labs import LabMaker
 from tests.e2e.postgres import postgres
 
@@ -33,8 +30,7 @@ TOKEN = "cat /var/lib/rancher/k3s/server/token"
 @pytest.fixture(scope="module")
 def k3s() -> Path:
     """The release files: a stand-in for K3s."""
-    cache = cache_folder(os.environ, Path.home())
-    return standin_release(cache, DEFAULT_VERSIONS["k3s"], machine_arch(), lambda _: None, default_build)
+    return stand_in(DEFAULT_VERSIONS["k3s"])
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
 
-from mk8s.lab.manifest_writer import DEFAULT_VERSIONS, machine_arch
-from mk8s.lab.places import cache_folder
-from mk8s.lab.standin_release import default_build, standin_release
+from mk8s.lab.manifest_writer import DEFAULT_VERSIONS
 from tests.e2e.distro_runs import whole
-from tests.e2e.driving import drive
+from tests.e2e.driving import drive, stand_in
 from tests.e2e.labs import LabMaker
 
 pytestmark = pytest.mark.e2e
@@ -22,8 +19,7 @@ STATE = "cd /var/lib/rancher/k3s/server/db; ls -d state.db etcd 2>/dev/null; tru
 
 @pytest.fixture
 def k3s() -> Path:
-    cache = cache_folder(os.environ, Path.home())
-    return standin_release(cache, DEFAULT_VERSIONS["k3s"], machine_arch(), lambda _: None, default_build)
+    return stand_in(DEFAULT_VERSIONS["k3s"])
 
 
 def test_its_state_moves_into_etcd_before_the_others_join(lab: LabMaker, k3s: Path, tmp_path: Path) -> None:

@@ -6,20 +6,16 @@ One cluster lives through all of it, and each plan is kept as it was printed; th
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mk8s.lab.manifest_writer import DEFAULT_VERSIONS, machine_arch
-from mk8s.lab.places import cache_folder
-from mk8s.lab.standin_release import default_build, standin_release
-from tests.e2e.driving import Driver, Finished, drive, of_kind, wait_until
+from mk8s.lab.manifest_writer import DEFAULT_VERSIONS
+from tests.e2e.driving import Driver, Finished, drive, of_kind, stand_in, wait_until
 from tests.e2e.labs import LabMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -54,8 +50,7 @@ class Lived:
 
 @pytest.fixture(scope="module")
 def lived(lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> Lived:
-    cache = cache_folder(os.environ, Path.home())
-    files = standin_release(cache, DEFAULT_VERSIONS["k3s"], machine_arch(), lambda _: None, default_build)
+    files = stand_in(DEFAULT_VERSIONS["k3s"])
     folder = tmp_path_factory.mktemp("plan")
     driver = drive(lab.fresh(3), folder, files, distro="k3s", servers=2)
     driver.on_host(3, f"mkdir -p {FOLDER}")

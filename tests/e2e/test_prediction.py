@@ -7,7 +7,6 @@ and docs/prediction.md has one of a quiet machine.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +21,12 @@ from mk8s.forecast.predicting import forecast
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.images import images_in
 from mk8s.lab.manifest_writer import DEFAULT_VERSION, machine_arch
-from mk8s.lab.places import cache_folder
-from mk8s.lab.standin_release import default_build, standin_release
 from mk8s.project import load_project
 from mk8s.rehearsal import Conditions
 from mk8s.release import find_release
 from mk8s.standin import build_release
 from mk8s.timeline import Timeline
-from tests.e2e.driving import Driver, drive
+from tests.e2e.driving import Driver, drive, stand_in
 from tests.e2e.labs import LabMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # twelve runs: three minutes where it is quiet
@@ -88,8 +85,7 @@ def make(lab: LabMaker, release: Path, tmp_path: Path) -> Make:
 
 def _release_for(shape: Shape, release: Path, folder: Path) -> Path:
     if shape.distro == "k3s":
-        cache = cache_folder(os.environ, Path.home())
-        return standin_release(cache, K3S, machine_arch(), lambda _: None, default_build)
+        return stand_in(K3S)
     if shape.name == "larger-images":
         return build_release(folder / "release", DEFAULT_VERSION, machine_arch(), images_size=LARGER)
     return release
