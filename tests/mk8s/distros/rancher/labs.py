@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePosixPath
 
 import anyio
+import pytest
 
+from machines.errors import ActionError
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro, Situation
 from mk8s.distros.rancher.model import World, world_of
@@ -48,6 +51,14 @@ class Lab(HostsLab):
     async def prepare(self) -> None:
         for name in self.nodes:
             await self.do(name, self.distro.stage, self.distro.bootstrap)
+
+    async def refused_once_damaged(self, name: str, staged: PurePosixPath) -> tuple[str, ...]:
+        """How an installation fails whose file became another one after its upload."""
+        await self.do(name, self.distro.stage)
+        self.hosts[name].disk.write(staged, b"something else")
+        with pytest.raises(ActionError) as caught:
+            await self.do(name, self.distro.bootstrap)
+        return caught.value.failure.lineage
 
     async def bring_up(self) -> None:
         """Everything, one node after the other."""
