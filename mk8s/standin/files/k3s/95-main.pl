@@ -6,16 +6,6 @@ sub usage () {
         "   standin-config [FLAGS]   print the config as it was understood, as JSON\n";
 }
 
-sub version () {
-    print "k3s version $VERSION (STAND-IN for tests and rehearsal of mk8s; this is not K3s)\n",
-        "go version none (perl $^V)\n";
-}
-
-sub token (@arguments) {
-    return print random_hex(3) . '.' . random_hex(8) . "\n" if ($arguments[0] // '') eq 'generate';
-    not_built('token ' . ($arguments[0] // ''));
-}
-
 sub etcd_snapshot (@arguments) {
     my $verb = $arguments[0] // '';
     not_built("etcd-snapshot $verb") unless $verb =~ /^(?:ls|list|l)$/;
@@ -29,11 +19,6 @@ sub etcd_snapshot (@arguments) {
 
 sub check_config () {
     print "stand-in: nothing of the kernel is looked at\n\nSTATUS: pass\n";
-}
-
-sub not_built ($what) {
-    print STDERR "k3s $what: stand-in: not built\n";
-    exit 1;
 }
 
 sub main (@arguments) {

@@ -6,21 +6,6 @@ sub usage () {
         "   standin-config [FLAGS]   print the config as it was understood, as JSON\n";
 }
 
-sub version () {
-    print "rke2 version $VERSION (STAND-IN for tests and rehearsal of mk8s; this is not RKE2)\n",
-        "go version none (perl $^V)\n";
-}
-
-sub token (@arguments) {
-    return print random_hex(3) . '.' . random_hex(8) . "\n" if ($arguments[0] // '') eq 'generate';
-    not_built('token ' . ($arguments[0] // ''));
-}
-
-sub not_built ($what) {
-    print STDERR "rke2 $what: stand-in: not built\n";
-    exit 1;
-}
-
 sub main (@arguments) {
     my ($name) = $0 =~ m{([^/]+)$};
     return kubectl(@arguments) if $name eq 'kubectl';
