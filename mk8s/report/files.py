@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from machines.framing import looks_framed
 from mk8s.disks import refusals_explained
 from mk8s.errors import UsageError
 
@@ -26,14 +27,30 @@ def write_page(path: Path, text: str, option: str = OUT) -> None:
 
 
 def write_whole(path: Path, content: bytes, *, manifest: Path, option: str = OUT) -> None:
-    """Put an answer there that is no page, over an older one too. Raises UsageError, as for the manifest."""
+    """Put an answer there that is no page, over an older one too; never over a manifest or a run's journal.
+
+    Raises UsageError.
+    """
     with refusals_explained(path, "written", {}, UsageError, _elsewhere(option)):
         if path.exists() and path.samefile(manifest):
             raise UsageError(f"{path} is the manifest itself", remedy=_elsewhere(option))
+        if path.is_file() and _is_of_a_real_run(path):
+            raise UsageError(
+                f"{path} is the journal of a real run",
+                cause="without it no run can go on with its cluster",
+                remedy=_elsewhere(option),
+            )
         if path.exists() and not path.is_file():  # a device or a pipe; a folder refuses by itself
             path.write_bytes(content)
         else:
             _put(path, content)
+
+
+def _is_of_a_real_run(path: Path) -> bool:
+    """Its header says when it was started by the wall clock, as no simulation's does."""
+    with path.open("rb") as file:
+        first = file.readline(LOOKED_AT)
+    return looks_framed(first) and b'"kind":"header"' in first and b'"started":"' in first
 
 
 def _elsewhere(option: str) -> str:

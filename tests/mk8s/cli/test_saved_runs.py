@@ -9,6 +9,7 @@ import pytest
 
 from mk8s.cli import main
 from tests.mk8s.cli.recorded import manifest_in
+from tests.mk8s.test_identity import OLD
 
 UNKNOWN = "its steps are not known"
 
@@ -91,3 +92,20 @@ def test_a_pipe_has_nothing_beside_it(tmp_path: Path) -> None:
     """The journal goes where it was sent, and that is all."""
     assert main(["simulate", str(manifest_in(tmp_path)), "--journal", "/dev/null"]) == 0
     assert not Path("/dev/null.transcript").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["simulate", "--journal"], ["simulate", "--save-profile"], ["plan", "--out"]]
+)
+def test_the_journal_of_a_real_run_is_never_overwritten(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without it no run could go on: whoever names it has mistaken the option."""
+    manifest, old = manifest_in(tmp_path), tmp_path / "journal.jsonl"
+    old.write_bytes(OLD.read_bytes())
+    verb, option = words
+    assert main([verb, str(manifest), option, str(old)]) == 2
+    said = capsys.readouterr().err
+    assert f"{old} is the journal of a real run" in said
+    assert f"hint: name another file with {option}" in said
+    assert old.read_bytes() == OLD.read_bytes()
