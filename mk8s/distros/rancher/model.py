@@ -231,14 +231,14 @@ def _get_node(world: World, host: SimulatedHost, command: Command) -> Outcome:
     node = world.nodes.get(name)
     if node is None:
         return refuse(f'Error from server (NotFound): nodes "{name}" not found')
-    return world.printed(node)
+    return node.printed(world.conditions_of(node))
 
 
 def _get_nodes(world: World, host: SimulatedHost, _command: Command) -> Outcome:
     refusal = _refusal(world, host)
     if refusal:
         return refusal
-    items = [world.as_json(node) for node in world.nodes.values()]
+    items = [node.as_json(world.conditions_of(node)) for node in world.nodes.values()]
     return Outcome(status=0, stdout=json.dumps({"kind": "List", "items": items}).encode())
 
 

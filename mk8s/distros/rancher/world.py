@@ -11,7 +11,6 @@ Begin reading at `server_life`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 from mk8s.cluster import Cluster
 from mk8s.distros.rancher import importing, listening
 from mk8s.distros.rancher.engine import Engine
-from mk8s.distros.rancher.readiness import IS_VOTER
+from mk8s.distros.rancher.objects import Conditions, NodeObject
 from mk8s.distros.rancher.roles import CONTROL_PLANE, ETCD
 from mk8s.distros.rancher.said import (
     AGENT_REFUSED,
@@ -40,10 +39,9 @@ from mk8s.distros.rancher.said import (
 from mk8s.distros.rancher.tokens import password_of
 from mk8s.distros.rancher.values import is_true, laid_over, parsed
 from mk8s.ports_model import leave
-from transports.base import Outcome
 from transports.simulated import ServiceFailed, SimulatedHost, SimulatedNetwork, SimulatedService, path_of
 
-__all__ = ["Member", "NodeObject", "World"]
+__all__ = ["Member", "World"]
 
 KUBECONFIG = b"apiVersion: v1\nclusters:\n- cluster:\n    server: https://127.0.0.1:6443\n  name: default\n"
 
@@ -59,19 +57,6 @@ class Member:
     since: float  # seconds, when it was added
     voter: bool = False
     running: bool = False
-
-
-@dataclass(slots=True)
-class NodeObject:
-    """A Node in the API. `ready_at` is when its network will be up."""
-
-    name: str
-    host: SimulatedHost
-    unit: str
-    roles: tuple[str, ...]
-    version: str
-    ready_at: float
-    printed: tuple[tuple[str, ...], Outcome] | None = None  # the last answer about it, and its conditions
 
 
 @dataclass
@@ -143,6 +128,17 @@ class World:
     def _etcd_data(self, config: Mapping[str, Any]) -> PurePosixPath:
         return path_of(f"{self.engine.data_dir_in(config)}/server/db/etcd")
 
+    def conditions_of(self, node: NodeObject) -> Conditions:
+        """Whether it is ready, the words for that, and whether it votes."""
+        status, message, votes = "Unknown", SILENT, ""
+        if self.is_ready(node):
+            status, message = "True", POSTING
+        elif node.host.up and self.now < node.ready_at:
+            status, message = "False", NO_NETWORK
+        if ETCD in node.roles:
+            votes = str(node.host.name in self.members and self.members[node.host.name].voter)
+        return Conditions(status, message, votes)
+
     def is_ready(self, node: NodeObject) -> bool:
         service = node.host.service(node.unit)
         reached = node.host.up and not node.host.cut and self.now >= node.ready_at
@@ -156,8 +152,6 @@ class World:
         reached = (self.network.reach(source, known) for known in addresses)
         return next((host for host in reached if host is not None and self.serves(host)), None)
 
-    # What becomes of an object
-
     def register(self, host: SimulatedHost, unit: str, roles: tuple[str, ...]) -> None:
         """The kubelet registers; the network of a node takes a while the first time."""
         name = self.node_name_of(host)
@@ -165,36 +159,6 @@ class World:
         never = self.config_of(host).get("cni") == "none" or self.settings.get("cni") == "none"
         ready_at = float("inf") if never else self.now + delay
         self.nodes[name] = NodeObject(name, host, unit, roles, self.cluster.version, ready_at)
-
-    def as_json(self, node: NodeObject) -> dict[str, Any]:
-        """The Node as kubectl would print it, as far as anybody here reads it."""
-        status, message, votes = self._conditions(node)
-        conditions = [{"type": "Ready", "status": status, "message": message}]
-        if votes:
-            conditions.append({"type": IS_VOTER, "status": votes, "message": ""})
-        return {
-            "kind": "Node",
-            "metadata": {"name": node.name, "labels": dict.fromkeys(node.roles, "true")},
-            "status": {"conditions": conditions, "nodeInfo": {"kubeletVersion": node.version}},
-        }
-
-    def printed(self, node: NodeObject) -> Outcome:
-        """The same as kubectl's answer. Most questions find the node as the last one did: printed once."""
-        conditions = self._conditions(node)
-        if node.printed is None or node.printed[0] != conditions:
-            node.printed = conditions, Outcome(status=0, stdout=json.dumps(self.as_json(node)).encode())
-        return node.printed[1]
-
-    def _conditions(self, node: NodeObject) -> tuple[str, str, str]:
-        """Whether it is ready, the words for that, and whether it votes; empty where it has no etcd."""
-        status, message, votes = "Unknown", SILENT, ""
-        if self.is_ready(node):
-            status, message = "True", POSTING
-        elif node.host.up and self.now < node.ready_at:
-            status, message = "False", NO_NETWORK
-        if ETCD in node.roles:
-            votes = str(node.host.name in self.members and self.members[node.host.name].voter)
-        return status, message, votes
 
     # How the services live
 
