@@ -13,11 +13,19 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 from mk8s.model_answers import NO, YES, refuse, says
-from mk8s.paces import CHANGE, GLANCE, HASHING, LOOK, RATES, UNPACKING, work
+from mk8s.paces import CHANGE, GLANCE, HASHING, LOOK, RATES, UNPACKING, takes_time, work
 from mk8s.parts_model import PART_DURATIONS, PART_HANDLERS
 from mk8s.unpack_model import FATAL, unpack
 from transports.base import Command, Outcome
-from transports.simulated import Handler, SimulatedFile, SimulatedHost, SimulatedService, Span, path_of
+from transports.simulated import (
+    Answer,
+    Handler,
+    SimulatedFile,
+    SimulatedHost,
+    SimulatedService,
+    Span,
+    path_of,
+)
 
 __all__ = ["DURATIONS", "OS_HANDLERS", "hash_is", "model_os", "not_what_was_sent"]
 
@@ -66,13 +74,17 @@ def _slow(operation: str, rate: str) -> Callable[[Plain], Plain]:
     def register(plain: Plain) -> Plain:
         at_once = _answering(plain)
 
-        async def handler(host: SimulatedHost, command: Command) -> Outcome:
-            file = host.files.get(_path(command))
-            if file is not None:
-                await work(host, rate, file.size)
+        async def later(host: SimulatedHost, command: Command, size: int) -> Outcome:
+            await work(host, rate, size)
             return at_once(host, command)
 
-        OS_HANDLERS[operation] = handler
+        def handle(host: SimulatedHost, command: Command) -> Answer:
+            file = host.files.get(_path(command))
+            if file is None or not takes_time(file.size):
+                return at_once(host, command)
+            return later(host, command, file.size)
+
+        OS_HANDLERS[operation] = handle
         return plain
 
     return register

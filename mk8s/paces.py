@@ -10,7 +10,18 @@ from collections.abc import Mapping
 
 from transports.simulated import QUICK, SimulatedHost, Span
 
-__all__ = ["ASKING", "CHANGE", "GLANCE", "HASHING", "IMPORTING", "LOOK", "RATES", "UNPACKING", "work"]
+__all__ = [
+    "ASKING",
+    "CHANGE",
+    "GLANCE",
+    "HASHING",
+    "IMPORTING",
+    "LOOK",
+    "RATES",
+    "UNPACKING",
+    "takes_time",
+    "work",
+]
 
 GLANCE = QUICK  # a shell that looks at a file
 CHANGE = Span(0.02, 0.06)  # a shell that writes a few files, and waits for the disk
@@ -29,7 +40,12 @@ RATES: Mapping[str, Span] = {
 SMALL = 1 << 20  # bytes; less takes no time that anybody would see
 
 
+def takes_time(size: int) -> bool:
+    """Whether so many bytes are work at all; to wait for less costs an event, and changes nothing."""
+    return size >= SMALL
+
+
 async def work(host: SimulatedHost, rate: str, size: int) -> None:
-    """Let the time pass that so many bytes take at that rate. None for small ones: each costs an event."""
-    if size >= SMALL:
+    """Let the time pass that so many bytes take at that rate. None for small ones."""
+    if takes_time(size):
         await host.spend(rate, size)

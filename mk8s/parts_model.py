@@ -17,7 +17,7 @@ from mk8s.model_answers import refuse, says
 from mk8s.paces import CHANGE, GLANCE, HASHING, work
 from mk8s.parts import NOT_WHOLE
 from transports.base import Command, File, Outcome, Piece
-from transports.simulated import Handler, SimulatedFile, SimulatedHost, Span, modelled_digest, path_of
+from transports.simulated import Answer, Handler, SimulatedFile, SimulatedHost, Span, modelled_digest, path_of
 
 __all__ = ["PART_DURATIONS", "PART_HANDLERS", "modelled_cuts", "modelled_delivery"]
 
@@ -45,10 +45,12 @@ async def _range_of(file: File, start: int, size: int) -> Piece:
     return _piece(file, start, size)
 
 
-async def _state(host: SimulatedHost, command: Command) -> Outcome:
-    file, piece = host.files.get(path_of(command.args[0])), int(command.args[1])
-    if file is None:
-        return says("absent")
+def _state(host: SimulatedHost, command: Command) -> Answer:
+    file = host.files.get(path_of(command.args[0]))
+    return says("absent") if file is None else _hashed(host, file, int(command.args[1]))
+
+
+async def _hashed(host: SimulatedHost, file: SimulatedFile, piece: int) -> Outcome:
     await work(host, HASHING, file.size)
     hashes = [
         modelled_digest(file.whole or file.sha256, start, min(piece, file.size - start))
@@ -83,12 +85,12 @@ def _sweep(host: SimulatedHost, folder: PurePosixPath, keep: set[str]) -> None:
             del host.files[path]
 
 
-async def _remove(host: SimulatedHost, command: Command) -> Outcome:
+def _remove(host: SimulatedHost, command: Command) -> Outcome:
     host.files.pop(path_of(command.args[0]), None)
     return Outcome(status=0)
 
 
-async def _room(host: SimulatedHost, command: Command) -> Outcome:
+def _room(host: SimulatedHost, command: Command) -> Outcome:
     words = [path_of(word) for word in command.args]
     lines = [
         f"1 {host.free // 1024} {_size(host, target)} {_size(host, part)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 
 from mk8s.model_answers import NO, YES
@@ -72,10 +72,12 @@ def note_start(host: SimulatedHost, service: SimulatedService) -> None:
     host.disk.write(_since(service.name), str(len(service.journal)).encode())
 
 
+@cache
 def _record(unit: str) -> PurePosixPath:
     return path_of(f"{RECORDS}/{unit}")
 
 
+@cache
 def _since(unit: str) -> PurePosixPath:
     return path_of(f"/run/mk8s/{unit}.since")
 

@@ -31,6 +31,7 @@ FaultKind: TypeAlias = Literal[
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 ANY = "*"
 SHARES = float(1 << 64)
+ROUNDING = 1e-9  # far more than sums of a few chances can be wrong by
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class FaultPlan:
     scripted: tuple[ScriptedFault, ...] = ()
     until_attempt: int | None = None
     until: float = inf
+    _most: float = field(init=False, repr=False, compare=False)  # above it, no share means a fault
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.rates if kind not in FAULT_KINDS]
@@ -80,6 +82,7 @@ class FaultPlan:
             raise ValueError(f"unknown kinds of fault {unknown}; there are {', '.join(FAULT_KINDS)}")
         if min(self.rates.values(), default=0) < 0 or sum(self.rates.values()) > 1:
             raise ValueError("fault rates are chances: none below 0, and together at most 1")
+        object.__setattr__(self, "_most", sum(self.rates.values()) + ROUNDING)
 
     def decide(self, node: str, operation: str, attempt: int, at: float = 0.0) -> PlannedFault | None:
         """The fault that strikes this attempt (from 1) at this second; None when all goes well."""
@@ -96,6 +99,8 @@ class FaultPlan:
         """Two shares out of one hash of the key: a generator of its own would cost twenty times as much."""
         digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
         chance = int.from_bytes(digest[:8]) / SHARES
+        if chance > self._most:  # nearly always
+            return None
         for kind in FAULT_KINDS:
             chance -= self.rates.get(kind, 0.0)
             if chance < 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 __all__ = ["NEWEST", "Release", "Since", "has", "read_release"]
@@ -29,6 +30,7 @@ NEWEST = Release(minor=99, patch=0)
 """Stands in for a version that is none: that is a fault, which is told elsewhere."""
 
 
+@lru_cache(256)
 def read_release(tag: re.Pattern[str], text: str) -> Release | None:
     """The numbers in a tag, by its groups `minor` and `patch`; None when it is not one."""
     found = tag.fullmatch(text)

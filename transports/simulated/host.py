@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from transports.base import Command, Outcome
-from transports.simulated.disk import SimulatedDisk, SimulatedFile
+from transports.simulated.disk import SimulatedDisk
 from transports.simulated.pace import Pace
 from transports.simulated.paths import beside
 from transports.simulated.services import ServiceModel, SimulatedService
@@ -85,6 +85,7 @@ class SimulatedHost:
         self.profile = profile
         self.seed = seed
         self.disk = SimulatedDisk(disk_free)
+        self.files, self.folders = self.disk.files, self.disk.folders
         self.services: dict[str, SimulatedService] = {}
         self.service_models: dict[str, ServiceModel] = {}
         self.archives: dict[str, Unpack] = {}
@@ -103,14 +104,6 @@ class SimulatedHost:
         self._worked: dict[str, int] = {}  # bytes that were worked on, by rate
 
     # What it holds
-
-    @property
-    def files(self) -> dict[PurePosixPath, SimulatedFile]:
-        return self.disk.files
-
-    @property
-    def folders(self) -> dict[PurePosixPath, int]:
-        return self.disk.folders
 
     @property
     def free(self) -> int:
@@ -182,12 +175,15 @@ class SimulatedHost:
 
     async def perform(self, command: Command) -> Outcome:
         """Do what the command says, at once and without a network. Raises UnknownCommand."""
+        self.timeline.catch_up()
         answer = self.answer(command)
         return answer if isinstance(answer, Outcome) else await answer
 
     def answer(self, command: Command) -> Answer:
-        """The outcome, where the command takes no time; else what has to be awaited for it, as `perform`."""
-        self.timeline.catch_up()
+        """The outcome, where the command takes no time; else what has to be awaited for it, as `perform`.
+
+        For one who has just asked whether the host lives: what is due by now has been played.
+        """
         operation = command.operation
         handler = self._own.get(operation)
         if handler is not None:
@@ -222,8 +218,7 @@ class SimulatedHost:
                 del self.services[name]
 
     def _has_unit_file(self, name: str) -> bool:
-        files = self.disk.files
-        return any(path in files for path in beside(UNIT_FOLDERS, name))
+        return any(path in self.files for path in beside(UNIT_FOLDERS, name))
 
     # Power and cable
 

@@ -6,6 +6,7 @@ Used by `world` alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -47,6 +48,7 @@ def has_imported(engine: Engine, host: SimulatedHost, config: Mapping[str, Any])
     return _store_in(engine.data_dir_in(config)) in host.files
 
 
+@cache
 def _store_in(data_dir: str) -> PurePosixPath:
     return path_of(f"{data_dir}/agent/containerd/content")
 
@@ -58,6 +60,7 @@ def install_tools(engine: Engine, host: SimulatedHost, config: Mapping[str, Any]
     host.disk.write(kubectl, b"", mode=0o755)
 
 
+@cache
 def kubectl_in(data_dir: str) -> PurePosixPath:
     """Where it lies then."""
     return path_of(f"{data_dir}/bin/kubectl")

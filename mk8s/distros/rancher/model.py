@@ -108,9 +108,13 @@ async def hash_matches(host: SimulatedHost, path: PurePosixPath, digest: str) ->
     return await hash_is(host, path, digest)
 
 
-async def _has_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
+def _has_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome | Awaitable[Outcome]:
     target, digest = command.args
-    return YES if await hash_matches(host, path_of(target), digest) else NO
+    return _is_archive(host, path_of(target), digest) if path_of(target) in host.files else NO
+
+
+async def _is_archive(host: SimulatedHost, path: PurePosixPath, digest: str) -> Outcome:
+    return YES if await hash_matches(host, path, digest) else NO
 
 
 async def _place_archive(_world: World, host: SimulatedHost, command: Command) -> Outcome:
@@ -152,8 +156,13 @@ async def is_recorded(host: SimulatedHost, path: PurePosixPath) -> bool:
     return all([await hash_matches(host, path_of(file), digest) for digest, file in lines])
 
 
-async def _has_install(_world: World, host: SimulatedHost, command: Command) -> Outcome:
-    return YES if await is_recorded(host, path_of(command.args[0])) else NO
+def _has_install(_world: World, host: SimulatedHost, command: Command) -> Outcome | Awaitable[Outcome]:
+    record_of = path_of(command.args[0])
+    return _is_installed(host, record_of) if record_of in host.files else NO
+
+
+async def _is_installed(host: SimulatedHost, record_of: PurePosixPath) -> Outcome:
+    return YES if await is_recorded(host, record_of) else NO
 
 
 def _version(world: World, host: SimulatedHost, command: Command) -> Outcome:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -318,6 +319,7 @@ class World:
         return known is not None and known.host is not host
 
 
+@cache
 def _drop_ins_of(config: PurePosixPath) -> PurePosixPath:
     return path_of(f"{config}.d")
 
