@@ -54,7 +54,7 @@ def lack_of(record: Record) -> str:
         return "a record of kind 'resumed' has a header, or says which node continues, and its to"
     if record.header is not None and record.kind not in ("header", "resumed"):
         return f"a record of kind {record.kind!r} has no header"
-    if record.kind == "signal" and not _are_names(record.evidence.get("members", [])):
+    if record.kind in ("signal", "lost") and not _are_names(record.evidence.get("members", [])):
         return "the members that brought a signal are no list of names"
     return ""
 

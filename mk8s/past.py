@@ -209,7 +209,7 @@ def past_of(project: Project, records: Sequence[Record], path: Path) -> Past | N
 
 def as_mk8s_error(error: Exception, path: Path | None = None) -> Mk8sError:
     """The framework's words, as a problem of the person who runs mk8s. `path`: where the journal lies."""
-    where = f"{path}: " if path else ""
+    where = f"{path}: " if path and isinstance(error, HistoryError) else ""  # others name it themselves
     if not isinstance(error, Misfit):
         return Mk8sError(f"{where}{error}")
     return Mk8sError(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from machines import JournalDamaged, Record, read_journal
+from machines.files import JOURNAL
+from machines.vetting import Misfit, refuse_lack
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro, load_distro
 from mk8s.errors import Mk8sError
@@ -38,14 +40,17 @@ class EarlierRun:
 def read_earlier(folder: Path) -> EarlierRun:
     """Raises Mk8sError where no run was kept there, or one that cannot be read.
 
-    Only times are taken from it, so it need not be trusted as a folder is that a run goes on in.
+    Only times are taken from it, so it need not be trusted as a folder is that a run goes on in, nor be of
+    this version's machine.
     """
     state = StateFolder(folder.absolute())
     try:
         records = read_journal(state.journal)
+        for record in records:
+            refuse_lack(record)
         text = state.accepted_manifest.read_text(encoding="utf-8")
-    except JournalDamaged as error:
-        raise as_mk8s_error(error) from error
+    except (JournalDamaged, Misfit) as error:
+        raise as_mk8s_error(error, state.journal / JOURNAL) from error
     except OSError as error:
         file = Path(error.filename or state.accepted_manifest)
         raise _nothing_there(folder, f"{file} cannot be read: {error.strerror or error}") from error

@@ -246,12 +246,13 @@ def test_bytes_that_are_no_record_are_damage_with_their_place(bench: Bench, bent
         ({"kind": "error", "node": "srv-1", "edge": "stage"}, "has to say its lineage"),
         ({"kind": "state", "edge": "stage", "source": "pending", "to": "staged"}, "has to say its node"),
         ({"kind": "signal", "signal": "primary-ready", "evidence": {"members": 5}}, "are no list of names"),
+        ({"kind": "lost", "signal": "primary-ready", "evidence": {"members": [1]}}, "are no list of names"),
         ({"kind": "finished", "node": "srv-1"}, "a record of kind 'finished' is of the whole run"),
         ({"kind": "resumed"}, "says which node continues"),
         ({"kind": "blocked", "node": "nobody", "reason": "x"}, "is of node 'nobody', which no header names"),
         ({"kind": "intent", "node": "srv-1", "edge": "nope", "attempt": 1}, "says edge 'nope' (record 2)"),
     ],
-    ids=["done", "error", "state", "signal", "finished", "resumed", "nobody", "edge"],
+    ids=["done", "error", "state", "signal", "lost", "finished", "resumed", "nobody", "edge"],
 )
 def test_a_record_that_no_run_writes_is_refused_with_its_number(bench: Bench, bend: Raw, told: str) -> None:
     """By every verb in the same words, since one place asks."""
@@ -264,6 +265,16 @@ def test_a_record_that_no_run_writes_is_refused_with_its_number(bench: Bench, be
         assert f"error: {bench.file}: " in said
         assert "\n  because no run of this mk8s (" in said
         assert "\nhint: use the mk8s that wrote it, or put back a copy of the file" in said
+
+
+def test_nothing_is_learnt_from_a_record_that_no_run_writes(bench: Bench) -> None:
+    """The run may be one of another version, and of another cluster: its records say what they have to."""
+    (bench.file.parent.parent / "manifest.yaml").write_text(bench.manifest.read_text())
+    bench.put([bench.whole[0], {"seq": 2, "at": 0.0, "kind": "signal", "evidence": {"members": 5}}])
+    code, said = bench.call("simulate", "--learn")
+    assert code == 1
+    assert f"error: {bench.file}: record 2 " in said
+    assert "a record of kind 'signal' has to say its signal" in said
 
 
 def test_records_that_contradict_each_other_are_no_beginning(bench: Bench) -> None:
