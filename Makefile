@@ -4,6 +4,7 @@
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+END_TO_END := --dist loadscope --no-loadscope-reorder tests/e2e tests/mk8s/bundle
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,10 +25,10 @@ test-fast: setup  ## seconds: neither slow nor end-to-end
 	$(PYTEST) -n 2 --dist worksteal -m "not e2e and not slow"
 
 test-e2e: setup  ## only the tests on real hosts, without real Kubernetes
-	$(PYTEST) -n 2 --dist loadfile -m "e2e and not real"
+	$(PYTEST) -n 4 $(END_TO_END) -m "e2e and not real"
 
 test-real: setup  ## only the tests of real Kubernetes on real hosts; builds it first if need be
-	$(PYTEST) -n 2 --dist loadfile -m real
+	$(PYTEST) -n 2 $(END_TO_END) -m real
 
 nightly: setup  ## 20 000 seeds (SEEDS=...), random machines, rollouts and crash points; hours
 	@scripts/nightly $(SEEDS)

@@ -25,10 +25,15 @@ from tests.e2e.labs import LabMaker, in_memory
 
 FIRST_USE = 600  # seconds
 FIRST_REAL_USE = 1800
+LONGEST = (
+    *("test_real_clusters", "test_real_growth", "test_real_airgap"),
+    *("test_standin", "test_faults", "test_prediction", "test_crashes", "test_fanout", "test_kill"),
+)  # files that take minutes: first, so that none of them is what all others' end has to wait for
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """More time for tests that may be the first to use a lab or the real release."""
+    """What comes first, and more time for tests that may be the first to use a lab or the real release."""
+    items.sort(key=_when)
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if "real_release" in fixtures:
@@ -36,6 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "lab" in fixtures and not item.get_closest_marker("timeout"):
             seconds = FIRST_REAL_USE if "real_release" in fixtures else FIRST_USE
             item.add_marker(pytest.mark.timeout(seconds))
+
+
+def _when(item: pytest.Item) -> int:
+    name = item.path.stem
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")
