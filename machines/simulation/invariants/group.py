@@ -117,12 +117,14 @@ class SignalFirst(Invariant):
         asked = [name for name, role in self._roles.items() if role in spec.role]
         can = [n for n in asked if n not in self._ended or self._has_been(n, spec.state)]
         flying = [name for name in self._roles if name in self._flying]
-        if flying and len(can) >= share(spec.at_least, len(asked)):
+        may_come = len(can) >= share(spec.at_least, len(asked))
+        if flying and may_come and not self.is_past(record):
             told = f"{', '.join(can) or 'nobody'} could bring it, and {', '.join(flying)} went on"
             raise self.broken(f"{record.signal} is given up: {told}", record)
 
     def _see_once(self, record: Record) -> None:
-        if record.signal in self._latched or record.signal in self._lost:
+        is_settled = record.signal in self._latched or record.signal in self._lost
+        if is_settled and not self.is_past(record):
             raise self.broken(f"{record.signal} was settled before", record)
 
     def _see_signal(self, record: Record) -> None:
@@ -177,7 +179,7 @@ class BudgetsKept(Invariant):
     def _see_budget(self, record: Record) -> None:
         role = str(record.evidence.get("role", ""))
         failed, allowed = self._failed.get(role, {}), self._allowed.get(role, 0)
-        if len(failed) <= allowed:
+        if len(failed) <= allowed and not self.is_past(record):
             told = ", ".join(failed) or "nobody"
             raise self.broken(f"{allowed} of {role!r} may fail, and {told} had", record)
 
