@@ -6,12 +6,14 @@ Pure but for reading the shipped file. It knows no node, no transport and no tim
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from machines import EdgeSpec, MachineSpec, Registry, Table
-from machines.loading import load_machine
+from machines.checks import check
+from machines.loading import load_machine, parse_machine
 from mk8s.cluster import Cluster
 from mk8s.resources import spec_path
 
@@ -29,7 +31,7 @@ def node_machine(
 
     Raises MachineError if the shipped table does not fit the registry, which is a bug of ours.
     """
-    shipped = load_machine(spec_path("machines", "node.yaml"), registry)
+    shipped = _shipped(registry)
     return msgspec.structs.replace(
         shipped,
         edges=[_with_policy(edge, cluster) for edge in shipped.edges if _is_walked(edge, cluster)],
@@ -40,6 +42,20 @@ def node_machine(
         },
         budgets=dict(cluster.budgets),
     )
+
+
+def _shipped(registry: Registry | None) -> MachineSpec:
+    """The shipped machine. It is parsed once: of a thousand simulated runs each asks twice."""
+    path = spec_path("machines", "node.yaml")
+    spec = _parsed(path.read_bytes(), str(path))
+    if registry is not None and check(spec, registry):
+        return load_machine(path, registry)  # which says where
+    return spec
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: bytes, file: str) -> MachineSpec:
+    return parse_machine(text, file)
 
 
 def table_to_read(spec: MachineSpec) -> Table:
