@@ -15,7 +15,7 @@ import trio
 from machines import Journal, JournalError, MemoryJournal, Record, Result
 from machines.records import Kind
 from machines.registry import Guard
-from machines.simulation import CheckedJournal, Rules, watch_over, watched
+from machines.simulation import CheckedJournal, Rules, VirtualClock, watch_over, watched
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro
 from mk8s.distros.rancher.model import world_of as rancher_world
@@ -27,7 +27,7 @@ from mk8s.rehearsal import TOKEN, modelled_roads, nominal_release
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.tables import node_machine
 from transports.base import Outcome, Transport
-from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport
+from transports.simulated import FaultSource, SimulatedHost, SimulatedNetwork, SimulatedTransport, Time
 
 __all__ = ["EndState", "KilledError", "MortalJournal", "Site"]
 
@@ -69,7 +69,7 @@ class MortalJournal(MemoryJournal):
 class MortalTransport:
     """A road that ends with the process: after that nothing is sent, and a command goes on alone."""
 
-    def __init__(self, inner: Transport, killed: trio.Event, hosts_own: trio.Nursery) -> None:
+    def __init__(self, inner: SimulatedTransport, killed: trio.Event, hosts_own: trio.Nursery) -> None:
         self._inner = inner
         self._killed = killed
         self._hosts_own = hosts_own
@@ -82,6 +82,10 @@ class MortalTransport:
 
     async def run(self, *asked: Any, **more: Any) -> Outcome:
         return await self._left_alone(lambda: self._inner.run(*asked, **more))
+
+    async def idle(self, *asked: Any, **more: Any) -> Outcome | None:
+        await self._alive()
+        return await self._inner.idle(*asked, **more)
 
     async def put(self, *asked: Any, **more: Any) -> None:
         await self._alive()
@@ -137,20 +141,22 @@ class EndState:
 
 @dataclass
 class Site:
-    """One network of modelled hosts, in one virtual time."""
+    """One network of modelled hosts, in one virtual time: `clock` is that of the run it stands in."""
 
     cluster: Cluster
     distro: Distro
     seed: int = 0
     faults: FaultSource | None = None
+    clock: VirtualClock = field(default_factory=VirtualClock)
     network: SimulatedNetwork = field(init=False)
 
     def __post_init__(self) -> None:
-        self.network = SimulatedNetwork(DEFAULTS.pace(self.seed))
+        time = Time(self.clock.current_time, self.clock.sleep, self.clock.call_at)
+        self.network = SimulatedNetwork(DEFAULTS.pace(self.seed), time)
         modelled_roads(self.cluster, self.distro, self.network, self.seed)
         self._hosts = {node.name: self.network.hosts[node.address] for node in self.cluster.nodes}
 
-    def roads(self) -> dict[str, Transport]:
+    def roads(self) -> dict[str, SimulatedTransport]:
         """New connections to the same hosts."""
         return {
             name: SimulatedTransport(name, host, self.network, faults=self.faults)
@@ -170,7 +176,7 @@ class Site:
             breaches=lambda: self.network.breaches,
         )
         watch = watch_over(rules)
-        rollout = self._rollout(CheckedJournal(journal, [watch]), roads or self.roads())
+        rollout = self._rollout(CheckedJournal(journal, [watch]), roads or dict(self.roads()))
         guards.update(rollout.registry.guards)
         seen = watched(rollout.registry, watch)
         rollout.registry.actions.update(seen.actions)
@@ -203,6 +209,7 @@ class Site:
             cut=modelled_cuts,
             keep_kubeconfig=lambda _text: None,
             seed=self.seed,
+            sleep=self.clock.sleep,
         )
         return Rollout(self.cluster, self.distro, around)
 

@@ -30,19 +30,21 @@ def site(distro: str) -> Site:
 def undisturbed(distro: str) -> tuple[EndState, int]:
     """The end of a run that nothing happens to, and how many records it writes."""
 
+    hosts, journal = site(distro), MemoryJournal()
+
     async def main() -> tuple[EndState, int]:
-        hosts, journal = site(distro), MemoryJournal()
         result = await hosts.run(journal)
         return hosts.end_state(result), len(journal.records())
 
-    return run_simulated(main, seed=0)
+    return run_simulated(main, seed=0, clock=hosts.clock)
 
 
 def crashed(distro: str, record: int, *, synced_only: bool) -> EndState:
     """The end of a run that was killed right after a record, and of the one that resumed it."""
 
+    hosts = site(distro)
+
     async def main() -> EndState:
-        hosts = site(distro)
         async with trio.open_nursery() as own:
             journal = MortalJournal(record)
             assert not await hosts.survives(journal, own)
@@ -50,7 +52,7 @@ def crashed(distro: str, record: int, *, synced_only: bool) -> EndState:
             own.cancel_scope.cancel()
         return hosts.end_state(result)
 
-    return run_simulated(main, seed=0)
+    return run_simulated(main, seed=0, clock=hosts.clock)
 
 
 @pytest.mark.parametrize("distro", ["rke2", "k0s", "k3s", "kubeadm", "vanilla"])

@@ -59,8 +59,9 @@ def test_any_rollout_killed_at_random_records_ends_and_breaks_no_invariant(
 ) -> None:
     """Killed again and again, with faults on the way; the hosts live on, and the last run ends."""
 
+    site = Site(case.cluster, load_distro(case.distro), case.seed, case.faults)
+
     async def main() -> set[str]:
-        site = Site(case.cluster, load_distro(case.distro), case.seed, case.faults)
         data = b""
         async with trio.open_nursery() as own:
             for life in lives:
@@ -71,4 +72,4 @@ def test_any_rollout_killed_at_random_records_ends_and_breaks_no_invariant(
             own.cancel_scope.cancel()
         return {state for name, state in result.states.items() if name not in result.blocked}
 
-    assert run_simulated(main, seed=case.seed % 1000) <= ENDS
+    assert run_simulated(main, seed=case.seed % 1000, clock=site.clock) <= ENDS
