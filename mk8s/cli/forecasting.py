@@ -10,13 +10,16 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mk8s.cli.common import number
+
 if TYPE_CHECKING:
     from mk8s.forecast.profile import Profile
     from mk8s.forecast.sources import Sources
     from mk8s.project import Project
 
-__all__ = ["add_forecasting", "add_sources", "profile_of", "sources_of"]
+__all__ = ["add_forecasting", "add_sources", "add_uplink", "profile_of", "sources_of", "uplink_of"]
 
+MEGABYTE = 1_000_000
 OWN = Path()  # of --learn without a folder: this cluster's own runs
 
 
@@ -36,11 +39,21 @@ def add_sources(parser: ArgumentParser) -> None:
 
 
 def add_forecasting(parser: ArgumentParser) -> None:
-    """The same and --save-profile; `profile_of` reads them. --uplink is each verb's own."""
+    """The same and --save-profile; `profile_of` reads them."""
     add_sources(parser)
     parser.add_argument(
         "--save-profile", type=Path, metavar="FILE", help="write all durations that are used to this file"
     )
+
+
+def add_uplink(parser: ArgumentParser, words: str) -> None:
+    """--uplink; `uplink_of` reads it."""
+    parser.add_argument("--uplink", type=number("a rate above 0", above=0), metavar="MB/S", help=words)
+
+
+def uplink_of(args: Namespace) -> float | None:
+    """Bytes per second; None where nothing was said."""
+    return args.uplink * MEGABYTE if args.uplink else None
 
 
 def sources_of(args: Namespace, project: Project) -> Sources:

@@ -18,15 +18,14 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, number, say
-from mk8s.cli.forecasting import add_forecasting, profile_of
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, say
+from mk8s.cli.forecasting import add_forecasting, add_uplink, profile_of, uplink_of
 
 if TYPE_CHECKING:
     from mk8s.planning.values import Plan
 
 __all__ = ["add_arguments", "main"]
 
-MEGABYTE = 1_000_000
 MOST_SEEDS = 10_000
 
 
@@ -44,12 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="rehearsals that the prediction rests on (default: 20, fewer for large clusters)",
     )
-    parser.add_argument(
-        "--uplink",
-        type=number("a rate above 0", above=0),
-        metavar="MB/S",
-        help="the operator's link (default: 125, or as learnt)",
-    )
+    add_uplink(parser, "the operator's link (default: 125, or as learnt)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the plan there instead of stdout")
 
 
@@ -70,9 +64,8 @@ def main(args: Namespace) -> int:
     from mk8s.project import load_project
 
     project = load_project(args.manifest)
-    uplink = args.uplink * MEGABYTE if args.uplink else None
     profile = profile_of(args, project)
-    plan = plan_now(project, Wishes(args.state, args.facts, args.seeds, profile, uplink))
+    plan = plan_now(project, Wishes(args.state, args.facts, args.seeds, profile, uplink_of(args)))
     _give(args, _shown(plan, args))
     size = plan.bytes_to_send
     left = (

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mk8s.cli.common import add_manifest, add_recorded, number, say
+from mk8s.cli.forecasting import add_forecasting, add_uplink, profile_of, uplink_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "main"]
 
 STDOUT = Path("-")
-MEGABYTE = 1_000_000
 HIGHEST_RATE = 0.5
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    from mk8s.cli.forecasting import add_forecasting
-
     add_manifest(parser)
     add_recorded(parser)
     parser.add_argument("--simulate", action="store_true", help="rehearse the manifest, and report that")
@@ -50,12 +48,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="RATE",
         help="of the rehearsal: 0 to 0.5, per operation (default: 0)",
     )
-    parser.add_argument(
-        "--uplink",
-        type=number("a rate above 0", above=0),
-        metavar="MB/S",
-        help="the operator's link, for the rehearsal and the prediction (default: 125)",
-    )
+    add_uplink(parser, "the operator's link, for the rehearsal and the prediction (default: 125)")
     add_forecasting(parser)
     parser.add_argument("--no-prediction", action="store_true", help="do not predict the run beside it")
     parser.add_argument(
@@ -97,7 +90,6 @@ def _refuse_nonsense(args: Namespace) -> None:
 
 def _simulated(args: Namespace, project: Project) -> View:
     from machines.simulation import FAULT_KINDS, FaultPlan
-    from mk8s.cli.forecasting import profile_of
     from mk8s.rehearsal import Conditions, rehearse
 
     profile = profile_of(args, project)
@@ -105,7 +97,7 @@ def _simulated(args: Namespace, project: Project) -> View:
     say("simulated hosts, virtual time: no node is touched")
     run = rehearse(
         Conditions(
-            project.cluster, project.distro, images=_images(project), profile=profile, uplink=_uplink(args)
+            project.cluster, project.distro, images=_images(project), profile=profile, uplink=uplink_of(args)
         ),
         args.seed,
         faults=FaultPlan(args.seed, rates) if args.faults else None,
@@ -117,7 +109,6 @@ def _simulated(args: Namespace, project: Project) -> View:
 
 def _recorded(args: Namespace, project: Project) -> View:
     """What a state folder or a file holds. Raises Mk8sError where there is no run to tell of."""
-    from mk8s.cli.forecasting import profile_of
     from mk8s.past import read_recorded, transcript_beside
 
     records = read_recorded(project, args.state, args.journal).records
@@ -176,7 +167,7 @@ def _compared(args: Namespace, project: Project, profile: Profile, view: View) -
         project.distro,
         view.timeline,
         profile,
-        _uplink(args),
+        uplink_of(args),
         nominal=bool(view.simulated),
     )
 
@@ -187,7 +178,3 @@ def _images(project: Project) -> tuple[str, ...]:
     cluster = project.cluster
     files = {item.id: cluster.artifacts_dir / item.file for item in project.distro.artifacts(cluster)}
     return images_of(files)
-
-
-def _uplink(args: Namespace) -> float | None:
-    return args.uplink * MEGABYTE if args.uplink else None

@@ -21,7 +21,8 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mk8s.cli.common import add_manifest, add_output, number, say
+from mk8s.cli.common import add_manifest, add_output, say
+from mk8s.cli.forecasting import add_forecasting, add_uplink, profile_of, uplink_of
 
 if TYPE_CHECKING:
     from mk8s.project import Project
@@ -32,15 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "main"]
 
-MEGABYTE = 1_000_000
 HIGHEST_RATE = 0.5
 MOST_RUNS = 1_000_000
 OWN = Path()  # of --from-state without a folder: this cluster's own
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    from mk8s.cli.forecasting import add_forecasting
-
     add_manifest(parser)
     add_output(parser, "text", "json")
     parser.add_argument("--seed", type=int, help="repeats a run exactly (default: the scenario's, or 0)")
@@ -66,12 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="go on from the run in this state folder (default: this cluster's own), which is only read",
     )
-    parser.add_argument(
-        "--uplink",
-        type=number("a rate above 0", above=0),
-        metavar="MB/S",
-        help="the operator's link (default: 125)",
-    )
+    add_uplink(parser, "the operator's link (default: 125)")
     parser.add_argument("--shrink", action="store_true", help="find the fewest faults and nodes that fail")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the scenario of --shrink there")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML page about it there")
@@ -147,7 +140,6 @@ def _refuse_nonsense(args: Namespace) -> None:
 
 
 def _request(args: Namespace, project: Project) -> Request:
-    from mk8s.cli.forecasting import profile_of
     from mk8s.images import images_of
     from mk8s.simulating.beginning import journal_of
     from mk8s.simulating.request import Request
@@ -163,7 +155,7 @@ def _request(args: Namespace, project: Project) -> Request:
         rate=args.faults,
         scenarios=tuple(map(load_scenario, args.scenario)),
         profile=profile_of(args, project),
-        uplink=args.uplink * MEGABYTE if args.uplink else None,
+        uplink=uplink_of(args),
         images=images_of(files),
         past=past,
         words=_words(args),
