@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias, TypeVar
@@ -30,7 +29,7 @@ from mk8s.headway import Headway
 from mk8s.steps import Step, Upload, WriteFile
 from mk8s.traffic import Traffic
 from mk8s.transcript import STEP, StepKind
-from mk8s.working import ROOT, Classify, Done, Hands, Work, as_root
+from mk8s.working import ROOT, Classify, Done, Hands, StepsReport, Work, as_root
 from transports.base import (
     Command,
     Idling,
@@ -51,29 +50,6 @@ MakeDelivery: TypeAlias = Callable[[Hands], Delivery]
 
 LOOKS = 3  # how often a question is asked whose answer comes cut
 DISK_FULL = b"No space left on device"
-
-
-@dataclass(frozen=True, slots=True)
-class StepsReport:
-    """What a list of steps came to. A wait counts neither as changed nor as skipped."""
-
-    changed: int = 0
-    skipped: int = 0  # steps that were true already
-    uploaded: int = 0  # bytes sent from this machine
-    titles: tuple[str, ...] = ()  # of the steps that changed something
-    seen: tuple[str, ...] = ()  # what the waits saw when they were met
-    handed_on: int = 0  # bytes that came from other nodes
-
-    def evidence(self) -> dict[str, Any]:
-        """The same for the journal."""
-        found: dict[str, Any] = {
-            "changed": self.changed,
-            "skipped": self.skipped,
-            "uploaded": self.uploaded,
-            "did": list(self.titles),
-            "seen": list(self.seen),
-        }
-        return {**found, "handed_on": self.handed_on} if self.handed_on else found
 
 
 class Executor:
@@ -132,14 +108,7 @@ class Executor:
             else:
                 await work.do(step)
             way.finished(step)
-        return StepsReport(
-            work.changed,
-            work.skipped,
-            work.uploaded,
-            tuple(map(self.redact, work.titles)),
-            tuple(map(self.redact, work.seen)),
-            work.handed_on,
-        )
+        return work.report()
 
     async def ask(self, node: str, command: Command) -> Outcome:
         """Run a question, which changes nothing, and hand back its answer whatever its exit status.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import anyio
 
@@ -30,7 +30,7 @@ from mk8s.traffic import Moving, Rate
 from mk8s.transcript import StepKind
 from transports.base import Bytes, Command, OnOutput, OnProgress, Outcome, Piece, Source
 
-__all__ = ["KINDS", "ROOT", "Classify", "Done", "Hands", "Work", "answered", "as_root"]
+__all__ = ["KINDS", "ROOT", "Classify", "Done", "Hands", "StepsReport", "Work", "answered", "as_root"]
 
 T = TypeVar("T")
 Classify: TypeAlias = Callable[[Outcome, Command], ActionError | None]
@@ -91,6 +91,29 @@ def _ignore_arrival(_size: int) -> None:
     """Nobody compares."""
 
 
+@dataclass(frozen=True, slots=True)
+class StepsReport:
+    """What a list of steps came to. A wait counts neither as changed nor as skipped."""
+
+    changed: int = 0
+    skipped: int = 0  # steps that were true already
+    uploaded: int = 0  # bytes sent from this machine
+    titles: tuple[str, ...] = ()  # of the steps that changed something
+    seen: tuple[str, ...] = ()  # what the waits saw when they were met
+    handed_on: int = 0  # bytes that came from other nodes
+
+    def evidence(self) -> dict[str, Any]:
+        """The same for the journal."""
+        found: dict[str, Any] = {
+            "changed": self.changed,
+            "skipped": self.skipped,
+            "uploaded": self.uploaded,
+            "did": list(self.titles),
+            "seen": list(self.seen),
+        }
+        return {**found, "handed_on": self.handed_on} if self.handed_on else found
+
+
 @dataclass(slots=True)
 class Work:
     """One list of steps on one node, and what it has come to so far."""
@@ -124,6 +147,12 @@ class Work:
         self.changed += 1
         self.titles.append(step.title)
         return None
+
+    def report(self) -> StepsReport:
+        """What the list has come to, without secrets."""
+        redact = self.executor.redact
+        titles, seen = tuple(map(redact, self.titles)), tuple(map(redact, self.seen))
+        return StepsReport(self.changed, self.skipped, self.uploaded, titles, seen, self.handed_on)
 
     async def _make_true(self, step: Upload | WriteFile | Run) -> bool:
         """Whether something had to be changed for it."""
