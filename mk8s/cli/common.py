@@ -79,7 +79,9 @@ def _help(parser: ArgumentParser, args: Namespace) -> int:
     return 0
 
 
-def number(meaning: str, *, above: float = -math.inf, least: float = -math.inf) -> Callable[[str], float]:
+def number(
+    meaning: str, *, above: float = -math.inf, least: float = -math.inf, most: float = math.inf
+) -> Callable[[str], float]:
     """A reader of finite numbers for the command line, in the words of `meaning` when it refuses one."""
 
     def read(text: str) -> float:
@@ -87,7 +89,7 @@ def number(meaning: str, *, above: float = -math.inf, least: float = -math.inf) 
             value = float(text)
         except ValueError:
             value = math.nan
-        if not (math.isfinite(value) and value > above and value >= least):
+        if not (math.isfinite(value) and value > above and least <= value <= most):
             raise ArgumentTypeError(f"{text!r} is not {meaning}")
         return value
 

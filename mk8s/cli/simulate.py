@@ -21,7 +21,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mk8s.cli.common import add_manifest, add_output, say
+from mk8s.cli.common import add_manifest, add_output, number, say
 from mk8s.cli.forecasting import add_forecasting, add_uplink, profile_of, uplink_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "main"]
 
-HIGHEST_RATE = 0.5
+RATE = number("a rate from 0 to 0.5", least=0, most=0.5)
 MOST_RUNS = 1_000_000
 OWN = Path()  # of --from-state without a folder: this cluster's own
 
@@ -47,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=count, metavar="N", help="processes for --runs (default: all cores)")
     parser.add_argument(
-        "--faults", type=rate, default=0.0, metavar="RATE", help="0 to 0.5, per operation (default: 0)"
+        "--faults", type=RATE, default=0.0, metavar="RATE", help="0 to 0.5, per operation (default: 0)"
     )
     parser.add_argument(
         "--scenario",
@@ -72,17 +72,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--journal", type=Path, metavar="FILE", help="write the run's journal there, and its steps beside it"
     )
     add_forecasting(parser)
-
-
-def rate(text: str) -> float:
-    """A fault rate from the command line."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= HIGHEST_RATE:
-        raise ArgumentTypeError(f"{text!r} is not a rate from 0 to {HIGHEST_RATE}")
-    return value
 
 
 def exact(value: float) -> str:
