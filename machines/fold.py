@@ -300,8 +300,14 @@ def _on_error(life: Life, record: Record) -> None:
     life.intent = life.waiting = None
     life.failure, life.undecided = record.failure, True
     life.get_on(record.reached)
-    if record.clause >= 0:
-        life.tries[record.clause] = life.tries.get(record.clause, 0) + 1
+    clause = _charged(life, record)
+    if clause is not None:
+        life.tries[clause] = life.tries.get(clause, 0) + 1
+
+
+def _charged(life: Life, record: Record) -> int | None:
+    """By the class, and not by the number: a journal may be of a version whose clauses stood elsewhere."""
+    return life.table.retry_index(record.edge, record.failure) if record.failure else None
 
 
 def _on_retry(life: Life, record: Record) -> None:

@@ -182,10 +182,11 @@ class Reasons:
     def _tries(self, life: Life, edge: EdgeSpec) -> str:
         """By the clause that the last failure was charged to."""
         own = self._scene.own_records[life.name]
-        clause = next((r.clause for r in reversed(own) if r.kind == "error" and r.edge == edge.name), -1)
-        used = life.tries.get(clause, 0)
-        most = edge.retry[clause].attempts if used else None
-        if most is None:
+        last = next((r.failure for r in reversed(own) if r.kind == "error" and r.edge == edge.name), None)
+        clause = life.table.retry_index(edge.name, last) if last else None
+        used = life.tries.get(clause, 0) if clause is not None else 0
+        most = edge.retry[clause].attempts if clause is not None and used else None
+        if clause is None or most is None:
             return ""
         anew = edge.retry[clause].renew == "progress"
         more = "; an attempt that gets further than all before it begins the count anew" if anew else ""

@@ -151,3 +151,13 @@ def test_a_run_that_was_cut_off_between_attempts_counts_as_if_it_had_not_been(ro
         r.reached for r in of(whole.records, "error")
     ]
     assert resumed.result.states == whole.result.states == {"lead": "failed"}
+
+
+def test_tries_of_an_older_table_are_charged_by_their_class() -> None:
+    """Its clauses stood elsewhere: numbers in its journal mean others now."""
+    older = machine(Retry(match=["exit"], attempts=9), RENEWED)
+    lines = alone(reaching(4, 4, 4), older).journal.data.splitlines(keepends=True)
+    last = max(n for n, record in enumerate(parse(b"".join(lines)).records) if record.kind == "retry")
+    resumed = alone(reaching(4, 4, 4, 4), machine(), MemoryJournal(b"".join(lines[: last + 1])))
+    assert [record.clause for record in of(resumed.records, "error")] == [1, 1, 0]
+    assert resumed.result.states == {"lead": "failed"}

@@ -23,6 +23,7 @@ class _Count:
     tries: dict[int, int] = field(default_factory=dict)  # by the clause's index
     furthest: int = 0
     error: Record | None = None  # the last one, as long as nothing has followed from it
+    is_past: bool = False  # the last one was an earlier run's: what follows from it is not judged
 
 
 class TriesKept(Invariant):
@@ -67,7 +68,8 @@ class TriesKept(Invariant):
     def _on_error(self, record: Record) -> None:
         edge, count = self._edges[record.edge], self._counts.setdefault(record.node, _Count())
         clause = _charged(edge, record.lineage)
-        if clause != record.clause:
+        is_past = self.is_past(record)  # it may be of a version that had other clauses
+        if clause != record.clause and not is_past:
             raise self.broken(f"it was to be charged to retry[{clause}]", record)
         if record.reached > count.furthest:
             self._see_mark(record)
@@ -76,7 +78,7 @@ class TriesKept(Invariant):
                 if retry.renew == "progress":
                     count.tries.pop(index, None)
         count.tries[clause] = count.tries.get(clause, 0) + 1
-        count.error = record
+        count.error, count.is_past = None if is_past else record, is_past
 
     def _see_mark(self, record: Record) -> None:
         told = self._marks.get(record.node, 0)
@@ -85,6 +87,9 @@ class TriesKept(Invariant):
 
     def _on_retry(self, record: Record) -> None:
         count = self._counts.get(record.node)
+        if count is not None and count.is_past:
+            count.is_past = False
+            return
         if count is None or count.error is None:
             raise self.broken("nothing had failed", record)
         if not self._may_repeat(count, count.error):
