@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from machines import FileJournal, Record
 from machines.framing import frame
 from mk8s.distros.base import load_distro
 from mk8s.errors import Mk8sError
+from mk8s.explaining.reasons import Reasons
+from mk8s.explaining.scene import Scene
+from mk8s.past import read_past
 from mk8s.project import Project
 from mk8s.simulating.beginning import journal_of
 from mk8s.simulating.trial import rehearsed, tried
+from mk8s.timeline import timeline_of
 from tests.mk8s.examples import cluster
 from tests.mk8s.simulating.runs import experiment, of_rate
 
@@ -148,3 +153,21 @@ def test_a_manifest_that_lost_a_node_is_refused_as_a_run_refuses_it(tmp_path: Pa
     smaller = replace(project(tmp_path), cluster=cluster(servers=3, agents=1))
     with pytest.raises(Mk8sError, match="agent-2 had another role, or is not in the manifest now"):
         journal_of(smaller)
+
+
+def test_a_clause_of_another_versions_table_is_believed(tmp_path: Path) -> None:
+    """Tables may lose retry clauses: a run that was begun with more of them goes on, and is explained."""
+    failing = rehearsed(experiment("faults: [{node: srv-2, operation: file.put, what: drop}]\n"), 1)
+    last = next(at for at, r in enumerate(failing.records) if r.kind == "retry" and r.node == "srv-2")
+    old = [
+        msgspec.structs.replace(r, clause=7) if r.node == "srv-2" and r.kind in ("error", "retry") else r
+        for r in failing.records[: last + 1]
+    ]
+    here = project(tmp_path)
+    journal = here.state().journal
+    journal.mkdir(mode=0o700)
+    (journal / "journal.jsonl").write_bytes(as_bytes(old))
+    assert rehearsed(experiment(past=journal_of(here)), 1).result.ok
+    past = read_past(here, None)
+    scene = Scene(here.cluster, past.history, timeline_of(old, past.history.table.spec), "x")
+    assert Reasons(scene).of("srv-2").kind == "back-off"
