@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from machines import MemoryJournal, Observer, Record, Result
@@ -84,20 +85,33 @@ class Conditions:
         return self.release or nominal_release(self.cluster, self.distro)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rehearsal:
     """How a simulated run went."""
 
     seed: int
     result: Result
-    records: Sequence[Record]
-    journal: bytes
-    digest: str  # sha256 over the journal's bytes
+    memory: MemoryJournal  # what the run wrote to
     network: SimulatedNetwork
     transcript: Transcript  # empty unless it was asked for
     struck: Sequence[Struck] = ()  # the faults that met an operation, in order
     happened: Sequence[Happened] = ()  # what happened at a moment, in order
     resumed_after: int = 0  # records of the run before, where it began from a journal
+
+    @cached_property
+    def records(self) -> Sequence[Record]:
+        """Every record, oldest first; read when asked for: they take several times the journal's room."""
+        return self.memory.records()
+
+    @property
+    def journal(self) -> bytes:
+        """The bytes that a file would hold."""
+        return self.memory.data
+
+    @property
+    def digest(self) -> str:
+        """The sha256 over the journal's bytes."""
+        return self.memory.digest()
 
 
 def rehearse(
@@ -209,13 +223,10 @@ class _Scene:
 
     def rehearsal(self, result: Result, happened: Sequence[Happened]) -> Rehearsal:
         """What came of it."""
-        memory = self._memory
         return Rehearsal(
             self._seed,
             result,
-            memory.records(),
-            memory.data,
-            memory.digest(),
+            self._memory,
             self.network,
             transcript_of(self._entries),
             struck=self._strikes.struck if self._strikes is not None else (),
