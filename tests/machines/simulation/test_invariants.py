@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from machines.records import Header, Kind, Record
+from machines.records import Kind
 from machines.simulation.invariants import (
     INVARIANTS,
     Broken,
@@ -24,38 +24,11 @@ from machines.simulation.invariants import (
     OneLearner,
     OneLife,
     PlanOrder,
-    Rules,
     SignalFirst,
     WorldSound,
 )
-from machines.spec import MachineSpec
-from tests.machines.groups import GUARDS, SPEC, people, run, with_edge
-
-HEADER = Header(
-    schema=1,
-    machine="group",
-    version=1,
-    machine_digest="",
-    members=(("lead", "lead"), ("f0", "follower"), ("f1", "follower")),
-)
-
-
-class Script:
-    """Feeds a checker records, numbered by itself."""
-
-    def __init__(self, law: Invariant) -> None:
-        self._law = law
-        self._seq = 0
-        self("header", header=HEADER)
-
-    def __call__(self, kind: Kind, node: str = "", **fields: Any) -> None:
-        self._seq += 1
-        self._law.see(Record(**{"seq": self._seq, "at": 0.0, "kind": kind, "node": node, **fields}))
-
-
-def rules(spec: MachineSpec = SPEC, **options: Any) -> Rules:
-    """What a run of the group was told."""
-    return Rules(spec=spec, members=people(2), guards=GUARDS, **options)
+from tests.machines.groups import people, run, with_edge
+from tests.machines.simulation.scripts import HEADER, Script, rules
 
 
 def test_every_invariant_has_a_name_a_claim_and_a_reason() -> None:
