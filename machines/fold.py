@@ -3,15 +3,7 @@
 A `Life` is what the records say of one node. The engine never changes a life by itself: it appends a
 record and applies it, so what a resumed run knows is what the interrupted one knew.
 
-What a resume does with a node (`resumption`):
-
-- in flight: it goes on at the same edge, with its attempt number, the tries of each clause and what
-  is left of its deadline. Whether an attempt that was cut off had its effect, a probe must say.
-- in a failure outcome, or blocked: a person ran it again, so it is put back to the source of the edge
-  that failed, with new counters. After a rollback that is the source of the oldest edge undone.
-- ended well, or between two edges: nothing, it is where it is.
-
-Begin reading at `Life.apply`, then `fold`.
+What a resume does with a node says `resuming`. Begin reading at `Life.apply`, then `fold`.
 """
 
 from __future__ import annotations
@@ -30,10 +22,8 @@ __all__ = [
     "HistoryError",
     "Life",
     "Misfit",
-    "Resumption",
     "begun",
     "fold",
-    "resumption",
 ]
 
 
@@ -168,18 +158,6 @@ class History:
             raise Misfit(f"record {record.seq} does not fit what {record.node} was doing") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Resumption:
-    """What becomes of one node when a run goes on. `to` equals `source` where it just continues."""
-
-    node: str
-    edge: str
-    source: str
-    to: str
-    attempt: int
-    used: float
-
-
 def fold(records: Iterable[Record], table: Table) -> History | None:
     """The history that the records tell; None when there are none.
 
@@ -206,29 +184,6 @@ def begun(record: Record, table: Table) -> History:
     history = History(table, record.header)
     history.take(record)
     return history
-
-
-def resumption(life: Life) -> Resumption | None:
-    """What a resume does with this node; None when it is just where it is."""
-    table = life.table
-    if life.edge is not None:
-        return Resumption(
-            life.name, life.edge.edge, life.state, life.state, life.attempt, round(life.used, 6)
-        )
-    if table.outcome(life.state) == "failure" and life.failed_at is not None:
-        return Resumption(life.name, life.failed_at.edge, life.state, _put_back_to(life), 0, 0.0)
-    if life.blocked:
-        return Resumption(life.name, "", life.state, life.state, 0, 0.0)
-    return None
-
-
-def _put_back_to(life: Life) -> str:
-    """The source of the failed edge, or of the oldest edge that a rollback has undone."""
-    undone = {edge for edge, _ in life.undone}
-    sources = [entry.source for entry in life.finished if entry.edge in undone]
-    if sources:
-        return sources[0]
-    return life.failed_at.source if life.failed_at else life.state
 
 
 # -- what each kind of record changes ---------------------------------------------------------------

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from machines.beside import run_beside
 from machines.crew import Node, StopRequested
 from machines.errors import Failure
-from machines.fold import Life, resumption
+from machines.fold import Life
 from machines.gate import Gate
 from machines.journal import Journal
 from machines.limiter import Limiter
@@ -31,6 +31,7 @@ from machines.logbook import Logbook, Observer, Silent
 from machines.node import NodeTask
 from machines.records import SCHEMA, Header, Kind, Record, machine_digest
 from machines.registry import Member, Registry
+from machines.resuming import resumption
 from machines.table import Table
 
 __all__ = ["EdgeFailure", "Result", "Supervisor"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from machines import EdgeSpec, History, MachineSpec
-from machines.fold import resumption
+from machines.resuming import resumption
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Distro, Situation
 from mk8s.facts import Facts
