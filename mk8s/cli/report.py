@@ -112,14 +112,15 @@ def _recorded(args: Namespace, project: Project) -> View:
     from mk8s.past import read_recorded, transcript_beside
 
     records = read_recorded(project, args.state, args.journal).records
-    was_real = any(record.header and record.header.started for record in records)
+    begun = [bool(record.header.started) for record in records if record.header]
+    how = f"from {args.journal}" + (", which goes on from a real run" if any(begun) else "")
     return _view(
         args,
         project,
         profile_of(args, project),
         records,
         transcript_beside(project, args.state, records, args.journal),
-        simulated="" if was_real or args.journal is None else f"from {args.journal}",
+        simulated="" if begun[-1] or args.journal is None else how,
         kept_in=str(args.journal or project.past_state(args.state).folder),
     )
 

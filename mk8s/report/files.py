@@ -47,10 +47,12 @@ def write_whole(path: Path, content: bytes, *, manifest: Path, option: str = OUT
 
 
 def _is_of_a_real_run(path: Path) -> bool:
-    """Its header says when it was started by the wall clock, as no simulation's does."""
-    with path.open("rb") as file:
-        first = file.readline(LOOKED_AT)
-    return looks_framed(first) and b'"kind":"header"' in first and b'"started":"' in first
+    """Its last header says when it was started by the wall clock, as that of no simulation does."""
+    content = path.read_bytes()
+    if not looks_framed(content):
+        return False
+    last = content.rpartition(b',"header":{')[2].partition(b"\n")[0]
+    return b',"started":"' in last
 
 
 def _elsewhere(option: str) -> str:

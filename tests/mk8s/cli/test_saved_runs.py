@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from machines.framing import parse
 from mk8s.cli import main
-from tests.mk8s.cli.recorded import manifest_in
+from tests.mk8s.cli.recorded import keep, manifest_in
 from tests.mk8s.test_identity import OLD
 
 UNKNOWN = "its steps are not known"
@@ -109,3 +110,17 @@ def test_the_journal_of_a_real_run_is_never_overwritten(
     assert f"{old} is the journal of a real run" in said
     assert f"hint: name another file with {option}" in said
     assert old.read_bytes() == OLD.read_bytes()
+
+
+def test_what_goes_on_from_a_real_run_is_saved_as_the_simulation_that_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its page does not pass for a real run's, it knows its own steps, and it may be saved again."""
+    manifest, saved = manifest_in(tmp_path), tmp_path / "what-if.jsonl"
+    keep(manifest, parse(OLD.read_bytes()).records)
+    for _ in range(2):
+        assert main(["simulate", str(manifest), "--from-state", "--journal", str(saved)]) == 0
+    assert read(tmp_path, "report", "--no-prediction", "--out", "-", journal=saved.name) == 0
+    page = capsys.readouterr().out
+    assert f"simulated run, from {saved}, which goes on from a real run" in page
+    assert UNKNOWN not in page
