@@ -52,6 +52,12 @@ def modelled_digest(whole: str, start: int, size: int) -> str:
     return hashlib.sha256(f"{whole}/{start}/{size}".encode()).hexdigest()
 
 
+@lru_cache(1 << 10)
+def _known(content: bytes) -> tuple[bytes, str]:
+    """A content and its sha256, once for all hosts that have it: most files are on all of them."""
+    return content, hashlib.sha256(content).hexdigest()
+
+
 class SimulatedDisk:
     """One file system. `files` and `folders` may be read and changed directly by models and tests."""
 
@@ -96,9 +102,8 @@ class SimulatedDisk:
 
     def write(self, path: PurePosixPath, content: bytes, *, mode: int = 0o644, owner: str = "root") -> None:
         """Write a file whose content is known. Raises OSError."""
-        self.place(
-            path, SimulatedFile(hashlib.sha256(content).hexdigest(), len(content), mode, owner, content)
-        )
+        kept, digest = _known(content)
+        self.place(path, SimulatedFile(digest, len(kept), mode, owner, kept))
 
     def place(self, path: PurePosixPath, file: SimulatedFile) -> None:
         """Put a whole file in its place, as a write and a move do: the old one takes room until then.

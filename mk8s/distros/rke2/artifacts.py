@@ -122,13 +122,19 @@ def _parts(cluster: Cluster, arch: str) -> list[_Part]:
     if cluster.artifacts_mode == "preinstalled":
         return _added_part(cluster, arch)
     by_script = cluster.install_method == "script"
+    return [*_own_parts(arch, by_script=by_script), *_image_parts(cluster, arch)]
+
+
+@cache
+def _own_parts(arch: str, *, by_script: bool) -> tuple[_Part, ...]:
+    """RKE2 itself, and what its installer wants beside it."""
     parts = [
         _Part("checksums", f"sha256sum-{arch}.txt", f"hashes of the release files for {arch}", by_script),
         _Part("binary", f"rke2.linux-{arch}.tar.gz", f"RKE2 itself for {arch}"),
     ]
     if by_script:
         parts.append(_Part("installScript", "install.sh", "RKE2's own installer"))
-    return parts + _image_parts(cluster, arch)
+    return tuple(parts)
 
 
 def _origin(cluster: Cluster, part: _Part, arch: str) -> Origin:
@@ -170,8 +176,9 @@ def _image_parts(cluster: Cluster, arch: str) -> list[_Part]:
 
 
 def _added_part(cluster: Cluster, arch: str) -> list[_Part]:
-    added = _Part(ADDED, f"images-added-linux-{arch}.tar", f"the manifest's own images ({arch})")
-    return [added] if cluster.images else []
+    if not cluster.images:
+        return []
+    return [_Part(ADDED, f"images-added-linux-{arch}.tar", f"the manifest's own images ({arch})")]
 
 
 def _own_image_parts(cluster: Cluster, arch: str) -> list[_Part]:
