@@ -1,12 +1,13 @@
-"""Clusters, nodes and a driver's stand-ins that several tests use."""
+"""Clusters, nodes and manifests that several tests use."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from mk8s.cluster import Cluster, Login, Node, Role
+from mk8s.standin import build_release
 
-__all__ = ["cluster", "node"]
+__all__ = ["beside_release", "cluster", "node"]
 
 
 def node(name: str, role: Role = "agent", address: str = "") -> Node:
@@ -34,3 +35,11 @@ def cluster(
         artifacts={},
         artifacts_dir=artifacts_dir,
     )
+
+
+def beside_release(folder: Path, text: str) -> Path:
+    """A manifest with the stand-in's release beside it."""
+    build_release(folder / "release", images_size=1 << 16)
+    path = folder / "cluster.yaml"
+    path.write_text(text)
+    return path

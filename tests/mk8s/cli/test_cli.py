@@ -11,7 +11,7 @@ import pytest
 
 from mk8s.cli import VERBS, first_problem, main
 from mk8s.errors import Mk8sError
-from mk8s.standin import build_release
+from tests.mk8s.examples import beside_release
 
 MANIFEST = """\
 distro: rke2
@@ -74,11 +74,7 @@ BAD = {
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """A sound manifest with the stand-in's release beside it."""
-    build_release(tmp_path / "release", images_size=1 << 16)
-    path = tmp_path / "cluster.yaml"
-    path.write_text(MANIFEST)
-    return path
+    return beside_release(tmp_path, MANIFEST)
 
 
 @pytest.mark.parametrize("verb", ["run", "validate", "plan", "simulate", "status"])

@@ -9,7 +9,7 @@ import pytest
 
 from machines import read_journal
 from mk8s.cli import main
-from mk8s.standin import build_release
+from tests.mk8s.examples import beside_release
 
 MANIFEST = """\
 name: c
@@ -25,11 +25,7 @@ nodes:
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """A sound manifest with the stand-in's release beside it."""
-    build_release(tmp_path / "release", images_size=1 << 16)
-    path = tmp_path / "cluster.yaml"
-    path.write_text(MANIFEST)
-    return path
+    return beside_release(tmp_path, MANIFEST)
 
 
 def damage(manifest: Path) -> None:
