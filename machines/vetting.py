@@ -24,6 +24,7 @@ class Misfit(HistoryError):  # noqa: N818 - it says what is wrong
     """A record that no run of this machine writes."""
 
 
+DEEPEST = 20  # levels of evidence: of what is deeper, not every reader comes out again
 OF_NO_NODE: tuple[Kind, ...] = ("header", "signal", "lost", "budget", "finished")
 OF_AN_EDGE = ("node", "edge")
 SAYS: Mapping[Kind, tuple[str, ...]] = {
@@ -56,7 +57,14 @@ def lack_of(record: Record) -> str:
         return f"a record of kind {record.kind!r} has no header"
     if record.kind in ("signal", "lost") and not _are_names(record.evidence.get("members", [])):
         return "the members that brought a signal are no list of names"
-    return ""
+    return "its evidence is nested without end" if _is_deep(record.evidence, DEEPEST) else ""
+
+
+def _is_deep(value: object, left: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return left == 0 or any(_is_deep(each, left - 1) for each in inner)
 
 
 def _are_names(value: object) -> bool:

@@ -33,6 +33,9 @@ Raw: TypeAlias = dict[str, Any]
 
 FULL = ScriptedFault("srv-3", "file.append", "disk-full", attempt=None)
 DROP = ScriptedFault("srv-2", "rke2.unit", "drop", attempt=1)
+DEEP: list[Any] = []
+for _ in range(30):
+    DEEP = [DEEP]
 NAMES = ["srv-1", "srv-2", "agent-1", "nobody", "", "\x1b[2J"]
 STATES = ["", "pending", "pending~stage", "waiting~join-server", "running", "healthy", "failed", "nope", "~"]
 EDGES = ["", "stage", "start-primary", "join-server", "verify", "nope"]
@@ -220,7 +223,10 @@ def test_a_run_goes_on_from_it_or_refuses_it_before_any_node_is_asked(
     ("bent", "told"),
     [
         (b'{"seq":2,"at":0,"kind":"finished","message":"\xff"}', "can't decode byte 0xff"),
-        (b'{"seq":2,"at":0,"kind":"done","evidence":{"a":' + b"[" * 9999 + b"]" * 9999 + b"}}", "recursion"),
+        (
+            b'{"seq":2,"at":0,"kind":"done","evidence":{"a":' + b"[" * 99999 + b"]" * 99999 + b"}}",
+            "recursion",
+        ),
         (b'{"seq":2,"at":-1,"kind":"finished"}', "Expected `float` >= 0"),
         (b'{"seq":2,"at":1e300,"kind":"finished"}', "Expected `float` <= 1000000000000000"),
         (b'{"seq":2,"at":1e999,"kind":"finished"}', "Number out of range"),
@@ -247,12 +253,13 @@ def test_bytes_that_are_no_record_are_damage_with_their_place(bench: Bench, bent
         ({"kind": "state", "edge": "stage", "source": "pending", "to": "staged"}, "has to say its node"),
         ({"kind": "signal", "signal": "primary-ready", "evidence": {"members": 5}}, "are no list of names"),
         ({"kind": "lost", "signal": "primary-ready", "evidence": {"members": [1]}}, "are no list of names"),
+        ({"kind": "budget", "evidence": {"a": DEEP}}, "its evidence is nested without end"),
         ({"kind": "finished", "node": "srv-1"}, "a record of kind 'finished' is of the whole run"),
         ({"kind": "resumed"}, "says which node continues"),
         ({"kind": "blocked", "node": "nobody", "reason": "x"}, "is of node 'nobody', which no header names"),
         ({"kind": "intent", "node": "srv-1", "edge": "nope", "attempt": 1}, "says edge 'nope' (record 2)"),
     ],
-    ids=["done", "error", "state", "signal", "lost", "finished", "resumed", "nobody", "edge"],
+    ids=["done", "error", "state", "signal", "lost", "deep", "finished", "resumed", "nobody", "edge"],
 )
 def test_a_record_that_no_run_writes_is_refused_with_its_number(bench: Bench, bend: Raw, told: str) -> None:
     """By every verb in the same words, since one place asks."""
