@@ -7,7 +7,7 @@ from math import ceil, floor
 from typing import ClassVar
 
 from machines.records import Record
-from machines.simulation.invariants.law import Invariant, Rules, begins
+from machines.simulation.invariants.law import MOMENT, Invariant, Rules, begins
 
 __all__ = ["BudgetsKept", "LimitsKept", "SignalFirst"]
 
@@ -66,8 +66,8 @@ class SignalFirst(Invariant):
 
     name: ClassVar[str] = "signal-first"
     claim: ClassVar[str] = (
-        "no edge begins before its signal has come, and no signal comes before its members, or twice, "
-        "or is given up while they may come"
+        "no edge begins before its signal has come, and a signal comes once, with the last of its members; "
+        "it is not given up while they may come"
     )
     reason: ClassVar[str] = "a server that joins before there is a cluster makes a second one"
 
@@ -80,12 +80,17 @@ class SignalFirst(Invariant):
         self._lost: set[str] = set()  # in this run
         self._ended: set[str] = set()  # nodes in an outcome, or blocked
         self._flying: set[str] = set()  # nodes that are on their way
+        self._missing: dict[str, int] = {}  # signal -> how many members it still needs
+        self._due: dict[str, float] = {}  # signal -> when its last member came
         self._reached: set[tuple[str, str]] = set()  # (node, state)
 
     def see(self, record: Record) -> None:
+        if self._due:
+            self._see_due(record)
         if record.header is not None:
             self._roles = dict(record.header.members)
             self._lost.clear()
+            self._count(record.at)
         elif record.kind == "signal":
             self._see_signal(record)
         elif record.kind == "lost":
@@ -100,7 +105,31 @@ class SignalFirst(Invariant):
             if signal is not None and signal not in self._latched and begins(record, self._edges):
                 raise self.broken(f"{record.edge} needs {signal}", record)
 
+    def _see_due(self, record: Record) -> None:
+        late = [name for name, at in self._due.items() if record.at > at + MOMENT]
+        if late and not self.is_past(record):
+            raise self.broken(f"{late[0]} had all its members at second {self._due[late[0]]:g}", record)
+
+    def _count(self, at: float) -> None:
+        """A run begins: who is missing for which signal, of its own members."""
+        self._due.clear()
+        for name, spec in self._signals.items():
+            asked = [node for node, role in self._roles.items() if role in spec.role]
+            have = sum(self._has_been(node, spec.state) for node in asked)
+            self._missing[name] = share(spec.at_least, len(asked)) - have
+            if self._missing[name] <= 0 and name not in self._latched:
+                self._due[name] = at
+
+    def _arrive(self, record: Record) -> None:
+        for name, spec in self._signals.items():
+            if spec.state == record.to and self._roles.get(record.node) in spec.role:
+                self._missing[name] -= 1
+                if self._missing[name] == 0 and name not in self._latched:
+                    self._due[name] = record.at
+
     def _note(self, record: Record) -> None:
+        if not self._has_been(record.node, record.to):
+            self._arrive(record)
         self._reached.add((record.node, record.to))
         if record.to in self._outcomes:
             self._flying.discard(record.node)
@@ -129,6 +158,7 @@ class SignalFirst(Invariant):
 
     def _see_signal(self, record: Record) -> None:
         self._see_once(record)
+        self._due.pop(record.signal, None)
         self._latched.add(record.signal)
         spec = self._signals[record.signal]
         named = dict.fromkeys(record.evidence.get("members", ()))

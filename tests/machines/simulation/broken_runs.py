@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
+
+import trio
 
 from machines.attempts import EdgeRun
 from machines.budgets import Spent
@@ -99,6 +102,19 @@ class RepeatingGate(Gate):
         several = list(events)
         super()._handle(several)
         super()._handle(several)
+
+
+class TardyGate(Gate):
+    """Says what has come to pass when somebody moves at a later second."""
+
+    _kept: Sequence[Event] = ()
+    _since = 0.0
+
+    def _handle(self, events: Any) -> None:
+        if trio.current_time() > self._since:
+            kept, self._kept, self._since = self._kept, (), trio.current_time()
+            super()._handle(kept)
+        self._kept = [*self._kept, *events]
 
 
 class HopelessGate(Gate):

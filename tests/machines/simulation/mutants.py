@@ -75,6 +75,7 @@ from tests.machines.simulation.broken_runs import (
     RepeatingGate,
     SpendthriftGate,
     Stubborn,
+    TardyGate,
     TooFarBack,
     Unguarded,
 )
@@ -194,6 +195,7 @@ MUTANTS: Sequence[Mutant] = (
     Mutant("a signal comes without its members", "signal-first", gated(HastyGate)),
     Mutant("a signal comes with nobody", "signal-first", gated(ModestGate)),
     Mutant("a signal comes twice", "signal-first", gated(RepeatingGate)),
+    Mutant("a signal comes late", "signal-first", gated(TardyGate)),
     Mutant("a signal is given up too soon", "signal-first", gated(HopelessGate),
            faults=(ScriptedFault("f0", "build", "exit", attempt=None),), spec=with_edge("build", retry=[])),
     Mutant("guards are ignored", "first-way", walking(Unguarded)),
