@@ -228,8 +228,10 @@ def test_the_next_command_can_be_pasted(manifest: Path, capsys: pytest.CaptureFi
     spaced = manifest.rename(manifest.with_name("my cluster.yaml"))
     assert main(["validate", "--manifest-only", str(spaced)]) == 0
     assert f"Next: mk8s run '{spaced}'\n" in capsys.readouterr().err
-    assert main(["status", str(spaced), "--state", "else where"]) == 1
-    assert f"hint: mk8s run '{spaced}' --state 'else where'\n" in capsys.readouterr().err
+    state = spaced.with_name("else where")
+    state.mkdir()  # and nothing has been run into it
+    assert main(["status", str(spaced), "--state", str(state)]) == 1
+    assert f"hint: mk8s run '{spaced}' --state '{state}'\n" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
