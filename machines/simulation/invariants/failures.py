@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from machines.errors import ANY
 from machines.records import Record
-from machines.simulation.invariants.law import MOMENT, Invariant, Rules
+from machines.simulation.invariants.law import MOMENT, Invariant, Rules, charged
 from machines.spec import Catch, EdgeSpec, Retry
 
 __all__ = ["BackOffKept", "CatchKept"]
@@ -40,7 +40,8 @@ class BackOffKept(Invariant):
             self._begin(node, record.at, record)
             if kind == "error":
                 errors = self._errors.setdefault(node, {})
-                errors[record.clause] = errors.get(record.clause, 0) + 1
+                clause = charged(self._edges[record.edge], record.lineage)
+                errors[clause] = errors.get(clause, 0) + 1
         elif kind == "state":
             self._errors.pop(node, None)
             self._until.pop(node, None)

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol
 
+from machines.errors import ANY
 from machines.records import Record, encode
 from machines.registry import Guard, Member
 from machines.spec import EdgeSpec, MachineSpec
 
-__all__ = ["MOMENT", "Breach", "Broken", "Invariant", "Rules"]
+__all__ = ["MOMENT", "Breach", "Broken", "Invariant", "Rules", "charged"]
 
 MOMENT = 1e-5
 """Seconds that count as none: records keep six digits of their time."""
@@ -134,3 +135,14 @@ class Invariant:
 def begins(record: Record, edges: Mapping[str, EdgeSpec]) -> bool:
     """Whether the record says that a node enters an edge: it comes from a state, not from in flight."""
     return record.kind == "state" and record.source in edges[record.edge].sources
+
+
+def charged(edge: EdgeSpec, lineage: tuple[str, ...]) -> int:
+    """The first retry clause that names one of these classes; -1: none.
+
+    By the class, and not by a record's number: an earlier run's clauses may have stood elsewhere.
+    """
+    for index, retry in enumerate(edge.retry):
+        if ANY in retry.match or not set(lineage).isdisjoint(retry.match):
+            return index
+    return -1

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from machines.errors import ANY
 from machines.records import Record
-from machines.simulation.invariants.law import Invariant, Rules
-from machines.spec import EdgeSpec
+from machines.simulation.invariants.law import Invariant, Rules, charged
 
 __all__ = ["TriesKept"]
 
@@ -67,7 +65,7 @@ class TriesKept(Invariant):
 
     def _on_error(self, record: Record) -> None:
         edge, count = self._edges[record.edge], self._counts.setdefault(record.node, _Count())
-        clause = _charged(edge, record.lineage)
+        clause = charged(edge, record.lineage)
         is_past = self.is_past(record)  # it may be of a version that had other clauses
         if clause != record.clause and not is_past:
             raise self.broken(f"it was to be charged to retry[{clause}]", record)
@@ -107,11 +105,3 @@ class TriesKept(Invariant):
             return False
         attempts = self._edges[error.edge].retry[error.clause].attempts
         return attempts is None or count.tries[error.clause] < attempts
-
-
-def _charged(edge: EdgeSpec, lineage: tuple[str, ...]) -> int:
-    """The first retry clause that names one of these classes; -1: none."""
-    for index, retry in enumerate(edge.retry):
-        if ANY in retry.match or not set(lineage).isdisjoint(retry.match):
-            return index
-    return -1

@@ -51,6 +51,18 @@ def test_a_second_wait_is_twice_as_long_less_its_jitter(jitter: Any, delay: floa
             see("retry", "f0", edge="build", attempt=2, delay=delay, clause=0)
 
 
+def test_failures_of_an_older_table_are_counted_by_their_class() -> None:
+    """Its clauses stood elsewhere: the number in its record means another one now."""
+    clauses = [
+        Retry(match=["timeout"], delay=5.0, jitter="none"),
+        Retry(match=["exit"], delay=5.0, jitter="none"),
+    ]
+    see = Script(BackOffKept(rules(with_edge("build", retry=clauses), before=1)))
+    see("error", "f0", edge="build", attempt=1, lineage=("exit",), clause=0)
+    see("error", "f0", edge="build", attempt=2, lineage=("timeout",), clause=0)
+    see("retry", "f0", edge="build", attempt=2, delay=5.0, clause=0)
+
+
 def test_a_probe_before_its_back_off_is_over_is_broken_too() -> None:
     """It is the first thing that the next attempt does. A run that goes on does so at once."""
     law = BackOffKept(rules())
