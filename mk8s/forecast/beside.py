@@ -5,7 +5,8 @@ Laws:
 1. The run never waits for it: nothing here blocks, but for the moment in which a process is begun or ended.
 2. The run never fails of it: whatever goes wrong is an answer in words.
 3. It takes what is left of this machine: lowest priority, few seeds, not more nodes than `MOST_NODES`, not
-   longer than `LONGEST`, and it ends with the run.
+   longer than `LONGEST`, and it ends with the run, however that ends: whoever reads the run's output would
+   wait for the process that still holds it.
 
 It reads the manifest, sizes of release files and what the sources name; it touches no node, writes nothing.
 Begin reading at `Foreteller`.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,8 +105,9 @@ class Foreteller:
         return answer
 
     def _begin(self, asked: Asked) -> None:
-        from multiprocessing import get_context
+        from multiprocessing import get_context, resource_tracker
 
+        resource_tracker.ensure_running()  # otherwise `start` does, and lets SIGINT through again
         context = get_context("spawn")
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_serve, args=(self._work, asked, theirs), daemon=True)
@@ -128,6 +131,7 @@ def _serve(work: Callable[[Asked], Answer], asked: Asked, wire: Connection) -> N
     """The process: one question, one answer."""
     signal.alarm(LONGEST)
     os.nice(LOWEST_PRIORITY)
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
     try:
         answer = work(asked)
     except Mk8sError as error:
@@ -136,6 +140,16 @@ def _serve(work: Callable[[Asked], Answer], asked: Asked, wire: Connection) -> N
         answer = f"{type(error).__name__}: {error}"
     with suppress(OSError):  # nobody listens any more
         wire.send(answer)
+
+
+def _end_with_the_run() -> None:
+    """A run that was killed ends nothing by itself."""
+    from multiprocessing import parent_process
+
+    run = parent_process()
+    if run is not None:
+        run.join()
+        os._exit(1)
 
 
 def foretell(asked: Asked) -> Answer:

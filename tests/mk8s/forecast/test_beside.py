@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +57,26 @@ def never_ends(_asked: Asked) -> Answer:
     return "never"
 
 
+def tells_of_interrupts(_asked: Asked) -> Answer:
+    return str(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def alone(asked: Asked, then: str) -> str:
+    """What a process prints that begins a prediction, as its first process of all, and then does this."""
+    script = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from mk8s.forecast.sources import Sources\n"
+        f"from {__name__} import Asked, Foreteller, heard, never_ends, tells_of_interrupts\n"
+        f"asked = Asked(Path({str(asked.manifest)!r}), Sources())\n{then}\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
 def heard(foreteller: Foreteller) -> Answer | None:
     """As a run asks: again and again."""
     pause = threading.Event()
@@ -93,6 +115,18 @@ def test_a_run_that_ends_first_ends_it(asked: Asked) -> None:
     with Foreteller(asked, never_ends) as foreteller:
         assert foreteller.news() is None
     assert foreteller.news() is None
+
+
+def test_ctrl_c_is_the_runs_alone(asked: Asked) -> None:
+    """It reaches every process of a terminal; this one has nothing to say of it."""
+    then = "with Foreteller(asked, tells_of_interrupts) as foreteller: print(heard(foreteller))"
+    assert alone(asked, then) == "True\n"
+
+
+def test_it_ends_with_a_run_that_was_killed(asked: Asked) -> None:
+    """Whoever reads that run's output would wait for it: longer than this test does."""
+    then = "with Foreteller(asked, never_ends): print('killed', flush=True); os.kill(os.getpid(), 9)"
+    assert alone(asked, then) == "killed\n"
 
 
 def test_without_a_question_there_is_no_process() -> None:
