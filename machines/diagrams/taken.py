@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from machines.diagrams.picture import Taken, Way
 from machines.errors import matches
-from machines.fold import History, begun
+from machines.fold import History, Life, begun
 from machines.records import Record
 from machines.table import Table
 
@@ -42,7 +42,7 @@ def _way(record: Record, history: History, table: Table) -> Way | None:
     if edge is None:
         return None
     if record.kind == "retry":
-        return Way(life.state, edge.name, "retry", max(record.clause, 0))
+        return Way(life.state, edge.name, "retry", _charged(life, record, table))
     if life.edge is None:
         return Way(record.source, edge.name, "begin")
     if not life.undecided or life.failure is None:
@@ -50,3 +50,9 @@ def _way(record: Record, history: History, table: Table) -> Way | None:
     failure = life.failure
     clause = next((i for i, each in enumerate(edge.catch) if matches(each.match, failure)), 0)
     return Way(record.source, edge.name, "catch", clause)
+
+
+def _charged(life: Life, record: Record, table: Table) -> int:
+    """By the class of the failure: the record's number may be of a version whose clauses stood elsewhere."""
+    clause = table.retry_index(record.edge, life.failure) if life.failure is not None else None
+    return max(record.clause, 0) if clause is None else clause

@@ -27,7 +27,7 @@ from machines.fold import HistoryError
 from machines.loading import load_machine
 from machines.records import Record
 from machines.registry import Context
-from machines.spec import Catch, EdgeSpec, StateSpec
+from machines.spec import Catch, EdgeSpec, Retry, StateSpec
 from machines.table import Table
 from tests.machines import groups
 from tests.machines.test_diagram import HOSTILE
@@ -179,6 +179,15 @@ def test_what_a_run_did_is_counted_way_by_way() -> None:
     assert taken.ways[Way("new~build", "build", "ok")] == 2
     assert taken.ways[Way("new~build", "build", "retry", 0)] == 5
     assert taken.ways[Way("new~build", "build", "catch", 0)] == 1
+
+
+def test_repetitions_of_an_older_table_are_counted_by_their_class() -> None:
+    """Its clauses stood elsewhere: a number in its journal means another one now."""
+    clauses = [Retry(match=["timeout"]), *groups.SPEC.edges[0].retry]
+    newer = groups.table(groups.with_edge(groups.SPEC.edges[0].name, retry=clauses))
+    taken = taken_by(recorded(2, failing=["f1"]), newer)
+    assert taken.ways[Way("new~build", "build", "retry", 1)] == 5
+    assert taken.ways[Way("new~build", "build", "retry", 0)] == 0
 
 
 def test_what_a_run_did_stands_in_every_format() -> None:
