@@ -38,6 +38,10 @@ class Lost:
     boot: str
     way: Headway
 
+    def is_since(self, boot: str) -> bool:
+        """Whether its host still runs as it did then. One that does not tell its boot may have booted."""
+        return boot == self.boot != ""
+
 
 @dataclass
 class Binding:
@@ -146,7 +150,8 @@ class Binding:
         try:
             facts = await self._facts_for(ctx)
             steps = steps_of(self._situation(ctx.member.name, facts))
-            way = Headway.after(lost.way if lost and lost.boot == facts.boot_id else None, steps, ctx.reached)
+            before = lost.way if lost and lost.is_since(facts.boot_id) else None
+            way = Headway.after(before, steps, ctx.reached)
             lost = Lost(facts.boot_id, way)
             report = await self.executor.run_steps(
                 ctx.member.name, steps, self.distro.classify, note=ctx.note, headway=way

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mk8s.binding import Lost
 from mk8s.delivery import PIECE
 from mk8s.distros.base import load_distro
 from mk8s.headway import Headway
@@ -150,3 +151,11 @@ def test_an_edge_that_was_lost_writes_how_far_it_was() -> None:
     conditions = Conditions(cluster(servers=1, agents=0), load_distro("rke2"))
     done = rehearse(conditions, faults=Struck("unit.enable", "drop"))
     assert [record.reached for record in done.records if record.kind == "error"] == [6]
+
+
+def test_a_host_that_does_not_tell_its_boot_may_have_booted() -> None:
+    """Two empty answers are not one boot: where it hides that from root, every step is looked at again."""
+    way = went(3)[0]
+    assert Lost("b1", way).is_since("b1")
+    assert not Lost("b1", way).is_since("b2")
+    assert not Lost("", way).is_since("")
