@@ -27,6 +27,7 @@ from machines.simulation import (
 )
 from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import ArtifactItem, Distro
+from mk8s.earned import Earned
 from mk8s.fanout.model import fan_out_handlers
 from mk8s.forecast.profile import DEFAULTS, Profile
 from mk8s.modelled import model_os
@@ -134,7 +135,7 @@ def rehearse(
     scene = _Scene(conditions, seed, faults, MemoryJournal(conditions.past) if journal is None else journal)
     play = Play(happenings, scene.network, scene.hosts)
     watch = watch_over(scene.rules())
-    watching: list[Checker] = [play, watch, *checkers]
+    watching: list[Checker] = [play, scene.earned, watch, *checkers]
 
     async def main() -> Result:
         await scene.begin()
@@ -172,6 +173,7 @@ class _Scene:
         self.hosts = {node.name: self.network.hosts[node.address] for node in cluster.nodes}
         self._memory = memory
         self._before = memory.records()
+        self.earned = Earned(self.network, self.hosts, len(self._before))
         self._entries: list[Mapping[str, Any]] = []  # of the transcript
         self._guards: dict[str, Guard] = {}  # the rollout's own, once there is one
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import inf
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -90,6 +91,7 @@ class SimulatedHost:
         self.service_models: dict[str, ServiceModel] = {}
         self.archives: dict[str, Unpack] = {}
         self.cut = False  # the network cable is out; the host itself goes on
+        self.well_at = inf  # the first second in which its cluster knew it as well; models tell it
         self.time = Time()  # a network's host has the network's
         self.timeline = Timeline()
         self.pace = Pace(seed=seed)  # a network's host has the network's

@@ -34,6 +34,7 @@ from machines.simulation.invariants.ways import FirstWay as FirstWay
 from machines.simulation.invariants.ways import StopKept as StopKept
 from machines.simulation.invariants.world import OneCluster as OneCluster
 from machines.simulation.invariants.world import OneLearner as OneLearner
+from machines.simulation.invariants.world import WellFirst as WellFirst
 from machines.simulation.invariants.world import WorldSound as WorldSound
 
 INVARIANTS: tuple[type[Invariant], ...] = (
@@ -54,6 +55,7 @@ INVARIANTS: tuple[type[Invariant], ...] = (
     PlanOrder,
     OneCluster,
     OneLearner,
+    WellFirst,
     WorldSound,
     NoSecret,
     EveryoneEnds,

@@ -11,9 +11,9 @@ from typing import ClassVar
 from machines.records import Record
 from machines.simulation.invariants.law import Breach, Broken, Invariant, Rules
 
-__all__ = ["OneCluster", "OneLearner", "WorldSound"]
+__all__ = ["OneCluster", "OneLearner", "WellFirst", "WorldSound"]
 
-KNOWN = ("one-cluster", "one-learner")
+KNOWN = ("one-cluster", "one-learner", "well-first")
 
 
 class _Witness(Invariant):
@@ -60,6 +60,16 @@ class OneLearner(_Witness):
     name: ClassVar[str] = "one-learner"
     claim: ClassVar[str] = "no two members join etcd at the same time"
     reason: ClassVar[str] = "etcd permits one learner, and two at once can cost the quorum"
+
+
+class WellFirst(_Witness):
+    """Whoever brings a world says when its members are well, and looks when one is called so."""
+
+    name: ClassVar[str] = "well-first"
+    claim: ClassVar[str] = "no node is called healthy before its cluster knew it as well"
+    reason: ClassVar[str] = (
+        "an answer that nobody asked for is the most pleasant one, and it is found out late"
+    )
 
 
 class WorldSound(_Witness):

@@ -161,6 +161,8 @@ class K0sWorld:
         if "--enable-worker" in words or is_single(node):
             yield host.seconds("k0s:controller-kubelet")
             self._register(host, node, words)
+        else:
+            host.well_at = min(host.well_at, self.now)
 
     def _must_join(self, host: SimulatedHost, node: Node) -> bool:
         if runs_own_etcd(self.cluster):
@@ -279,6 +281,8 @@ class K0sWorld:
             host, host.hostname.lower(), ready_in=ready_in, labels=labels, taints=taints
         )
         registered.version = self.cluster.version.rpartition(".")[0]
+        if not has_network(self.cluster):  # whoever brings his own gets the node as it is
+            host.well_at = min(host.well_at, self.now)
 
     def _has_images(self, host: SimulatedHost, node: Node) -> bool:
         if not self.cluster.airgap or self.cluster.artifacts_mode == "preinstalled":

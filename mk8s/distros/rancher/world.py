@@ -157,8 +157,13 @@ class World:
         """The kubelet registers; the network of a node takes a while the first time."""
         name = self.node_name_of(host)
         delay = 0.0 if name in self.nodes else self._takes(host, "node-network")
-        never = self.config_of(host).get("cni") == "none" or self.settings.get("cni") == "none"
+        never = any(
+            config.get(key) == "none"
+            for config in (self.config_of(host), self.settings)
+            for key in ("cni", "flannel-backend")
+        )
         ready_at = float("inf") if never else self.now + delay
+        host.well_at = min(host.well_at, self.now if never else ready_at)  # with a network of the user's own
         self.nodes[name] = NodeObject(name, host, unit, roles, self.cluster.version, ready_at)
 
     # How the services live

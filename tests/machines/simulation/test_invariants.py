@@ -25,6 +25,7 @@ from machines.simulation.invariants import (
     OneLife,
     PlanOrder,
     SignalFirst,
+    WellFirst,
     WorldSound,
 )
 from tests.machines.groups import people, run, with_edge
@@ -405,7 +406,13 @@ class Seen:
 
 
 @pytest.mark.parametrize(
-    ("law", "name"), [(OneCluster, "one-cluster"), (OneLearner, "one-learner"), (WorldSound, "one-flood")]
+    ("law", "name"),
+    [
+        (OneCluster, "one-cluster"),
+        (OneLearner, "one-learner"),
+        (WellFirst, "well-first"),
+        (WorldSound, "one-flood"),
+    ],
 )
 def test_what_the_world_saw_is_a_breach_of_its_law_and_of_no_other(law: type[Invariant], name: str) -> None:
     """At the next record, or at the end when there is none."""
@@ -417,5 +424,5 @@ def test_what_the_world_saw_is_a_breach_of_its_law_and_of_no_other(law: type[Inv
         see("signal", signal="lead-joined")
     with pytest.raises(Broken, match=name):
         law(rules(breaches=lambda: seen)).end()
-    for other in {OneCluster, OneLearner, WorldSound} - {law}:
+    for other in {OneCluster, OneLearner, WellFirst, WorldSound} - {law}:
         other(rules(breaches=lambda: seen)).end()

@@ -19,6 +19,7 @@ from machines.simulation import CheckedJournal, Rules, VirtualClock, watch_over,
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro
 from mk8s.distros.rancher.model import world_of as rancher_world
+from mk8s.earned import Earned
 from mk8s.forecast.profile import DEFAULTS
 from mk8s.kube.world import world_of as kube_world
 from mk8s.needs import pretend
@@ -176,7 +177,8 @@ class Site:
             breaches=lambda: self.network.breaches,
         )
         watch = watch_over(rules)
-        rollout = self._rollout(CheckedJournal(journal, [watch]), roads or dict(self.roads()))
+        earned = Earned(self.network, self._hosts, rules.before)
+        rollout = self._rollout(CheckedJournal(journal, [earned, watch]), roads or dict(self.roads()))
         guards.update(rollout.registry.guards)
         seen = watched(rollout.registry, watch)
         rollout.registry.actions.update(seen.actions)

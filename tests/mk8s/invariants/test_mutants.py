@@ -81,11 +81,19 @@ def _telling(step: Step, key: str) -> Step:
     return replace(step, command=replace(step.command, description=f"use {key}"))
 
 
+class BelievesIt(Vanilla):
+    """Whoever has started is well: nobody is asked."""
+
+    def verify(self, s: Situation) -> list[Step]:
+        return []
+
+
 NO_LIMIT = replace(cluster(), limits={"etcd-joins": 5})
 
 MUTANTS: Mapping[str, tuple[str, Distro, Cluster]] = {
     "joins are not limited, and etcd lets them": ("one-learner", ManyLearners(), NO_LIMIT),
     "every server makes a cluster": ("one-cluster", ManyFirstServers(), cluster()),
+    "nobody is asked whether he is well": ("well-first", BelievesIt(), replace(cluster(), distro="vanilla")),
     "two hosts have one name": ("world-sound", OneName(), replace(cluster(), distro="vanilla")),
 }
 
