@@ -87,9 +87,13 @@ class Binding:
         return await self._go_on(self.distro.stage, ctx)
 
     async def bootstrap(self, ctx: Context) -> Evidence:
-        """Look at the host again where an attempt was lost: it may have booted since."""
+        """Look at the host again where an attempt was lost: it may have booted since.
+
+        What is known of it stays until it answers: by that a twin is refused, which may come meanwhile.
+        """
         if (ctx.member.name, ctx.edge) in self._lost:
-            self.facts.pop(ctx.member.name, None)
+            self._note_asking(ctx)
+            self.facts[ctx.member.name] = await self._gather(ctx.member.name)
         return await self._go_on(self.distro.bootstrap, ctx)
 
     async def verify(self, ctx: Context) -> Evidence:
@@ -123,8 +127,11 @@ class Binding:
     async def facts_of(self, node: str) -> Facts:
         """What the host is. Asked once a run; a stage asks again."""
         if node not in self.facts:
-            self.facts[node] = await gather(lambda command: self.executor.ask(node, command), node)
+            self.facts[node] = await self._gather(node)
         return self.facts[node]
+
+    async def _gather(self, node: str) -> Facts:
+        return await gather(lambda command: self.executor.ask(node, command), node)
 
     def _refuse_twin(self, node: str, hostname: str) -> None:
         """The first node with a hostname keeps it: a cluster knows its members by it."""
@@ -215,10 +222,13 @@ class Binding:
 
     async def _facts_for(self, ctx: Context) -> Facts:
         """The same, telling people what is being waited for: a host that is away takes its time."""
+        if ctx.member.name not in self.facts:
+            self._note_asking(ctx)
+        return await self.facts_of(ctx.member.name)
+
+    def _note_asking(self, ctx: Context) -> None:
         name = ctx.member.name
-        if name not in self.facts:
-            ctx.note(f"connecting to {name} ({self.nodes[name].address}) and asking what it is")
-        return await self.facts_of(name)
+        ctx.note(f"connecting to {name} ({self.nodes[name].address}) and asking what it is")
 
     async def situation_of(self, node: str) -> Situation:
         """All that the driver may know of a node now. Raises ActionError when the node does not answer."""

@@ -92,6 +92,29 @@ def test_two_hosts_of_one_name_do_not_both_come_in() -> None:
     assert refused.failure.message == "its hostname 'twin' is also that of srv-1"
 
 
+def test_the_first_of_a_name_keeps_it_while_it_cannot_be_asked() -> None:
+    """It is staged already and nobody would refuse it any more, so the second may not come in meanwhile."""
+    first, second = named("twin", SimulatedHost("srv-1", "10.0.0.1"), SimulatedHost("agent-1", "10.0.1.1"))
+    binding = bound(first, second)
+    server, agent = CLUSTER.nodes
+
+    @first.handles("unit.enable")
+    async def dies(host: SimulatedHost, _command: Command) -> Outcome:
+        host.power_off()
+        return Outcome(status=0)
+
+    async def main() -> str:
+        await binding.stage(Context(server, "stage", 1, {}))
+        for attempt in (1, 2):  # the connection is lost in the first, and the host is away in the second
+            with pytest.raises(ActionError, match=r"10\.0\.0\.1|srv-1"):
+                await binding.bootstrap(Context(server, "bootstrap", attempt, {}))
+        with pytest.raises(ActionError) as refused:
+            await binding.stage(Context(agent, "stage", 1, {}))
+        return refused.value.failure.kind
+
+    assert run_simulated(main, seed=0) == "check.hostname"
+
+
 def test_what_a_node_answers_is_shown_without_secrets() -> None:
     """An answer may quote a config; `status --ask` prints it."""
     question = Question(
