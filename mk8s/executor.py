@@ -26,7 +26,7 @@ from machines.errors import ActionError, Failure
 from mk8s.delivery import Delivered, Delivery, OnBytes
 from mk8s.direct import DirectDelivery
 from mk8s.headway import Headway
-from mk8s.steps import Step, Upload, WriteFile
+from mk8s.steps import Step, Upload, WaitFor, WriteFile
 from mk8s.traffic import Traffic
 from mk8s.transcript import STEP, StepKind
 from mk8s.working import ROOT, Classify, Done, Hands, StepsReport, Work, as_root
@@ -104,7 +104,7 @@ class Executor:
         )
         for position, step in enumerate(steps):
             if position < way.behind:
-                work.skipped += 1
+                work.skipped += not isinstance(step, WaitFor)
             else:
                 await work.do(step)
             way.finished(step)

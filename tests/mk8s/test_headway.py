@@ -11,7 +11,7 @@ from mk8s.binding import Lost
 from mk8s.delivery import PIECE
 from mk8s.distros.base import load_distro
 from mk8s.headway import Headway
-from mk8s.rehearsal import Conditions, rehearse
+from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.steps import Run, Step, Upload, Verdict, WaitFor, WriteFile
 from tests.mk8s.examples import cluster
 from transports.base import File, argv
@@ -146,10 +146,23 @@ def test_everything_is_looked_at_again_where_it_may_have_changed(
     assert again(edge, operation, kind)[0] == FIRST[edge]
 
 
+def lost_once(operation: str) -> Rehearsal:
+    """A run of one node whose connection is lost by the first operation of this name."""
+    conditions = Conditions(cluster(servers=1, agents=0), load_distro("rke2"))
+    return rehearse(conditions, faults=Struck(operation, "drop"))
+
+
+def test_a_wait_that_was_left_behind_counts_as_one_that_was_met() -> None:
+    """Neither as changed nor as skipped: what is counted are the steps of this edge that are none."""
+    (done,) = (r for r in lost_once("unit.enable").records if r.edge == "bootstrap" and r.kind == "done")
+    (whole,) = (r for r in lost_once("no.such").records if r.edge == "bootstrap" and r.kind == "done")
+    counts = [record.evidence["changed"] + record.evidence["skipped"] for record in (done, whole)]
+    assert counts[0] == counts[1]
+
+
 def test_an_edge_that_was_lost_writes_how_far_it_was() -> None:
     """In its error, so that a run that is resumed compares with it."""
-    conditions = Conditions(cluster(servers=1, agents=0), load_distro("rke2"))
-    done = rehearse(conditions, faults=Struck("unit.enable", "drop"))
+    done = lost_once("unit.enable")
     assert [record.reached for record in done.records if record.kind == "error"] == [6]
 
 
