@@ -26,6 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     from mk8s.errors import Mk8sError, UsageError
+    from mk8s.past import refuse_no_folder
     from mk8s.project import load_project
     from mk8s.state import write_private
 
@@ -37,6 +38,7 @@ def main(args: Namespace) -> int:
         )
     path = project.past_state(args.state).kubeconfig
     if not path.exists():
+        refuse_no_folder(project, args.state)
         raise Mk8sError(
             f"{project.cluster.name} has no kubeconfig here yet",
             cause="it is fetched when the first server is healthy",

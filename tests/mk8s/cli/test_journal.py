@@ -285,7 +285,8 @@ def test_a_state_folder_is_as_good_as_the_journal_in_it(
 
 
 @pytest.mark.parametrize(
-    "words", [["journal", "--state"], ["status", "--state"], ["simulate", "--from-state"]]
+    "words",
+    [["journal", "--state"], ["status", "--state"], ["kubeconfig", "--state"], ["simulate", "--from-state"]],
 )
 def test_nobody_is_told_to_run_into_a_folder_that_was_mistyped(
     words: list[str], manifest: Path, capsys: pytest.CaptureFixture[str]
