@@ -57,7 +57,8 @@ class LimitsKept(Invariant):
     def _enter(self, limit: str, node: str, record: Record | None = None) -> None:
         running = self._running[limit]
         running[node] = None
-        if len(running) > self._capacities[limit]:
+        is_past = record is not None and self.is_past(record)  # its limit may have been another
+        if len(running) > self._capacities[limit] and not is_past:
             raise self.broken(f"{limit}: {', '.join(running)} at the same time", record)
 
 
@@ -101,9 +102,13 @@ class SignalFirst(Invariant):
             self._ended.discard(record.node)
         elif record.kind == "state":
             self._note(record)
-            signal = self._edges[record.edge].signal
-            if signal is not None and signal not in self._latched and begins(record, self._edges):
-                raise self.broken(f"{record.edge} needs {signal}", record)
+            if not self.is_past(record):  # the edge may have needed another
+                self._see_begin(record)
+
+    def _see_begin(self, record: Record) -> None:
+        signal = self._edges[record.edge].signal
+        if signal is not None and signal not in self._latched and begins(record, self._edges):
+            raise self.broken(f"{record.edge} needs {signal}", record)
 
     def _see_due(self, record: Record) -> None:
         late = [name for name, at in self._due.items() if record.at > at + MOMENT]
@@ -160,6 +165,10 @@ class SignalFirst(Invariant):
         self._see_once(record)
         self._due.pop(record.signal, None)
         self._latched.add(record.signal)
+        if not self.is_past(record):  # it may have asked for others
+            self._see_members(record)
+
+    def _see_members(self, record: Record) -> None:
         spec = self._signals[record.signal]
         named = dict.fromkeys(record.evidence.get("members", ()))
         early = [name for name in named if not self._has_been(name, spec.state)]
@@ -215,7 +224,8 @@ class BudgetsKept(Invariant):
 
     def _see_state(self, record: Record, failed: dict[str, None]) -> None:
         role = self._roles[record.node]
-        if len(failed) > self._allowed[role] and begins(record, self._edges):
+        is_spent = len(failed) > self._allowed[role] and not self.is_past(record)
+        if is_spent and begins(record, self._edges):
             raise self.broken(f"of {role!r} {', '.join(failed)} have failed", record)
         failed.pop(record.node, None)
         if self.outcome(record.to) == "failure":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -372,6 +372,27 @@ def test_of_a_run_that_was_there_before_its_clock_and_its_queues_are_believed() 
         begin(see, "f0")
         see("intent", "f0", edge="build", attempt=1, at=7.0, used=0.2)
         see("error", "f0", edge="build", attempt=1, at=900.0, used=899.0, lineage=("timeout",))
+
+
+def two_at_once_and_one_too_early(law: Invariant) -> None:
+    see = Script(law)
+    for node in ("f0", "f1"):
+        begin(see, node)
+        see("intent", node, edge="build", attempt=1)
+    see("state", "f0", edge="build", source="new~build", to="failed")
+    see("state", "f1", edge="follow", source="built", to="built~follow")
+    see("signal", signal="lead-joined", evidence={"members": ["lead"]})
+
+
+@pytest.mark.parametrize("law", [LimitsKept, SignalFirst, BudgetsKept])
+def test_of_a_run_that_was_there_before_its_limits_signals_and_budgets_are_believed(
+    law: type[Invariant],
+) -> None:
+    """Somebody may have changed them since: that run was held to others."""
+    told = rules(limits={"builders": 1}, budgets={"follower": "0"})
+    two_at_once_and_one_too_early(law(replace(told, before=8)))
+    with pytest.raises(Broken):
+        two_at_once_and_one_too_early(law(told))
 
 
 def test_a_run_that_is_told_to_stop_leaves_places_free() -> None:
