@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-END_TO_END := --dist loadscope --no-loadscope-reorder tests/e2e tests/mk8s/bundle
+END_TO_END := --dist loadscope --no-loadscope-reorder --max-worker-restart 0 tests/e2e tests/mk8s/bundle
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
