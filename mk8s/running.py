@@ -201,6 +201,7 @@ def _nothing_to_do(
         for words in news:
             _say(words)
 
+    _say("all nodes are healthy by the journal: asking them whether they still are")
     verdicts = audit(rollout, first=refresh, fetch_kubeconfig=not state.kubeconfig.exists())
     nothing = "nothing else was changed" if news else "nothing was changed"
     ill = {name: verdict for name, verdict in verdicts.items() if not verdict.met}

@@ -8,6 +8,10 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mk8s.cluster import Cluster
 
 __all__ = [
     "add_asking",
@@ -20,12 +24,19 @@ __all__ = [
     "moment",
     "number",
     "say",
+    "say_asking",
 ]
 
 
 def say(*words: object) -> None:
     """Talk to the person: stderr, so that stdout stays data."""
     print(*words, file=sys.stderr, flush=True)
+
+
+def say_asking(cluster: Cluster) -> None:
+    """Before nodes are waited for: one that does not answer takes a while to be given up."""
+    count = len(cluster.nodes)
+    say(f"asking {count} node{'' if count == 1 else 's'} of {cluster.name}")
 
 
 def add_manifest(parser: ArgumentParser) -> None:

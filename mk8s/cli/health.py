@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
-from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, length_of_time, say
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, length_of_time, say, say_asking
 
 __all__ = ["add_arguments", "main"]
 
@@ -58,7 +58,7 @@ def main(args: Namespace) -> int:
         examination = Examination(rollout.binding, args.patience)
         if args.wait:
             return await examination.wait(args.wait, lambda words: say(printable(words)))
-        say(f"asking {len(project.cluster.nodes)} nodes of {project.cluster.name}")
+        say_asking(project.cluster)
         return await examination.look()
 
     found = ask_cluster(project, project.state(args.state), ask)

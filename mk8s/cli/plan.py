@@ -18,7 +18,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, say
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, say, say_asking
 from mk8s.cli.forecasting import add_forecasting, add_uplink, profile_of, uplink_of
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ def main(args: Namespace) -> int:
 
     project = load_project(args.manifest)
     profile = profile_of(args, project)
+    if args.facts:
+        say_asking(project.cluster)
     plan = plan_now(project, Wishes(args.state, args.facts, args.seeds, profile, uplink_of(args)))
     _give(args, _shown(plan, args))
     size = plan.bytes_to_send

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
-from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, say
+from mk8s.cli.common import add_asking, add_manifest, add_output, add_state, say, say_asking
 
 __all__ = ["add_arguments", "main"]
 
@@ -37,6 +37,7 @@ def main(args: Namespace) -> int:
     past = read_past(project, args.state)
     rows = status_rows(project.cluster, past.history, past.records)
     if args.ask:
+        say_asking(project.cluster)
         answers = audit_now(project, project.state(args.state))
         rows = [row.answered(answers.get(row.node)) for row in rows]
     print(json.dumps([row.as_data() for row in rows]) if args.output == "json" else status_text(rows))
