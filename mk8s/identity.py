@@ -45,11 +45,16 @@ def refuse_other_cluster(cluster: Cluster, history: History, journal: Path) -> N
         return
     ours = {node.name: node.address for node in cluster.nodes}
     shared = [name for name in history.marks if name in ours]
+    same = [name for name, address in history.marks.items() if not shared and address in ours.values()]
+    remedy = "name the manifest of that run, or with --state the folder of this cluster's own runs"
+    if same:
+        back = f"{history.marks[same[0]]} is to be {same[0]} again, for no node can be renamed yet"
+        remedy = f"{back}; or {remedy}"
     raise UsageError(
         f"{journal} is of another cluster than {cluster.source}",
         cause=f"{_told(history.subject, history.marks, shared)} there, "
         f"and {_told(cluster.name, ours, shared)} in the manifest",
-        remedy="name the manifest of that run, or with --state the folder of this cluster's own runs",
+        remedy=remedy,
     )
 
 

@@ -95,6 +95,15 @@ def test_another_cluster_with_the_same_names_is_refused(
     assert "hint: name the manifest of that run" in told.err
 
 
+def test_who_renamed_the_nodes_is_told_their_names(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The machines are the same, and no run could follow: it would have to remove those that it knows."""
+    other, *state = beside(manifest, MANIFEST.replace("srv-", "s-").replace("agent-", "a-"))
+    assert main(["status", other, *state]) == 2
+    assert "hint: 192.0.2.11 is to be srv-1 again, for no node can be renamed yet" in capsys.readouterr().err
+
+
 def test_what_if_is_refused_too(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A simulation would go on from what another cluster did."""
     other, _, state = beside(manifest, ELSEWHERE)
