@@ -55,8 +55,9 @@ def _refuse_nonsense(args: Namespace) -> None:
 
     wants_run = args.run or args.sequence
     if wants_run and args.manifest is None:
+        which = "--run" if args.run else "--sequence"
         raise UsageError(
-            "a run is one of a cluster", remedy="name its manifest: mk8s graph cluster.yaml --run"
+            "a run is one of a cluster", remedy=f"name its manifest: mk8s graph cluster.yaml {which}"
         )
     if (args.journal or args.state) and not wants_run:
         raise UsageError(

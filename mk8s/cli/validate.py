@@ -35,10 +35,14 @@ def main(args: Namespace) -> int:
         found = check_release(cluster, project.distro)
         unchecked = len(found.unchecked)
         verified = f"no hash is known of {unchecked}" if unchecked else "hashes verified"
-        say(f"{len(found.files)} release files in {cluster.artifacts_dir}, {verified}")
+        say(f"{_counted(len(found.files), 'release file')} in {cluster.artifacts_dir}, {verified}")
     say(
         f"{args.manifest}: well formed: {cluster.name}, {cluster.distro} {cluster.version}, "
-        f"{len(cluster.servers)} servers, {len(cluster.agents)} agents"
+        f"{_counted(len(cluster.servers), 'server')}, {_counted(len(cluster.agents), 'agent')}"
     )
     say(f"Next: mk8s run {project.words()}")
     return 0
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -71,6 +71,7 @@ def test_a_journal_in_a_file_is_drawn_too(tmp_path: Path, capsys: pytest.Capture
     ("words", "told"),
     [
         (["--run"], "hint: name its manifest: mk8s graph cluster.yaml --run"),
+        (["--sequence"], "hint: name its manifest: mk8s graph cluster.yaml --sequence"),
         (["M", "--journal", "x"], "hint: add --run or --sequence"),
         (["M", "--sequence", "--format", "svg"], "hint: --format mermaid or plantuml"),
         (["M", "--run", "--journal", "/nowhere/x"], "/nowhere/x cannot be read: No such file or directory"),
