@@ -17,6 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
+
 from machines import ActionError, Failure, History, Record, Table, fold
 from machines.files import JOURNAL
 from machines.framing import frame
@@ -172,20 +174,22 @@ class _Hands:
     async def begin_again(self, history: History, name: str) -> None:
         """Bring what an attempt without a known end, or a failed one, may have done.
 
-        In doubt, that may be all of it, waits included: its word was lost, and its effect was not.
+        In doubt, that may be all of it, waits included: its word was lost, and its effect was not. What it
+        waited for may need nodes that are not as far; then it had its time, and nothing came of it.
         """
         life = history.lives[name]
         flight = life.edge or life.failed_at
         if flight is None or life.achieved or not (life.attempt or life.failed_at):
             return
-        do = self._table.edges[flight.edge].do
+        edge = self._table.edges[flight.edge]
+        do = edge.do
         if do is None:
             return
         draw = random.Random(f"{self._around.seed}/{name}/{flight.edge}/cut-off")  # noqa: S311 - chance
         share = draw.random()
         in_doubt = bool(life.doubt) and life.failed_at is None
         is_effected = in_doubt and draw.random() < EFFECTED
-        with suppress(ActionError):
+        with suppress(ActionError), anyio.move_on_after(edge.timeout):
             await self._run(
                 name,
                 do,

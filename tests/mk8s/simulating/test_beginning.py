@@ -16,6 +16,7 @@ from mk8s.explaining.reasons import Reasons
 from mk8s.explaining.scene import Scene
 from mk8s.past import read_past
 from mk8s.project import Project
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.simulating.beginning import journal_of
 from mk8s.simulating.trial import rehearsed, tried
 from mk8s.timeline import timeline_of
@@ -95,6 +96,25 @@ def test_an_attempt_in_doubt_had_its_effect_in_some_seeds_and_in_others_not(edge
     assert [("probed", True)] in ways
     assert [("probed", False), ("intent", False)] in ways
     assert ways[:2] == [goes_on(0), goes_on(1)]
+
+
+def test_an_attempt_in_doubt_that_others_are_not_as_far_for_had_its_time() -> None:
+    """The first server of vanilla waits for the etcd of founders that were cut off before they had begun it.
+
+    The modelled wait has the attempt's time-out too: else the simulation would never begin.
+    """
+    three = replace(cluster(servers=3, agents=0), distro="vanilla", version="v1.33.4")
+    vanilla = Conditions(three, load_distro("vanilla"))
+    whole = rehearse(vanilla).records
+    cut = next(i for i, r in enumerate(whole) if (r.kind, r.edge) == ("intent", "start-primary"))
+    kept = [
+        r
+        for r in whole[: cut + 1]
+        if r.node in ("", "srv-1") or r.edge not in ("bootstrap", "hold", "join-server")
+    ]
+    past = as_bytes([msgspec.structs.replace(r, seq=seq) for seq, r in enumerate(kept, 1)])
+    for seed in range(4):
+        assert rehearse(replace(vanilla, past=past), seed).result.ok
 
 
 def test_what_if_a_node_reboots_now() -> None:
