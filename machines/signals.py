@@ -129,7 +129,7 @@ def _why_lost(count: _Count) -> str:
     wanted = f"it needs {count.need} with the role {roles} in state {count.spec.state!r}"
     if not count.gone:
         return f"{wanted}, and there are only {count.total}"
-    return f"{wanted}, and {listed(count.gone)} can no longer come ({len(count.arrived)} came)"
+    return f"{wanted}, and {listed(count.gone)} can no longer come ({len(count.arrived)} had come by then)"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -73,7 +73,7 @@ def status_rows(cluster: Cluster, history: History, records: Sequence[Record]) -
 
 
 def status_text(rows: Sequence[Row]) -> str:
-    table = [("NODE", "ROLE", "ADDRESS", "STATE", "SINCE", "")]
+    table = [("NODE", "ROLE", "ADDRESS", "STATE", "AFTER", "")]
     table += [
         (row.node, row.role, row.address, row.state, duration(row.since), one_line(row.reason.split("\n")[0]))
         for row in rows

@@ -87,7 +87,7 @@ def frame_as_text(frame: Frame, titles: Mapping[str, str]) -> str:
     head = f"at {duration(frame.at)} of {duration(frame.end)}: {healthy} of {len(frame.rows)} healthy"
     if frame.at > frame.end:
         head += "; the record ends before that"
-    table = [("NODE", "ROLE", "STATE", "SINCE", "")]
+    table = [("NODE", "ROLE", "STATE", "AFTER", "")]
     table += [
         (row.node, row.role, row.state.partition("~")[0], _since(row), one_line(row.words))
         for row in frame.rows

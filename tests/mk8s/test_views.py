@@ -47,7 +47,7 @@ def test_status_has_a_row_for_every_node_in_working_order(run: Rehearsal) -> Non
         ("agent-2", "waiting", False),
     ]
     lines = status_text(rows).splitlines()
-    assert lines[0].split() == ["NODE", "ROLE", "ADDRESS", "STATE", "SINCE"]
+    assert lines[0].split() == ["NODE", "ROLE", "ADDRESS", "STATE", "AFTER"]
     assert " is full: " in lines[3]
 
 
