@@ -113,7 +113,7 @@ def _preflight(
     """Look for trouble on all nodes at once. Raises PreflightError with all of it; nothing was changed."""
     count = len(project.cluster.nodes)
     _say(f"preflight: looking at {count} node{'s' if count > 1 else ''} before anything is changed ...")
-    report = preflight_now(project, state, states, release, keep_transcript=True)
+    report = preflight_now(project, state, states, release, say=_say, keep_transcript=True)
     if report.errors:
         raise PreflightError(report, again)
     if table := report.table():

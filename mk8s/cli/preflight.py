@@ -40,9 +40,8 @@ def main(args: Namespace) -> int:
     project = load_project(args.manifest)
     refuse_missing_secrets(project.cluster, os.environ)
     states = states_by_journal(project, args.state)
-    report = preflight_now(
-        project, project.state(args.state), states, inspect_release(project.cluster, project.distro)
-    )
+    release = inspect_release(project.cluster, project.distro)
+    report = preflight_now(project, project.state(args.state), states, release, say=say)
     if args.output == "json":
         print(json.dumps(report.as_data(), indent=1))
     elif table := report.table(everything=args.all):

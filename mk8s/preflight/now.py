@@ -32,9 +32,13 @@ def preflight_now(
     states: Mapping[str, str],
     inspection: Inspection,
     *,
+    say: Callable[[str], None],
     keep_transcript: bool = False,
 ) -> Report:
-    """Look at all nodes and at the release; change nothing. `states`: where nodes are by the journal."""
+    """Look at all nodes and at the release; change nothing. `states`: where nodes are by the journal.
+
+    `say` is told of nodes that keep the rest waiting.
+    """
     cluster = project.cluster
     release = view_release(cluster, project.distro, inspection)
     secrets = users_secrets(project, state)
@@ -44,7 +48,7 @@ def preflight_now(
 
     async def main() -> Report:
         try:
-            return await preflight(executor, cluster, project.distro, states, release)
+            return await preflight(executor, cluster, project.distro, states, release, say=say)
         finally:
             await close_all(roads)
 

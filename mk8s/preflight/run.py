@@ -1,8 +1,9 @@
 """Preflight done: every node asked at once, the release looked into, all checks over what came back.
 
 The only module here that waits for nodes or reads files. It changes nothing anywhere. A node that says
-nothing within the patience is told as not asked, so one dead machine costs a run that long and no more.
-Those that answered are asked a second question: what they see of each other.
+nothing within the patience is told as not asked, so one dead machine costs a run that long and no more;
+meanwhile it is said who is waited for (`waiting`). Those that answered are asked a second question: what
+they see of each other.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import anyio
 
+from machines.beside import run_beside
 from machines.errors import ActionError, Failure
 from mk8s.cluster import Cluster
 from mk8s.distros.base import Distro, Requirements, Situation
@@ -31,6 +34,7 @@ from mk8s.preflight.reading import read
 from mk8s.preflight.report import Report
 from mk8s.preflight.rights import refusal
 from mk8s.preflight.versions import version_faults
+from mk8s.preflight.waiting import Waiting
 from mk8s.release import Inspection
 from mk8s.secrets import HIDDEN
 from mk8s.steps import Upload
@@ -63,10 +67,16 @@ async def preflight(
     *,
     patience: float = PATIENCE,
     now: Callable[[], float] = time.time,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Report:
-    """Ask every node at once, and judge. `states`: where nodes are by the journal."""
+    """Ask every node at once, and judge. `states`: where nodes are by the journal.
+
+    `say` is told of nodes that keep the rest waiting.
+    """
     wants = wants_of(cluster, distro)
-    answers = await ask_all(executor, wants, patience=patience, now=now)
+    waiting = Waiting(say, patience)
+    ask = partial(ask_all, executor, wants, patience=patience, now=now, waiting=waiting)
+    answers = await run_beside(waiting.tell, ask)
     refused = {name: refusal(failure, cluster, name) for name, failure in answers.refused.items()}
     to_stage = _bytes_to_stage(cluster, distro, release.inspection)
     hosts = tuple(
@@ -86,16 +96,21 @@ async def preflight(
 
 
 async def ask_all(
-    executor: Executor, wants: Mapping[str, Requirements], *, patience: float, now: Callable[[], float]
+    executor: Executor,
+    wants: Mapping[str, Requirements],
+    *,
+    patience: float,
+    now: Callable[[], float],
+    waiting: Waiting,
 ) -> Answers:
-    """Ask all nodes at once; a node's patience begins when its turn comes."""
+    """Ask all nodes at once; a node's patience begins when its turn comes. `waiting` knows who is asked."""
     answers = Answers()
     turns = anyio.CapacityLimiter(AT_ONCE)
 
     async def ask(name: str) -> None:
         answers.unasked[name] = f"no answer within {patience:g} s"
         async with turns:
-            with anyio.move_on_after(patience):
+            with waiting.on(name), anyio.move_on_after(patience):
                 try:
                     answers.found[name] = await _look_at(executor, name, wants[name], now)
                 except (ActionError, ValueError) as error:

@@ -28,6 +28,7 @@ from mk8s.preflight.modelled import GATHER_HANDLERS
 from mk8s.preflight.report import PreflightError, Report
 from mk8s.preflight.run import ask_all, preflight, view_release
 from mk8s.preflight.versions import version_faults
+from mk8s.preflight.waiting import Waiting
 from mk8s.release import Inspection, inspect_release
 from tests.mk8s.examples import cluster, node
 from transports.base import Command, File, Outcome, TransportError
@@ -50,12 +51,19 @@ def executor_of(*spoiled: Spoil, about: Cluster = CLUSTER) -> Executor:
     return Executor(roads, redact=lambda text: text.replace("hush", "***"))
 
 
-def look(executor: Executor, about: Cluster = CLUSTER, states: Mapping[str, str] | None = None) -> Report:
+def look(
+    executor: Executor,
+    about: Cluster = CLUSTER,
+    states: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Report:
     distro = load_distro("rke2")
     release = view_release(about, distro, Inspection({}, 0))
 
     async def main() -> Report:
-        return await preflight(executor, about, distro, states or {}, release, now=anyio.current_time)
+        return await preflight(
+            executor, about, distro, states or {}, release, now=anyio.current_time, say=say
+        )
 
     return run_simulated(main, seed=0)
 
@@ -123,10 +131,27 @@ def test_a_dead_node_costs_its_patience_and_no_more() -> None:
     wants = {each.name: Requirements() for each in about.nodes}
 
     async def main() -> float:
-        await ask_all(executor, wants, patience=20.0, now=anyio.current_time)
+        waiting = Waiting(lambda _: None, 20.0)
+        await ask_all(executor, wants, patience=20.0, now=anyio.current_time, waiting=waiting)
         return anyio.current_time()
 
     assert run_simulated(main, seed=0) == pytest.approx(20.0, abs=1.0)
+
+
+def test_who_is_waited_for_is_said_every_few_seconds() -> None:
+    """A frozen host is no silence: it is named until it is given up, and never those that answered."""
+    told: list[tuple[float, str]] = []
+    frozen = only("n2", lambda host: says(host, Outcome(status=0), pause=500.0))
+    look(executor_of(frozen), say=lambda words: told.append((round(anyio.current_time()), words)))
+    line = "preflight: still: n2 has not answered (given up after 20 s at the latest)"
+    assert told[:3] == [(5, line), (10, line), (15, line)]
+
+
+def test_of_nodes_that_answer_nothing_is_said_while_they_are_asked() -> None:
+    """A healthy cluster's preflight stays as short as it was."""
+    told: list[str] = []
+    look(executor_of(lambda host: says(host, Outcome(status=0, stdout=b"x=y\n"), pause=1.0)), say=told.append)
+    assert told == []
 
 
 def test_a_slow_answer_is_asked_for_once_more() -> None:
