@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["bytes_in_words", "time_in_words"]
+__all__ = ["bytes_in_words", "duration", "length", "time_in_words"]
 
 STEP = 1024
+SHORT = 9.95  # seconds: below, tenths matter
 UNITS = ("B", "KiB", "MiB", "GiB")
 
 
@@ -18,8 +19,27 @@ def bytes_in_words(count: float) -> str:
     return f"{count / STEP**power:.1f} {UNITS[power]}"
 
 
+def duration(seconds: float) -> str:
+    """A second of a run, or how long something takes, whole seconds that are over: 4 s, 2:05, 1:10:00."""
+    whole = int(seconds)
+    minutes, second = divmod(whole, 60)
+    hours, minute = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minute:02}:{second:02}"
+    return f"{minutes}:{second:02}" if minutes else f"{whole} s"
+
+
+def length(seconds: float) -> str:
+    """A duration: 0.03 s, 4.2 s, 44 s, 2:05, 1:10:00. Whole seconds are those that a run's own lines say."""
+    if seconds <= 0:
+        return "0 s"
+    if seconds < 1:
+        return f"{seconds:.2g} s" if seconds >= 0.005 else "<0.01 s"
+    return f"{seconds:.1f} s" if seconds < SHORT else duration(seconds)
+
+
 def time_in_words(seconds: float) -> str:
-    """A time to come, to the second up to an hour: 45s, 1m 3s, 2h 5m."""
+    """How much time is left, to the second up to an hour: 45s, 1m 3s, 2h 5m. No second of a run."""
     minutes, second = divmod(math.ceil(seconds), 60)
     hours, minute = divmod(minutes, 60)
     if hours:

@@ -8,8 +8,8 @@ from typing import Any
 
 from machines import History, Record
 from machines.words import one_line
+from mk8s.amounts import duration
 from mk8s.cluster import Cluster
-from mk8s.screen.words import duration
 from mk8s.steps import Verdict
 
 __all__ = ["Row", "status_rows", "status_text"]

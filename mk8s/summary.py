@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from machines import EdgeFailure, Record, Result
 from machines.words import printable
+from mk8s.amounts import duration
 from mk8s.cluster import Cluster
 from mk8s.forecast.beside import Prediction
-from mk8s.screen.words import duration, outcome_of_prediction
+from mk8s.screen.words import outcome_of_prediction
 
 __all__ = ["next_when_healthy", "summary"]
 

@@ -15,6 +15,7 @@ from machines import EdgeSpec, MachineSpec
 from machines.diagrams.picture import again_in_words, bounds_in_words, catch_in_words, opening_in_words
 from machines.signals import listed
 from machines.words import did_you_mean, one_line, printable
+from mk8s.amounts import duration
 from mk8s.cluster import Node
 from mk8s.errors import UsageError
 from mk8s.explaining.now import ground_of, step_in_words
@@ -24,7 +25,6 @@ from mk8s.planning.making import steps_of
 from mk8s.planning.text import detail
 from mk8s.project import Project
 from mk8s.release import inspect_release
-from mk8s.screen.words import duration
 from mk8s.steps import Step
 from mk8s.tables import is_for, node_machine
 from mk8s.timeline import Stretch, timeline_of

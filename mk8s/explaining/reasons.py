@@ -14,10 +14,10 @@ from machines import EdgeSpec, Life
 from machines.quantities import at_least
 from machines.signals import listed
 from machines.words import one_line
+from mk8s.amounts import duration
 from mk8s.explaining.scene import Scene
 from mk8s.explaining.values import Bound, Reason, Try
 from mk8s.last_words import MARK
-from mk8s.screen.words import duration
 
 __all__ = ["Reasons"]
 

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from machines import Record
 from machines.signals import listed
 from machines.words import one_line, printable
+from mk8s.amounts import duration
 from mk8s.explaining.chains import Group, Root, chain_of, grouped, roots_of
 from mk8s.explaining.doing import to_do
 from mk8s.explaining.reasons import Reasons
 from mk8s.explaining.scene import Scene
 from mk8s.explaining.values import Reason, Try
 from mk8s.last_words import MARK
-from mk8s.screen.words import duration, line_of
+from mk8s.screen.words import line_of
 from mk8s.tables import titles_of
 
 __all__ = ["cluster_as_text", "headline", "node_as_text"]

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from machines.simulation import Broken
-from mk8s.amounts import time_in_words
+from mk8s.amounts import length
 from mk8s.forecast.calibrating import fewer
 from mk8s.forecast.profile import Origin, Profile
 from mk8s.paces import RATES
@@ -25,7 +25,6 @@ Kind: TypeAlias = Literal["learnt", "carried-over", "given", "default"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TOLD = 3  # names of a kind
 WORTH = 0.05  # seconds; what takes less is not told by name
-TENTHS_BELOW = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +138,5 @@ def _told(kind: Kind, found: Sequence[Footing], total: int) -> str:
 
 
 def _heaviest(found: Sequence[Footing]) -> str:
-    named = [f"{one.name} {_lasting(one.seconds)}" for one in found[:TOLD] if one.seconds >= WORTH]
+    named = [f"{one.name} {length(one.seconds)}" for one in found[:TOLD] if one.seconds >= WORTH]
     return f"; most of a node's time by {', '.join(named)}" if named else ""
-
-
-def _lasting(seconds: float) -> str:
-    return f"{seconds:.1f}s" if seconds < TENTHS_BELOW else time_in_words(round(seconds))

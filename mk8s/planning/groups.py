@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mk8s.amounts import length
 from mk8s.planning.expected import Expected, expected_of
-from mk8s.planning.prediction import lasting
 from mk8s.planning.values import NodePlan, Plan, StepPlan
 from mk8s.transcript import StepDone
 
@@ -71,7 +71,7 @@ def _when(expected: Sequence[Expected]) -> str:
     """From the first beginning to the last end."""
     if not expected:
         return ""
-    return f"{lasting(min(one.began for one in expected))} to {lasting(max(one.ended for one in expected))}"
+    return f"{length(min(one.began for one in expected))} to {length(max(one.ended for one in expected))}"
 
 
 def _seconds(plan: StepPlan, column: Sequence[StepDone | None]) -> str:
@@ -79,6 +79,6 @@ def _seconds(plan: StepPlan, column: Sequence[StepDone | None]) -> str:
     steps = [step for step in column if step is not None]
     if not steps or not plan.is_ahead:
         return ""
-    low, high = (lasting(choose(step.seconds for step in steps)) for choose in (min, max))
+    low, high = (length(choose(step.seconds for step in steps)) for choose in (min, max))
     then = "" if any(step.changed or step.kind == "wait-for" for step in steps) else ", true by then"
     return (low if low == high else f"{low} to {high}") + then

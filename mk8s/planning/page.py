@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from mk8s.amounts import bytes_in_words
+from mk8s.amounts import bytes_in_words, length
 from mk8s.forecast.basis import basis_as_text
 from mk8s.forecast.predicting import Forecast, Range
 from mk8s.planning.groups import Group, Times, groups_of
-from mk8s.planning.prediction import lasting, spread_in_words
+from mk8s.planning.prediction import spread_in_words
 from mk8s.planning.text import about, detail, edge_in_words, lines_of, standing_in_words, title_of
 from mk8s.planning.values import EdgePlan, Plan, StepPlan
 from mk8s.report.gantt import edge_classes, gantt
@@ -71,11 +71,11 @@ def _facts(plan: Plan, seen: Forecast) -> list[tuple[str, str]]:
 
 
 def _middle(found: Range | None) -> str:
-    return "not to be expected" if found is None else f"after {lasting(found.middle)}"
+    return "not to be expected" if found is None else f"after {length(found.middle)}"
 
 
 def _spread(found: Range | None) -> str:
-    return "–" if found is None else f"{lasting(found.low)} to {lasting(found.high)}"
+    return "–" if found is None else f"{length(found.low)} to {length(found.high)}"
 
 
 def _of_forecast(seen: Forecast) -> Iterator[Section]:
@@ -83,7 +83,7 @@ def _of_forecast(seen: Forecast) -> Iterator[Section]:
     of_seed = (
         f"As expected of seed {seen.middle_seed}, whose length is the median of {seen.seeds}. "
         f"Durations: {'; '.join([seen.source, *map(' '.join, basis_as_text(seen.basis))])}."
-        + (f" This run begins at {lasting(seen.began)}: what stands before is done." if seen.began else "")
+        + (f" This run begins at {length(seen.began)}: what stands before is done." if seen.began else "")
     )
     yield Section("bounds", "What bounds it", _bounds(seen))
     yield Section("timeline", "All nodes over time", gantt(seen.timeline, titles), of_seed)
@@ -92,7 +92,7 @@ def _of_forecast(seen: Forecast) -> Iterator[Section]:
 
 def _bounds(seen: Forecast) -> Html:
     columns = (Column("Cause", wide=True), Column("Takes", numeric=True), Column("Share", wide=True))
-    rows = [(bound.words, lasting(bound.seconds), bar(bound.share)) for bound in seen.bounds]
+    rows = [(bound.words, length(bound.seconds), bar(bound.share)) for bound in seen.bounds]
     return table(columns, rows, "The critical path by cause, the longest first.")
 
 

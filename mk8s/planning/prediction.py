@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mk8s.amounts import bytes_in_words, time_in_words
+from mk8s.amounts import bytes_in_words, length
 from mk8s.forecast.basis import basis_as_text
 from mk8s.forecast.bounds import GAVE_BACK
 from mk8s.forecast.predicting import Forecast, Moved, PathLeg, Range
@@ -16,14 +16,12 @@ from mk8s.transcript import StepDone
 
 __all__ = [
     "forecast_as_text",
-    "lasting",
     "leg_in_words",
     "range_in_words",
     "spread_in_words",
     "steps_worth_naming",
 ]
 
-TENTHS_BELOW = 10.0  # seconds: longer ones are told to the second
 WORTH = 0.02  # of its leg that a step takes to be named
 LEAST = 0.5  # seconds that it takes at the least
 BOUNDS = 3  # causes that are told
@@ -31,13 +29,6 @@ TELLING = 0.01  # of the run's length that one is at the least
 MANY_SEEDS = 10  # of fewer, the low and the high are the very lowest and highest
 MANY = 4  # legs of the same kind that are all told
 SAME = 1.2  # nodes that receive about the same are told together
-
-
-def lasting(seconds: float) -> str:
-    """A time as people say it: 0.1s, 27s, 1m 47s."""
-    if seconds < 0.05:
-        return "0s"
-    return f"{seconds:.1f}s" if seconds < TENTHS_BELOW else time_in_words(round(seconds))
 
 
 def forecast_as_text(plan: Plan) -> str:
@@ -88,7 +79,7 @@ def range_in_words(found: Range | None, seeds: int, word: str = "healthy after")
     """The middle, then from where to where."""
     if found is None:
         return "not to be expected"
-    low, middle, high = (time_in_words(round(value)) for value in (found.low, found.middle, found.high))
+    low, middle, high = (length(value) for value in (found.low, found.middle, found.high))
     if seeds == 1 or low == high:
         return f"{word} {middle}"
     return f"{word} {middle}   ({low} to {high})"
@@ -97,7 +88,7 @@ def range_in_words(found: Range | None, seeds: int, word: str = "healthy after")
 def _bound(seen: Forecast) -> Iterator[str]:
     for place, bound in enumerate(bound for bound in seen.bounds[:BOUNDS] if bound.share >= TELLING):
         word = "bound by" if place == 0 else "then"
-        yield f"  {word:<11} {bound.words}: {lasting(bound.seconds)}, {bound.share:.0%}"
+        yield f"  {word:<11} {bound.words}: {length(bound.seconds)}, {bound.share:.0%}"
 
 
 def _bytes(seen: Forecast) -> str:
@@ -141,7 +132,7 @@ def _path(seen: Forecast) -> Iterator[str]:
                 number += len(legs) - 2
             yield f"  {number:>4}. {leg_in_words(leg)}"
             if named := steps_worth_naming(leg):
-                yield "        " + "; ".join(f"{step.title} {lasting(step.seconds)}" for step in named)
+                yield "        " + "; ".join(f"{step.title} {length(step.seconds)}" for step in named)
             number += 1
 
 
@@ -157,14 +148,14 @@ def _alike(path: Sequence[PathLeg]) -> Iterator[tuple[PathLeg, ...]]:
 
 
 def _each_takes(legs: Sequence[PathLeg]) -> str:
-    low, high = (lasting(choose(leg.seconds for leg in legs)) for choose in (min, max))
+    low, high = (length(choose(leg.seconds for leg in legs)) for choose in (min, max))
     return low if low == high else f"{low} to {high} each"
 
 
 def leg_in_words(leg: PathLeg) -> str:
     """Node, what it does, for how long from when, and what it waited for."""
     after = f", after {leg.after}" if leg.after else ""
-    return f"{leg.node}: {leg.title} [{leg.edge}], {lasting(leg.seconds)} from {lasting(leg.began)} on{after}"
+    return f"{leg.node}: {leg.title} [{leg.edge}], {length(leg.seconds)} from {length(leg.began)} on{after}"
 
 
 def steps_worth_naming(leg: PathLeg) -> list[StepDone]:

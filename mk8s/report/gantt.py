@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from mk8s.amounts import length
 from mk8s.last_words import MARK
 from mk8s.report.markup import Html, el, fragment, items, percent
-from mk8s.report.scale import Scale, length, spread
+from mk8s.report.scale import Scale, spread
 from mk8s.screen.words import done_in_words
 from mk8s.timeline import Lane, Moment, Stretch, Timeline
 

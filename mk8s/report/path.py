@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 
-from mk8s.amounts import bytes_in_words
+from mk8s.amounts import bytes_in_words, length
 from mk8s.forecast.bounds import PathLeg
 from mk8s.report.gantt import first_line
 from mk8s.report.markup import Html, el, fragment, items, percent
-from mk8s.report.scale import Scale, length
+from mk8s.report.scale import Scale
 from mk8s.report.tables import Column, bar, folded, table
 from mk8s.timeline import Stretch, Timeline
 from mk8s.transcript import StepDone

@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from mk8s.amounts import bytes_in_words
+from mk8s.amounts import bytes_in_words, length
 from mk8s.report.markup import Html, el, fragment, items, percent
-from mk8s.report.scale import Scale, length
+from mk8s.report.scale import Scale
 from mk8s.timeline import Timeline
 
 __all__ = ["curves", "histogram", "states_over_time"]

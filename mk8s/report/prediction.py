@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mk8s.amounts import length
 from mk8s.forecast.basis import basis_as_text
 from mk8s.forecast.comparing import CLOSE, Comparison, EdgeRow, NodeRow
 from mk8s.report.markup import Html, el, fragment, items
-from mk8s.report.scale import length
 from mk8s.report.tables import Column, bar, facts, folded, note, table
 
 __all__ = ["prediction"]

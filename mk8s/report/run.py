@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from mk8s.amounts import length
 from mk8s.cluster import Cluster
 from mk8s.forecast.comparing import Comparison
 from mk8s.report.gantt import counted, edge_classes, gantt
@@ -18,7 +19,6 @@ from mk8s.report.page import Section, page
 from mk8s.report.path import legs_of, path_table
 from mk8s.report.plots import states_over_time
 from mk8s.report.prediction import prediction
-from mk8s.report.scale import length
 from mk8s.report.slowest import slowest_commands, slowest_steps
 from mk8s.report.tables import facts, note
 from mk8s.report.transfers import transfers

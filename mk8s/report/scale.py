@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mk8s.screen.words import duration
+from mk8s.amounts import duration
 
-__all__ = ["Scale", "Tick", "length", "spread"]
+__all__ = ["Scale", "Tick", "spread"]
 
 STEPS = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
@@ -15,7 +15,6 @@ STEPS = (
 )  # seconds
 MOST_TICKS = 10
 MINUTE, HOUR = 60, 3600
-SHORT = 9.95  # seconds: below, tenths matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +39,6 @@ class Scale:
         step = next((step for step in STEPS if self.end / step <= MOST_TICKS), STEPS[-1])
         count = int(self.end / step) if self.end > 0 else 0
         return [Tick(self.share(i * step), _label(i * step, step)) for i in range(count + 1)]
-
-
-def length(seconds: float) -> str:
-    """A duration: 0.03 s, 4.2 s, 44 s, 2:05, 1:10:00. Whole seconds are those that a run's own lines say."""
-    if seconds <= 0:
-        return "0 s"
-    if seconds < 1:
-        return f"{seconds:.2g} s" if seconds >= 0.005 else "<0.01 s"
-    return f"{seconds:.1f} s" if seconds < SHORT else duration(seconds)
 
 
 def spread(places: list[tuple[float, float]]) -> list[int]:

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Sequence
 from statistics import median
 from typing import Protocol, TypeVar
 
+from mk8s.amounts import length
 from mk8s.report.markup import Html, el
-from mk8s.report.scale import length
 from mk8s.report.tables import Column, bar, table
 from mk8s.transcript import CommandDone, StepDone, Transcript
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mk8s.amounts import bytes_in_words
+from mk8s.amounts import bytes_in_words, length
 from mk8s.evidence import work_of
 from mk8s.report.gantt import lane_state
 from mk8s.report.markup import Html, el, fragment
 from mk8s.report.plots import curves
-from mk8s.report.scale import length
 from mk8s.report.tables import Column, bar, facts, folded, table
 from mk8s.timeline import Lane, Timeline
 from mk8s.transcript import Transcript

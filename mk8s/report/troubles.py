@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from machines import Record
+from mk8s.amounts import length
 from mk8s.last_words import MARK
 from mk8s.report.gantt import lane_state
 from mk8s.report.markup import Html, el, fragment, items
-from mk8s.report.scale import length
 from mk8s.report.tables import Column, note, table
 from mk8s.timeline import Lane, Timeline
 

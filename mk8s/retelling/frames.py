@@ -14,10 +14,11 @@ from typing import Any
 
 from machines import History, Record, Table, fold
 from machines.words import one_line
+from mk8s.amounts import duration
 from mk8s.cluster import Cluster
 from mk8s.explaining.reasons import Reasons
 from mk8s.explaining.scene import Going, Scene
-from mk8s.screen.words import duration, record_as_text
+from mk8s.screen.words import record_as_text
 from mk8s.timeline import timeline_of
 
 __all__ = [

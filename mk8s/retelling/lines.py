@@ -10,8 +10,8 @@ from typing import TypeAlias
 from machines import Record
 from machines.records import encode
 from machines.words import one_line
-from mk8s.amounts import bytes_in_words
-from mk8s.screen.words import duration, record_as_text
+from mk8s.amounts import bytes_in_words, duration
+from mk8s.screen.words import record_as_text
 from mk8s.transcript import StepDone
 
 __all__ = ["Entry", "as_json", "as_text", "mixed"]

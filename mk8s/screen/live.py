@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from machines import Member, Record
 from machines.words import one_line, printable
+from mk8s.amounts import duration
 from mk8s.forecast.beside import Prediction
-from mk8s.screen.words import Line, duration, line_of, span_in_words
+from mk8s.screen.words import Line, line_of, span_in_words
 from mk8s.traffic import Moving
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import Self, TextIO
 
 from machines import Member, Record
 from machines.words import one_line, printable
+from mk8s.amounts import duration
 from mk8s.forecast.beside import Prediction
-from mk8s.screen.words import Pause, duration, line_of, prediction_in_words
+from mk8s.screen.words import Pause, line_of, prediction_in_words
 from mk8s.traffic import Moving
 
 __all__ = ["PlainScreen"]

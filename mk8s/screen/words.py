@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from machines import Record
 from machines.words import one_line
-from mk8s.amounts import bytes_in_words
+from mk8s.amounts import bytes_in_words, duration
 from mk8s.evidence import work_of
 from mk8s.forecast.beside import Prediction
 from mk8s.last_words import MARK
@@ -23,7 +23,6 @@ from mk8s.traffic import Moving
 __all__ = [
     "Line",
     "Pause",
-    "duration",
     "line_of",
     "outcome_of_prediction",
     "prediction_in_words",
@@ -71,16 +70,6 @@ def line_of(record: Record, titles: Mapping[str, str]) -> Line | None:
         return None
     text, *said = line.text.split(MARK)
     return line._replace(text=one_line(text), said=tuple(map(one_line, said)))
-
-
-def duration(seconds: float) -> str:
-    """As people say it: 4 s, 2:05, 1:10:00."""
-    whole = int(seconds)
-    minutes, second = divmod(whole, 60)
-    hours, minute = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{minute:02}:{second:02}"
-    return f"{minutes}:{second:02}" if minutes else f"{whole} s"
 
 
 def prediction_in_words(told: Prediction) -> str:

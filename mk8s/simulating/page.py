@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mk8s.amounts import length
 from mk8s.rehearsal import Rehearsal
 from mk8s.report.markup import Html, el, fragment
 from mk8s.report.page import Section, page
 from mk8s.report.plots import histogram
 from mk8s.report.run import View, run_page, run_sections
-from mk8s.report.scale import length
 from mk8s.report.tables import Column, facts, note, table
 from mk8s.rollout import titles_of
 from mk8s.simulating.tally import Spread, Tally

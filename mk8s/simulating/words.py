@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from machines.words import printable
+from mk8s.amounts import duration
 from mk8s.rehearsal import Rehearsal
-from mk8s.screen.words import duration
 from mk8s.simulating.casting import Cast
 from mk8s.simulating.happenings import Happening
 from mk8s.simulating.tally import Cause, Spread, Tally

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mk8s.amounts import duration
 from mk8s.forecast.predicting import forecast
 from mk8s.planning.data import plan_as_data
 from mk8s.planning.making import make_plan
@@ -91,8 +92,18 @@ def test_the_text_tells_how_long_and_why(bare: Plan) -> None:
     )
     assert starts == ["all servers", "all nodes", "bound by", "bytes", "rests on", "critical path"]
     assert re.search(
-        r"^ +1\. srv-1: put the release on the node \[stage\], .* from 0s on$", told, re.MULTILINE
+        r"^ +1\. srv-1: put the release on the node \[stage\], .* from 0 s on$", told, re.MULTILINE
     )
+
+
+@pytest.mark.parametrize("told", [plan_as_text, plan_as_page])
+def test_one_second_is_told_in_one_way_wherever_it_stands(bare: Plan, told: Callable[[Plan], str]) -> None:
+    """As simulate and the journal tell it; no second way beside it, such as 16m 12s or 27s."""
+    assert bare.forecast is not None
+    assert bare.forecast.to_all is not None
+    words = told(bare)
+    assert duration(bare.forecast.to_all.middle) in words
+    assert not re.search(r"(?<=[ >])(\d+m )?\d+(\.\d+)?s\b", words)
 
 
 def test_each_edge_has_its_seconds(bare: Plan) -> None:

@@ -42,7 +42,7 @@ def test_what_the_prediction_rests_on_is_told_kind_by_kind() -> None:
     bare = prediction(compare(view.timeline, view.timeline), "the models' defaults", view.titles)
     told = prediction(compare(view.timeline, view.timeline, rested), "a run", view.titles)
     assert "learnt: 1 of 2 durations, from 7 samples" in told
-    assert "hashing 3.0s" in told
+    assert "hashing 3.0 s" in told
     assert "neither measured nor given" not in bare
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mk8s.report.scale import Scale, length, spread
-from mk8s.screen.words import duration
+from mk8s.amounts import duration, length
+from mk8s.report.scale import Scale, spread
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from machines import Record
+from mk8s.amounts import duration
 from mk8s.forecast.beside import Prediction
 from mk8s.screen import EventScreen, PlainScreen, result_event
 from mk8s.screen.live import LiveScreen
-from mk8s.screen.words import Line, duration, line_of, outcome_of_prediction, record_as_text
+from mk8s.screen.words import Line, line_of, outcome_of_prediction, record_as_text
 
 TITLES = {"stage": "put the release on the node", "hold": "hold for the signal"}
 
