@@ -9,13 +9,17 @@ Pure: two clusters and the nodes' states in, sentences out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from machines.signals import listed
 from mk8s.cluster import Cluster, Node
 
-__all__ = ["refusals"]
+__all__ = ["come_and_gone", "refusals"]
+
+GONE = "in the journal but not in the manifest any more; removing nodes is not built yet"
+COME = "in the manifest but not in the journal: not in a run yet"
 
 UNTOUCHED = frozenset({"pending", "staged"})
 """States in which nothing of the config is on the node yet."""
@@ -54,14 +58,23 @@ def refusals(old: Cluster, new: Cluster, states: Mapping[str, str]) -> list[str]
     after = {node.name: node for node in new.nodes}
     begun = {name for name, state in states.items() if state.split("~")[0] not in UNTOUCHED}
     found = _cluster_refusals(old, new) if begun else []
-    found += [
-        f"node {name} stands in the journal but not in the manifest any more; removing nodes is not built yet"
-        for name in sorted(before.keys() - after.keys())
-    ]
+    found += [_standing([name], GONE) for name in sorted(before.keys() - after.keys())]
     for name in sorted(begun & before.keys() & after.keys()):
         former = _without_taken_out(new.distro, before[name], after[name])
         found += _node_refusals(former, after[name], may_mend=states[name] == TAKEN_BACK)
     return found
+
+
+def come_and_gone(journal: Iterable[str], cluster: Cluster) -> list[str]:
+    """Sentences for who only reads: of what the journal's nodes say, the manifest's others are no part."""
+    before, after = dict.fromkeys(journal), dict.fromkeys(node.name for node in cluster.nodes)
+    gone = [name for name in before if name not in after]
+    come = [name for name in after if name not in before]
+    return [_standing(names, words) for names, words in ((gone, GONE), (come, COME)) if names]
+
+
+def _standing(names: Sequence[str], words: str) -> str:
+    return f"nodes {listed(names)} stand {words}" if len(names) > 1 else f"node {names[0]} stands {words}"
 
 
 def _without_taken_out(distro: str, old: Node, new: Node) -> Node:

@@ -109,9 +109,14 @@ def _simulated(args: Namespace, project: Project) -> View:
 
 def _recorded(args: Namespace, project: Project) -> View:
     """What a state folder or a file holds. Raises Mk8sError where there is no run to tell of."""
+    from machines.words import printable
+    from mk8s.changes import come_and_gone
     from mk8s.past import read_recorded, transcript_beside
 
-    records = read_recorded(project, args.state, args.journal).records
+    past = read_recorded(project, args.state, args.journal)
+    records, changes = past.records, come_and_gone(past.history.lives, project.cluster)
+    for each in changes:
+        say(printable(f"{args.manifest} has changed since: {each}"))
     begun = [bool(record.header.started) for record in records if record.header]
     how = f"from {args.journal}" + (", which goes on from a real run" if any(begun) else "")
     return _view(
@@ -122,6 +127,7 @@ def _recorded(args: Namespace, project: Project) -> View:
         transcript_beside(project, args.state, records, args.journal),
         simulated="" if begun[-1] or args.journal is None else how,
         kept_in=str(args.journal or project.past_state(args.state).folder),
+        changes=changes,
     )
 
 
@@ -134,6 +140,7 @@ def _view(
     *,
     simulated: str = "",
     kept_in: str = "",
+    changes: Sequence[str] = (),
 ) -> View:
     from dataclasses import replace
 
@@ -152,6 +159,7 @@ def _view(
         simulated=simulated,
         source=profile.source,
         kept_in=kept_in,
+        changes=changes,
     )
     if args.no_prediction or (args.simulate and not args.faults):
         return view

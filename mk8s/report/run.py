@@ -5,7 +5,7 @@ Begin reading at `run_page`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,6 +41,7 @@ class View:
     comparison: Comparison | None = None  # with what was predicted
     source: str = ""  # what the prediction rests on
     kept_in: str = ""  # where the journal lies, for people
+    changes: Sequence[str] = ()  # how the manifest's nodes differ from the run's
 
 
 def run_page(view: View) -> str:
@@ -84,14 +85,15 @@ def _how_to_read(timeline: Timeline) -> str:
 
 
 def _lead(view: View) -> Html:
-    return fragment(_verdict(view), facts(_facts(view)))
+    changed = (note(f"The manifest has changed since: {each}.", "wait") for each in view.changes)
+    return fragment(_verdict(view), *changed, facts(_facts(view)))
 
 
 def _verdict(view: View) -> Html:
     lanes = view.timeline.lanes
     healthy = sum(lane.outcome == "success" for lane in lanes)
     if healthy == len(lanes):
-        return note(f"All {healthy} nodes are healthy.", "good")
+        return note(f"All {healthy} nodes {'of this run ' if view.changes else ''}are healthy.", "good")
     failed = sum(lane.outcome in ("failure", "blocked") for lane in lanes)
     going = len(lanes) - healthy - failed
     parts = [f"{healthy} of {len(lanes)} nodes are healthy"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mk8s.changes import refusals
+from mk8s.changes import come_and_gone, refusals
 from mk8s.cluster import Balancer, Cluster, Network
 from tests.mk8s.examples import cluster, node
 
@@ -53,6 +53,15 @@ def test_k3s_may_leave_sqlite_and_nothing_else_changes_with_it(
         for config in (before, after)
     )
     assert (refusals(old, new, {"srv-1": "healthy"}) == []) is followed
+
+
+def test_who_only_reads_hears_of_nodes_that_came_and_went() -> None:
+    """A sentence for each kind, however many; none where both know the same nodes."""
+    assert come_and_gone(["srv-3", "srv-2", "srv-1"], three()) == []
+    assert come_and_gone(["srv-1", "old"], three()) == [
+        "node old stands in the journal but not in the manifest any more; removing nodes is not built yet",
+        "nodes srv-2, srv-3 stand in the manifest but not in the journal: not in a run yet",
+    ]
 
 
 def test_limits_and_policy_may_change_at_any_time() -> None:

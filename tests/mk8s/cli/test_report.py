@@ -61,6 +61,30 @@ def test_a_rehearsal_becomes_a_page_on_stdout(manifest: Path, capsys: pytest.Cap
     assert "All 5 nodes are healthy" in text
 
 
+def test_a_manifest_with_other_nodes_than_the_run_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is to read that all is well of a node that no run knows, or that the manifest has lost."""
+    path = manifest_in(tmp_path)
+    keep(path, run_of(path).records)
+    words = ["report", str(path), "--no-prediction", "--out", "-"]
+    assert main(words) == 0
+    same = capsys.readouterr()
+    assert ("has changed since" in same.out, same.err) == (False, "")
+    path.write_text(path.read_text().replace("agent-2, address: 192.0.2.22", "agent-9, address: 192.0.2.29"))
+    assert main(words) == 0
+    said = capsys.readouterr()
+    gone = (
+        "node agent-2 stands in the journal but not in the manifest any more; removing nodes is not built yet"
+    )
+    come = "node agent-9 stands in the manifest but not in the journal: not in a run yet"
+    assert said.err == f"{path} has changed since: {gone}\n{path} has changed since: {come}\n"
+    head = said.out.partition("<nav")[0]
+    assert "All 5 nodes of this run are healthy." in head
+    assert f"since: {gone}." in head
+    assert f"since: {come}." in head
+
+
 def test_a_journal_in_a_file_becomes_a_page(manifest: Path, tmp_path: Path) -> None:
     """As `mk8s simulate --journal` writes one; it says that it was simulated."""
     journal, out = tmp_path / "run.journal", tmp_path / "page.html"
