@@ -84,9 +84,16 @@ def outcome_of_prediction(told: Prediction, seconds: float, *, all_healthy: bool
         return f"{words}, until all nodes are healthy"
     if int(told.low) <= int(seconds) <= int(told.high) or abs(told.middle - seconds) <= NEAR * seconds:
         return f"{words}, and it took {duration(seconds)}"
-    apart = seconds - told.middle
-    way = "longer" if apart > 0 else "less"
-    return f"{words}, and it took {duration(seconds)}, {duration(abs(apart))} {way} than the middle of that"
+    return f"{words}, and it took {duration(seconds)}, {_beyond(told, int(seconds))}"
+
+
+def _beyond(told: Prediction, seconds: int) -> str:
+    """How far outside of the range, by the seconds that are shown: whoever reads them can do the sum."""
+    low, high = int(told.low), int(told.high)
+    is_longer = seconds > high
+    apart = seconds - high if is_longer else low - seconds
+    end = "" if low == high else "the longest of " if is_longer else "the shortest of "
+    return f"{duration(apart)} {'longer' if is_longer else 'less'} than {end}that"
 
 
 def span_in_words(told: Prediction) -> str:

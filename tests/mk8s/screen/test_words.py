@@ -241,8 +241,8 @@ def test_a_long_silence_on_the_plain_screen_is_broken_by_what_the_node_waits_for
         (75.0, True, "predicted: 1:02 to 1:35, and it took 1:15"),
         (95.9, True, "predicted: 1:02 to 1:35, and it took 1:35"),  # as people read it
         (61.0, True, "predicted: 1:02 to 1:35, and it took 1:01"),  # less than a sixth off the middle
-        (100.0, True, "predicted: 1:02 to 1:35, and it took 1:40, 30 s longer than the middle of that"),
-        (20.0, True, "predicted: 1:02 to 1:35, and it took 20 s, 50 s less than the middle of that"),
+        (100.0, True, "predicted: 1:02 to 1:35, and it took 1:40, 5 s longer than the longest of that"),
+        (20.0, True, "predicted: 1:02 to 1:35, and it took 20 s, 42 s less than the shortest of that"),
         (20.0, False, "predicted: 1:02 to 1:35, until all nodes are healthy"),
     ],
 )
@@ -250,3 +250,9 @@ def test_a_prediction_is_laid_beside_what_the_run_took(seconds: float, all_healt
     """Of a run that did not get there nothing is said but what was expected."""
     told = Prediction(62.0, 70.0, 95.0, "")
     assert outcome_of_prediction(told, seconds, all_healthy=all_healthy) == words
+
+
+def test_a_prediction_of_one_time_has_no_longest() -> None:
+    """The difference is the one between the two times that stand there."""
+    words = outcome_of_prediction(Prediction(62.0, 62.4, 62.9, ""), 90.2, all_healthy=True)
+    assert words == "predicted: 1:02, and it took 1:30, 28 s longer than that"
