@@ -75,15 +75,15 @@ def main(args: Namespace) -> int:
         if size
         else "no file is to be sent"
     )
-    say(
-        f"\n{left}.  "
-        + (
-            "Next: mend what is said above"
-            if plan.is_unsaid
-            else f"Next: mk8s run {project.words(args.state)}"
-        )
-    )
+    say(f"\n{left}.  Next: {_next(plan, project.words(args.state))}")
     return 1 if plan.needs_a_look else 0
+
+
+def _next(plan: Plan, manifest: str) -> str:
+    if plan.is_unsaid:
+        return "mend what is said above"
+    is_over = plan.forecast is None and plan.ill  # a run would say so, and change nothing
+    return f"mk8s {'health' if is_over else 'run'} {manifest}"
 
 
 def _shown(plan: Plan, args: Namespace) -> str:

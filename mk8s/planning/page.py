@@ -12,7 +12,7 @@ from mk8s.amounts import bytes_in_words, length
 from mk8s.forecast.basis import basis_as_text
 from mk8s.forecast.predicting import Forecast, Range
 from mk8s.planning.groups import Group, Times, groups_of
-from mk8s.planning.prediction import spread_in_words
+from mk8s.planning.prediction import nothing_left, spread_in_words
 from mk8s.planning.text import about, detail, edge_in_words, lines_of, standing_in_words, title_of
 from mk8s.planning.values import EdgePlan, Plan, StepPlan
 from mk8s.report.gantt import edge_classes, gantt
@@ -40,10 +40,14 @@ def _lead(plan: Plan) -> Html:
     seen = plan.forecast
     told = [note(text, "wait") for text in _notes(plan)]
     if seen is None:
-        words = "How long it takes cannot be said." if plan.is_unsaid else "Nothing is left to be run."
-        return fragment(note(words, "wait" if plan.is_unsaid else "good"), *told)
+        words = "How long it takes cannot be said." if plan.is_unsaid else _sentence(nothing_left(plan))
+        return fragment(note(words, "wait" if plan.needs_a_look else "good"), *told)
     troubles = [note(f"{name}: {why}", "bad") for name, why in seen.troubles.items()]
     return fragment(facts(_facts(plan, seen)), *troubles, *told)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _notes(plan: Plan) -> Iterator[str]:

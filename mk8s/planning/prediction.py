@@ -17,6 +17,7 @@ from mk8s.transcript import StepDone
 __all__ = [
     "forecast_as_text",
     "leg_in_words",
+    "nothing_left",
     "range_in_words",
     "spread_in_words",
     "steps_worth_naming",
@@ -28,6 +29,7 @@ BOUNDS = 3  # causes that are told
 TELLING = 0.01  # of the run's length that one is at the least
 MANY_SEEDS = 10  # of fewer, the low and the high are the very lowest and highest
 MANY = 4  # legs of the same kind that are all told
+NAMED = 4  # nodes that are told by name
 SAME = 1.2  # nodes that receive about the same are told together
 
 
@@ -43,7 +45,21 @@ def forecast_as_text(plan: Plan) -> str:
 def _nothing(plan: Plan) -> str:
     if plan.is_unsaid:
         return "forecast: none"
-    return "forecast: nothing is left to be run; all nodes are healthy by the journal"
+    return f"forecast: {nothing_left(plan)}"
+
+
+def nothing_left(plan: Plan) -> str:
+    """Why nothing is expected: the journal has all nodes healthy, which nodes that were asked may not be."""
+    words = "nothing is left to be run; all nodes are healthy by the journal"
+    ill = [f"{_some(plan.ill)} {'is' if len(plan.ill) == 1 else 'are'} not"] if plan.ill else []
+    mute = [f"{_some(plan.mute)} did not answer"] if plan.mute else []
+    return f"{words}, but now {' and '.join([*ill, *mute])}" if ill or mute else words
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    *others, last = [*names[:NAMED], *rest]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _told(seen: Forecast, plan: Plan) -> Iterator[str]:

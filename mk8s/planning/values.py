@@ -129,9 +129,19 @@ class Plan:
         return self.forecast is None and bool(self.notes)
 
     @property
+    def ill(self) -> tuple[str, ...]:
+        """Nodes that were healthy, and said when they were asked that they are not any more."""
+        looks = [(plan.node.name, plan.look.health) for plan in self.nodes if plan.look]
+        return tuple(name for name, health in looks if health and not health.met)
+
+    @property
+    def mute(self) -> tuple[str, ...]:
+        """Nodes that were asked and did not answer."""
+        return tuple(plan.node.name for plan in self.nodes if plan.look and plan.look.error)
+
+    @property
     def needs_a_look(self) -> bool:
         """Whether a node was asked and did not answer, is not well any more, or will not become healthy."""
         if self.is_unsaid or (self.forecast and self.forecast.troubles):
             return True
-        looks = [plan.look for plan in self.nodes if plan.look]
-        return any(look.error or (look.health and not look.health.met) for look in looks)
+        return bool(self.ill or self.mute)

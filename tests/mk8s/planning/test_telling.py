@@ -200,3 +200,17 @@ def test_a_node_that_was_healthy_and_is_not_is_told() -> None:
     plan = Plan(ground.cluster, make_plan(ground, looks), None)
     assert plan.needs_a_look
     assert "it was healthy, and is not now: " in plan_as_text(plan)
+
+
+@pytest.mark.parametrize("told", [plan_as_text, plan_as_page])
+def test_the_end_of_a_plan_tells_of_the_nodes_that_are_not_as_the_journal_says(
+    told: Callable[[Plan], str],
+) -> None:
+    """Nothing is left to be run, and yet not all is well."""
+    ground = ground_of(cluster_of("rke2"), dict.fromkeys(("srv-1", "agent-1", "agent-2"), "healthy"))
+    looks = {name: replace(found, health=Verdict(met=True)) for name, found in look(ground).looks.items()}
+    ill = replace(looks["srv-1"], health=Verdict(met=False, reason="it is not Ready"))
+    mute = replace(looks["agent-2"], error="it is off", remedy="turn it on")
+    plan = Plan(ground.cluster, make_plan(ground, {**looks, "srv-1": ill, "agent-2": mute}), None)
+    words = "nothing is left to be run; all nodes are healthy by the journal"
+    assert f"{words}, but now srv-1 is not and agent-2 did not answer".lower() in told(plan).lower()
