@@ -78,14 +78,15 @@ def run_cluster(
             return _end(output, states, *_nothing_to_do(rollout, state, states, again))
         past = journal.records()
         with Foreteller(_asked(project, sources(project), past)) as foreteller:
-            _preflight(project, state, states, release, again)
+            unheard = _preflight(project, state, states, release, again)
             rollout = _accepted(project, state, journal, release, grace)
             keep_rendered(rollout, state)
             screen = choose_screen(output, project.cluster, rollout.titles, states)
             result = _run(rollout, screen, states, grace, foreteller)
         began = past[-1].at if past else 0.0
         told = foreteller.prediction
-        words = summary(project.cluster, result, journal.records(), again, predicted=told, began=began)
+        records = journal.records()
+        words = summary(project.cluster, result, records, again, predicted=told, began=began, unheard=unheard)
         return _end(output, result.states, _exit_code(result), words)
 
 
@@ -109,8 +110,11 @@ def _fetch_missing(project: Project) -> None:
 
 def _preflight(
     project: Project, state: StateFolder, states: Mapping[str, str], release: Inspection, again: str
-) -> None:
-    """Look for trouble on all nodes at once. Raises PreflightError with all of it; nothing was changed."""
+) -> list[str]:
+    """Look for trouble on all nodes at once. Raises PreflightError with all of it; nothing was changed.
+
+    Gives the nodes that are healthy by the journal and did not answer: the run has no work on them.
+    """
     count = len(project.cluster.nodes)
     _say(f"preflight: looking at {count} node{'s' if count > 1 else ''} before anything is changed ...")
     report = preflight_now(project, state, states, release, say=_say, keep_transcript=True)
@@ -119,6 +123,7 @@ def _preflight(
     if table := report.table():
         _say(table)
     _say(f"preflight: {report.counted()}")
+    return [name for name in report.unasked if states[name] == "healthy"]
 
 
 def _accepted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from machines import EdgeFailure, Record, Result
+from machines.signals import listed
 from machines.words import printable
 from mk8s.amounts import duration
 from mk8s.cluster import Cluster
@@ -23,10 +24,12 @@ def summary(
     simulated: bool = False,
     predicted: Prediction | None = None,
     began: float = 0.0,
+    unheard: Sequence[str] = (),
 ) -> str:
     """A few lines. The last one is the next command: `manifest` is what it takes, options included.
 
-    `predicted`: what was, of the part from second `began` of the run on.
+    `predicted`: what was, of the part from second `began` of the run on. `unheard`: nodes that were healthy
+    before it and gave preflight no answer; they count as what the journal says.
     """
     healthy = sum(state == "healthy" for state in result.states.values())
     lines = [_trouble(node.name, result) for node in cluster.nodes if result.states[node.name] != "healthy"]
@@ -36,6 +39,8 @@ def summary(
     all_healthy = healthy == len(cluster.nodes)
     if predicted is not None:
         lines.append(outcome_of_prediction(predicted, result.at - began, all_healthy=all_healthy))
+    if unheard:
+        lines.append(_doubt(unheard, manifest))
     if simulated:
         lines.append(_next_of_rehearsal(all_healthy, manifest))
     else:
@@ -51,6 +56,13 @@ def _trouble(name: str, result: Result) -> str:
     if failure is None or state not in ("failed", "quarantined", "rolled-back"):
         return f"{name}: {state}"
     return f"{name}: {state} at {_words(failure, name)}"
+
+
+def _doubt(names: Sequence[str], manifest: str) -> str:
+    return (
+        f"{listed(names)}: healthy by the journal, but gave no answer before this run began; "
+        f"`mk8s health {manifest}` asks again"
+    )
 
 
 def _words(ended: EdgeFailure, name: str) -> str:

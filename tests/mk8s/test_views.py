@@ -102,3 +102,15 @@ def test_the_summary_of_a_whole_cluster_leads_to_its_kubeconfig() -> None:
     assert lines[0].startswith("5 of 5 nodes healthy in ")
     assert "control plane complete after" in lines[0]
     assert lines[1] == "Next: export KUBECONFIG=$(mk8s kubeconfig c.yaml)"
+
+
+def test_the_summary_doubts_a_healthy_node_that_did_not_answer() -> None:
+    """It is counted by the journal alone: who reads the figure is told whose health nobody saw."""
+    good = rehearse(Conditions(CLUSTER, load_distro("rke2")))
+    lines = summary(CLUSTER, good.result, good.records, "c.yaml", unheard=["srv-2"]).splitlines()
+    assert lines[0].startswith("5 of 5 nodes healthy in ")
+    assert lines[1:] == [
+        "srv-2: healthy by the journal, but gave no answer before this run began; "
+        "`mk8s health c.yaml` asks again",
+        "Next: export KUBECONFIG=$(mk8s kubeconfig c.yaml)",
+    ]

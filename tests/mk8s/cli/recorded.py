@@ -43,10 +43,14 @@ def run_of(manifest: Path, *faults: ScriptedFault) -> Rehearsal:
 
 
 def keep(
-    manifest: Path, records: Sequence[Record], transcript: Sequence[Mapping[str, Any]] = (), tail: bytes = b""
+    manifest: Path,
+    records: Sequence[Record],
+    transcript: Sequence[Mapping[str, Any]] = (),
+    tail: bytes = b"",
+    name: str = "six",
 ) -> Path:
     """These records, as the journal of the cluster's state folder; `tail` behind them. The file."""
-    state = manifest.parent / ".mk8s" / "six"
+    state = manifest.parent / ".mk8s" / name
     (state / "journal").mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in (state.parent, state, state / "journal"):
         folder.chmod(0o700)

@@ -9,6 +9,8 @@ import pytest
 
 from machines import read_journal
 from mk8s.cli import main
+from mk8s.secrets import Secrets
+from tests.mk8s.cli.recorded import keep, run_of
 from tests.mk8s.examples import beside_release
 
 MANIFEST = """\
@@ -90,6 +92,27 @@ def test_a_refused_run_leaves_no_record_and_accepts_no_manifest(
     assert list(read_journal(state / "journal")) == []
     assert not list(state.glob("manifest*"))
     assert "mk8s preflight" in capsys.readouterr().err
+
+
+NEW_ONE = """\
+  - {name: new, address: 127.0.0.2, user: ops, port: 1, role: agent}
+policy: {edges: {stage: {deadline: 1s}}}
+"""
+
+
+def test_a_run_with_work_left_doubts_a_healthy_node_that_did_not_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is counted by the journal; the last lines say so. The new node did not answer either, and failed."""
+    manifest = beside_release(tmp_path, MANIFEST)
+    keep(manifest, run_of(manifest).records, name="c")
+    Secrets(tmp_path / ".mk8s" / "c").token(given=False)
+    manifest.write_text(MANIFEST + NEW_ONE)
+    assert main(["run", str(manifest)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-3].startswith("1 of 2 nodes healthy in ")
+    assert lines[-2].startswith("127-0-0-1: healthy by the journal, but gave no answer before this run began")
+    assert not any(line.startswith("new: healthy by the journal") for line in lines)
 
 
 def test_a_name_that_is_no_check_is_a_fault_of_the_manifest(
