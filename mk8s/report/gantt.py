@@ -21,7 +21,7 @@ __all__ = ["KINDS", "counted", "edge_classes", "first_line", "gantt", "lane_stat
 
 FEW, MANY = 40, 120  # nodes: more than that, and rows become lower
 HEIGHTS = {"few": 22, "some": 15, "many": 11}  # pixels of a row
-LETTER = 6.4 / 620  # width of a letter in a label, as a share of a narrow plot
+LETTER = 7 / 411  # width of a bold letter in a label, as a share of the narrowest plot on a screen
 LINE = 15  # pixels of a line of labels
 NARROWEST = 0.0012  # share of the width: nothing is too short to be seen
 FOR_A_LABEL = 0.02

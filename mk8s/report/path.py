@@ -102,9 +102,14 @@ def _chain(numbered: Sequence[tuple[int, PathLeg]], whole: float) -> tuple[str, 
         ),
         length(first.began),
         length(seconds),
-        f"{100 * seconds / whole:.0f} %",
+        _percent(seconds / whole),
         fragment(bar(seconds / whole), folded("Which, and how long", listed)),
     )
+
+
+def _percent(share: float) -> str:
+    """Whole ones; a leg that took its time is never one of nothing."""
+    return "<1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"
 
 
 def _failures(leg: PathLeg, timeline: Timeline | None) -> list[Stretch]:
@@ -136,7 +141,7 @@ def _row(
         fragment(el("strong", leg.edge), f": {leg.title}", after, *failed, more),
         length(leg.began),
         length(leg.seconds),
-        f"{100 * share:.0f} %",
+        _percent(share),
         fragment(bar(share), _steps(leg, is_open=details)),
     )
 

@@ -91,9 +91,10 @@ def test_the_facts_are_there_to_be_read(browser: Browser, files: dict[str, Path]
 def test_labels_of_the_axis_do_not_cover_each_other(
     name: str, browser: Browser, files: dict[str, Path]
 ) -> None:
-    """Signals that come close together stand on lines of their own."""
-    browser.open(files[name], width=900)
-    assert browser.says(COVERED) == 0
+    """Signals that come close together stand on lines of their own, on a telephone too."""
+    for width in (900, 500):
+        browser.open(files[name], width=width)
+        assert browser.says(COVERED) == 0
 
 
 def test_only_what_is_not_over_yet_is_faded(browser: Browser, files: dict[str, Path]) -> None:

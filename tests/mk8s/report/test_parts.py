@@ -61,6 +61,17 @@ def test_the_path_adds_up_to_the_run() -> None:
     assert "after signal primary-ready" in told
 
 
+def test_a_leg_that_took_little_is_not_one_of_nothing() -> None:
+    """Its share is told as less than one percent."""
+    legs = [
+        PathLeg("node-1", edge, edge, began, ended, "", ())
+        for edge, began, ended in (("stage", 0.0, 1.0), ("join", 1.0, 1000.0))
+    ]
+    told = path_table(legs, {"stage": "e0", "join": "e1"})
+    assert "&lt;1 %" in told
+    assert "100 %" in told
+
+
 def test_many_nodes_one_after_the_other_are_one_row() -> None:
     """With who they were, and for how long each."""
     legs = [
