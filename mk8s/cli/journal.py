@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mk8s.past import Past
     from mk8s.project import Project
-    from mk8s.retelling.lines import Entry
+    from mk8s.retelling.lines import Ends, Entry
     from mk8s.retelling.selecting import Selection
     from mk8s.transcript import StepDone
 
@@ -58,6 +58,7 @@ def main(args: Namespace) -> int:
     from mk8s.errors import UsageError
     from mk8s.past import read_recorded
     from mk8s.project import load_project
+    from mk8s.retelling.lines import ends_of
 
     if args.since is not None and args.until is not None and args.since > args.until:
         raise UsageError("--since is later than --until", remedy="give the earlier time to --since")
@@ -68,7 +69,7 @@ def main(args: Namespace) -> int:
     wanted = _selection(project, past, args)
     if args.follow:
         return _follow(project, past, args, wanted)
-    _print(_entries(project, past, args, wanted), past, args)
+    _print(_entries(project, past, args, wanted), past, args, ends_of(past.records))
     return 0
 
 
@@ -103,12 +104,12 @@ def _no_steps(args: Namespace) -> str:
     return f"no transcript was kept of this run, so its steps are not known{where}"
 
 
-def _print(entries: Iterable[Entry], past: Past, args: Namespace) -> None:
+def _print(entries: Iterable[Entry], past: Past, args: Namespace, ends: Ends) -> None:
     from mk8s.retelling.lines import as_json, as_text
 
     titles = past.titles
     for entry in entries:
-        print(as_json(entry) if args.output == "json" else as_text(entry, titles))
+        print(as_json(entry) if args.output == "json" else as_text(entry, titles, ends))
 
 
 def _await_run(project: Project, args: Namespace) -> None:
@@ -138,8 +139,9 @@ def _follow(project: Project, past: Past, args: Namespace, wanted: Selection) ->
     from machines.lock import holder_now
     from mk8s.past import as_mk8s_error
     from mk8s.retelling.following import ENDS, follow
+    from mk8s.retelling.lines import Ends
 
-    folder = _folder(project, args)
+    ends, folder = Ends(), _folder(project, args)
     try:
         for news in follow(
             _reader(project, args, folder),
@@ -150,7 +152,8 @@ def _follow(project: Project, past: Past, args: Namespace, wanted: Selection) ->
             if isinstance(news, str):
                 say(ENDS[news])
             else:
-                _print(filter(wanted.takes, news), past, args)
+                ends.see(news)
+                _print(filter(wanted.takes, news), past, args, ends)
                 sys.stdout.flush()
     except JournalDamaged as error:
         raise as_mk8s_error(error) from error

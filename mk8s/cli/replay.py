@@ -92,16 +92,16 @@ def _moment(past: Past, cluster: Cluster, at: float, output: str) -> None:
 
 def _step(past: Past, cluster: Cluster) -> None:
     from mk8s.retelling.frames import frame_after, frame_as_text
+    from mk8s.retelling.lines import as_text, ends_of
     from mk8s.retelling.playing import step_through
-    from mk8s.screen.words import record_as_text
 
-    titles = past.titles
+    titles, ends = past.titles, ends_of(past.records)
     if sys.stdin.isatty():
         say("Enter: the next record; t: all nodes; q: the end")
     step_through(
         past.records,
         past.history.table,
-        lambda record, counts: print(f"{record_as_text(record, titles)}\n        {counts}", flush=True),
+        lambda record, counts: print(f"{as_text(record, titles, ends)}\n        {counts}", flush=True),
         lambda: sys.stdin.readline() or None,
         lambda seq: print(frame_as_text(frame_after(seq, past.records, past.history.table, cluster), titles)),
     )
@@ -119,13 +119,13 @@ def _play_as_lines(past: Past, speed: float | None) -> None:
     """A line a record; without a speed, none is waited for."""
     import time
 
+    from mk8s.retelling.lines import as_text, ends_of
     from mk8s.retelling.playing import RunClock, play
-    from mk8s.screen.words import record_as_text
 
-    titles = past.titles
+    titles, ends = past.titles, ends_of(past.records)
 
     def tell(record: Record) -> None:
-        print(record_as_text(record, titles), flush=speed is not None)
+        print(as_text(record, titles, ends), flush=speed is not None)
 
     if speed is None:
         for record in past.records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from mk8s.amounts import bytes_in_words, duration
 from mk8s.screen.words import record_as_text
 from mk8s.transcript import StepDone
 
-__all__ = ["Entry", "as_json", "as_text", "mixed"]
+__all__ = ["Ends", "Entry", "as_json", "as_text", "ends_of", "mixed"]
 
 Entry: TypeAlias = Record | StepDone
 
@@ -34,9 +35,47 @@ def _by_number(records: Iterable[Record]) -> Iterator[tuple[float, int, int, Ent
         yield record.at, 1, record.seq, record
 
 
-def as_text(entry: Entry, titles: Mapping[str, str]) -> str:
+class Ends:
+    """How each run of a journal ended, in words: how many of its nodes were in which state then."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, str] = {}
+        self._words: dict[int, str] = {}  # by the number of the run's last record
+
+    def see(self, entries: Iterable[Entry]) -> None:
+        """The records that follow, in their order; none may be left out."""
+        for entry in entries:
+            if isinstance(entry, Record):
+                self._take(entry)
+
+    def words(self, record: Record) -> str:
+        """What is to stand behind a record; empty where it ends nothing."""
+        return self._words.get(record.seq, "")
+
+    def _take(self, record: Record) -> None:
+        if record.header is not None:  # of a run that goes on, perhaps with other nodes
+            self._states = {name: self._states.get(name, "") for name, _ in record.header.members}
+        if record.node:
+            state = "blocked" if record.kind == "blocked" else record.to.partition("~")[0]
+            self._states[record.node] = state or self._states.get(record.node, "")
+        elif record.kind == "finished":
+            counts = Counter(filter(None, self._states.values()))
+            self._words[record.seq] = ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def ends_of(records: Iterable[Record]) -> Ends:
+    """Those of a whole journal."""
+    ends = Ends()
+    ends.see(records)
+    return ends
+
+
+def as_text(entry: Entry, titles: Mapping[str, str], ends: Ends) -> str:
     """One line."""
-    return record_as_text(entry, titles) if isinstance(entry, Record) else _step_as_text(entry)
+    if not isinstance(entry, Record):
+        return _step_as_text(entry)
+    line, words = record_as_text(entry, titles), ends.words(entry)
+    return f"{line}: {one_line(words)}" if words else line
 
 
 def as_json(entry: Entry) -> str:

@@ -197,6 +197,10 @@ WORDS: Mapping[str, Callable[[Record, Mapping[str, str]], Line | None]] = {
 }
 
 
+OF_THE_RUN = {"finished": "the run has ended", "stopped": "the run was stopped, resumable"}
+"""News for who reads a journal; beside a run its result says so."""
+
+
 def record_as_text(record: Record, titles: Mapping[str, str]) -> str:
     """One record as one line of `mk8s journal`: number, time, kind, node, and the words or the bare facts."""
     line = line_of(record, titles)
@@ -210,5 +214,7 @@ def _facts(record: Record) -> str:
         head = record.header
         begun = f", begun {head.started}" if head.started else ""
         return f"machine {head.machine} {head.version}, {len(head.members)} nodes, mk8s {head.program}{begun}"
+    if not record.node and record.kind in OF_THE_RUN:
+        return OF_THE_RUN[record.kind]
     parts = [record.edge, f"attempt {record.attempt}" if record.attempt else "", record.to, record.message]
     return ", ".join(part for part in parts if part)
