@@ -28,8 +28,8 @@ class Earned:
         """Raises nothing."""
         if record.to != HEALTHY or record.kind != "state" or record.seq <= self._before:
             return
-        host = self._hosts[record.node]
-        if host.well_at > self._network.timeline.now:
+        well_at = self._hosts[record.node].well_at
+        if well_at is not None and well_at > self._network.timeline.now:
             self._network.breach("well-first", f"{record.node} is called {HEALTHY}, and is not well yet")
 
     def end(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, TypeAlias
 
 from mk8s.cluster import Cluster
@@ -41,6 +42,7 @@ def teach(host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> W
     """Let this host answer `kube.` commands. Returns the world that all hosts of the network share."""
     world = world_of(network, cluster)
     host.use(world.library(_handlers))
+    host.well_from(inf)
     network.pace.declare(DURATIONS)
     return world
 

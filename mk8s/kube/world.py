@@ -127,7 +127,7 @@ class World:
             node = self.nodes[name] = NodeObject(name, host, self.cluster.version, ready_at)
         elif node.host is not host:
             self.network.breach("one-name", f"{host.name} and {node.host.name} are both node {name}")
-        host.well_at = min(host.well_at, node.ready_at)
+        host.well_from(node.ready_at)
         node.running = True
         node.labels |= labels or {}
         node.taints |= taints or {}

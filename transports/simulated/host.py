@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import inf
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -91,7 +90,7 @@ class SimulatedHost:
         self.service_models: dict[str, ServiceModel] = {}
         self.archives: dict[str, Unpack] = {}
         self.cut = False  # the network cable is out; the host itself goes on
-        self.well_at = inf  # the first second in which its cluster knew it as well; models tell it
+        self.well_at: float | None = None  # see `well_from`
         self.time = Time()  # a network's host has the network's
         self.timeline = Timeline()
         self.pace = Pace(seed=seed)  # a network's host has the network's
@@ -140,6 +139,13 @@ class SimulatedHost:
     def worked(self) -> Mapping[str, int]:
         """Bytes that handlers let the host work on, by the name of their rate."""
         return self._worked
+
+    def well_from(self, second: float) -> None:
+        """Its cluster knows it as well from this second on: a model says so. The first time is what counts.
+
+        `inf`: not yet. Of a host whose models never say it, nobody knows.
+        """
+        self.well_at = second if self.well_at is None else min(self.well_at, second)
 
     async def spend(self, name: str, size: int = 0) -> None:
         """Let that time pass: for handlers, beside what `perform` lets pass for every command."""

@@ -162,7 +162,7 @@ class K0sWorld:
             yield host.seconds("k0s:controller-kubelet")
             self._register(host, node, words)
         else:
-            host.well_at = min(host.well_at, self.now)
+            host.well_from(self.now)
 
     def _must_join(self, host: SimulatedHost, node: Node) -> bool:
         if runs_own_etcd(self.cluster):
@@ -282,7 +282,7 @@ class K0sWorld:
         )
         registered.version = self.cluster.version.rpartition(".")[0]
         if not has_network(self.cluster):  # whoever brings his own gets the node as it is
-            host.well_at = min(host.well_at, self.now)
+            host.well_from(self.now)
 
     def _has_images(self, host: SimulatedHost, node: Node) -> bool:
         if not self.cluster.airgap or self.cluster.artifacts_mode == "preinstalled":

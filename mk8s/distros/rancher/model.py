@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from math import inf
 from pathlib import PurePosixPath
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
@@ -87,6 +88,7 @@ def teach(
     `lasts`: how long all of them take, and the phases of the services; see `durations`.
     """
     network.pace.declare(lasts)
+    host.well_from(inf)
     taught = _worlds.get(network)
     if taught is None:
         taught = _worlds[network] = _Taught(engine, network, cluster, own)

@@ -163,7 +163,7 @@ class World:
             for key in ("cni", "flannel-backend")
         )
         ready_at = float("inf") if never else self.now + delay
-        host.well_at = min(host.well_at, self.now if never else ready_at)  # with a network of the user's own
+        host.well_from(self.now if never else ready_at)  # never: with a network of the user's own
         self.nodes[name] = NodeObject(name, host, unit, roles, self.cluster.version, ready_at)
 
     # How the services live

@@ -135,7 +135,7 @@ def _kubelet(world: World, host: SimulatedHost, service: SimulatedService) -> It
     ready_in = host.seconds("vanilla:node-network") if network else float("inf")
     world.register(host, flags["hostname-override"], ready_in=ready_in)
     if not network:  # whoever brings his own gets the node as it is
-        host.well_at = min(host.well_at, world.now)
+        host.well_from(world.now)
 
 
 def _proxy(world: World, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
