@@ -116,7 +116,7 @@ def test_after_the_run_nothing_is_left(manifest: Path, capsys: pytest.CaptureFix
     assert "nothing is left to be run; all nodes are healthy by the journal" in shown.out
     assert "no file is to be sent" in shown.err
     assert plan(manifest, "--output", "html") == 0
-    assert "Nothing is left to be run." in capsys.readouterr().out
+    assert "Nothing is left to be run; all nodes are healthy by the journal." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("output", "begins"), [("text", "primary: "), ("json", "{"), ("html", "<!doctype")])
