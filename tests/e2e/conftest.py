@@ -21,7 +21,7 @@ from mk8s.lab.places import cache_folder
 from mk8s.lab.real import real_release as build_real_release
 from mk8s.lab.real import refuse_unfit
 from tests.e2e.driving import stand_in
-from tests.e2e.labs import LabMaker, in_memory
+from tests.e2e.labs import LabMaker, in_memory, refuse_full_disk
 
 FIRST_USE = 600  # seconds
 FIRST_REAL_USE = 1800
@@ -75,12 +75,16 @@ def release() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_release() -> dict[str, Path]:
-    """Release files of real Kubernetes, by distro (kubeadm, vanilla). Built unless the cache has them."""
+def real_release(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Release files of real Kubernetes, by distro (kubeadm, vanilla). Built unless the cache has them.
+
+    A disk on which kubelets would begin to remove images and pods fails the tests before they begin.
+    """
     try:
         require_root()
         refuse_unfit()
     except UnfitError as reason:
         pytest.skip(reason.problem)
     release = build_real_release(cache_folder(os.environ, Path.home()), print)
+    refuse_full_disk(tmp_path_factory.getbasetemp())
     return {"kubeadm": release.kubeadm, "vanilla": release.vanilla}

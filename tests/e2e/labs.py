@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from mk8s.lab import Lab
 
-__all__ = ["LabMaker", "in_memory"]
+__all__ = ["LabMaker", "in_memory", "refuse_full_disk"]
 
 ROOMY = 12 << 30  # bytes of memory that are available: then a lab's disks may lie there
 LARGEST = "8g"  # of which all disks of one lab together take so much at the most
+KUBELETS_SHARE = 0.15  # of a disk; with less free, kubelets remove images and then pods
+CLUSTERS = 8 << 30  # bytes that the clusters of real Kubernetes take together
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -55,6 +60,18 @@ def in_memory(folder: Path) -> Iterator[Path]:
     finally:
         if roomy:
             subprocess.run(["umount", "-l", folder], check=False)
+
+
+def refuse_full_disk(folder: Path) -> None:
+    """Fails where kubelets would evict: their tests end minutes later, and say nothing of the cause."""
+    total, _, free = shutil.disk_usage(folder)
+    needed = int(total * KUBELETS_SHARE) + CLUSTERS
+    if free < needed:
+        pytest.fail(
+            f"{free >> 30} GiB are free at {folder}, and real Kubernetes needs {needed >> 30} GiB: kubelets "
+            f"evict pods where less than {KUBELETS_SHARE:.0%} of a disk is free. Free some space",
+            pytrace=False,
+        )
 
 
 def _available() -> int:

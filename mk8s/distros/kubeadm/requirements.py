@@ -49,6 +49,7 @@ def requirements(node: Node, cluster: Cluster) -> Requirements:
         memory=LEAST_MEMORY if node.is_server else 0,
         cpus=2 if node.is_server else 0,
         etcd_dir="/var/lib/etcd" if node.is_server else "",
+        free_share=host.FREE_SHARE,
         sysctls=host.SYSCTLS,
         sysctl_file=host.SYSCTLS_FILE.name,
         policy_packages=("container-selinux",),

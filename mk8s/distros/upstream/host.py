@@ -17,6 +17,7 @@ from mk8s.distros.upstream.parts import BEFORE, ROOT_ONLY, folder
 from mk8s.steps import Run, Step, WriteFile
 
 __all__ = [
+    "FREE_SHARE",
     "MODULES",
     "OPENINGS",
     "SERVER_OPENINGS",
@@ -27,6 +28,7 @@ __all__ = [
     "unprepare",
 ]
 
+FREE_SHARE = 0.15  # the kubelet's own limit: with less it removes images (imagefs.available), then pods
 MODULES = ("overlay", "br_netfilter", "nf_conntrack")
 SYSCTLS = (
     "net.bridge.bridge-nf-call-iptables=1",

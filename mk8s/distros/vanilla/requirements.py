@@ -55,6 +55,7 @@ def requirements(node: Node, cluster: Cluster) -> Requirements:
         memory=LEAST["server" if server else "agent"],
         cpus=2 if server else 1,
         etcd_dir="/var/lib/etcd" if server else "",
+        free_share=host.FREE_SHARE,
         sysctls=host.SYSCTLS,
         sysctl_file=host.SYSCTLS_FILE.name,
         policy_packages=("container-selinux",),

@@ -49,6 +49,12 @@ def test_every_distro_names_the_ways_between_its_nodes(distro: str) -> None:
     assert (bool(server.etcd_dir), bool(agent.etcd_dir)) == (True, False)
 
 
+@pytest.mark.parametrize("distro", sorted(VERSIONS))
+def test_every_distro_wants_the_room_that_its_kubelet_keeps_free(distro: str) -> None:
+    """Below it images are removed and pods evicted, on a node that looks well."""
+    assert wants(about(distro), "agent").free_share == 0.15
+
+
 @pytest.mark.parametrize(
     ("distro", "config", "ports", "module"),
     [
