@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["bytes_in_words", "duration", "length", "time_in_words"]
+__all__ = ["bytes_in_words", "counted", "duration", "length", "time_in_words"]
 
 STEP = 1024
 SHORT = 9.95  # seconds: below, tenths matter
@@ -17,6 +17,11 @@ def bytes_in_words(count: float) -> str:
         return f"{int(count)} B"
     power = min(int(math.log(count, STEP)), len(UNITS) - 1)
     return f"{count / STEP**power:.1f} {UNITS[power]}"
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of a thing whose plural ends in s: 1 node, 2 nodes."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

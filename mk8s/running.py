@@ -17,6 +17,7 @@ from machines import FileJournal, Record, Result, run_with_signals
 from machines.beside import run_beside
 from machines.framing import frame
 from machines.words import printable
+from mk8s.amounts import counted
 from mk8s.artifacts.missing import may_fetch, missing_sources
 from mk8s.audit import audit
 from mk8s.changes import refusals
@@ -115,8 +116,8 @@ def _preflight(
 
     Gives the nodes that are healthy by the journal and did not answer: the run has no work on them.
     """
-    count = len(project.cluster.nodes)
-    _say(f"preflight: looking at {count} node{'s' if count > 1 else ''} before anything is changed ...")
+    nodes = counted(len(project.cluster.nodes), "node")
+    _say(f"preflight: looking at {nodes} before anything is changed ...")
     report = preflight_now(project, state, states, release, say=_say, keep_transcript=True)
     if report.errors:
         raise PreflightError(report, again)

@@ -35,8 +35,9 @@ def say(*words: object) -> None:
 
 def say_asking(cluster: Cluster) -> None:
     """Before nodes are waited for: one that does not answer takes a while to be given up."""
-    count = len(cluster.nodes)
-    say(f"asking {count} node{'' if count == 1 else 's'} of {cluster.name}")
+    from mk8s.amounts import counted
+
+    say(f"asking {counted(len(cluster.nodes), 'node')} of {cluster.name}")
 
 
 def add_manifest(parser: ArgumentParser) -> None:

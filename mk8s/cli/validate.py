@@ -21,6 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(args: Namespace) -> int:
+    from mk8s.amounts import counted
     from mk8s.project import load_project
     from mk8s.release import check_release
     from mk8s.session import expiring_soon
@@ -35,14 +36,10 @@ def main(args: Namespace) -> int:
         found = check_release(cluster, project.distro)
         unchecked = len(found.unchecked)
         verified = f"no hash is known of {unchecked}" if unchecked else "hashes verified"
-        say(f"{_counted(len(found.files), 'release file')} in {cluster.artifacts_dir}, {verified}")
+        say(f"{counted(len(found.files), 'release file')} in {cluster.artifacts_dir}, {verified}")
     say(
         f"{args.manifest}: well formed: {cluster.name}, {cluster.distro} {cluster.version}, "
-        f"{_counted(len(cluster.servers), 'server')}, {_counted(len(cluster.agents), 'agent')}"
+        f"{counted(len(cluster.servers), 'server')}, {counted(len(cluster.agents), 'agent')}"
     )
     say(f"Next: mk8s run {project.words()}")
     return 0
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

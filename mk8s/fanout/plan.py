@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mk8s.amounts import counted
 from mk8s.cluster import FanOut
 from mk8s.delivery import PIECE
 
@@ -55,7 +56,7 @@ class Forecast:
     @property
     def words(self) -> str:
         """For people: ``fan-out: 2 seeds, about 4m instead of 21m``."""
-        seeds = "1 seed" if self.seeds == 1 else f"{self.seeds} seeds"
+        seeds = counted(self.seeds, "seed")
         return f"fan-out: {seeds}, about {_in_words(self.fan_out)} instead of {_in_words(self.direct)}"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from machines.critical import Leg
-from mk8s.amounts import bytes_in_words
+from mk8s.amounts import bytes_in_words, counted
 from mk8s.forecast.basis import Basis
 from mk8s.timeline import Stretch, Timeline
 from mk8s.transcript import StepDone
@@ -192,7 +192,7 @@ def _failed_attempts(measured: Timeline, edge: str, nodes: list[str]) -> Iterato
     failed = [s for s in lost if s.kind == "attempt"]
     if failed:
         seconds = sum(stretch.seconds for stretch in lost)
-        count = "1 attempt" if len(failed) == 1 else f"{len(failed)} attempts"
+        count = counted(len(failed), "attempt")
         why = next((f" ({s.words.splitlines()[0]})" for s in failed if s.words), "")
         yield f"{count} ended without success, {seconds:.1f} s with the pauses after{why}"
 

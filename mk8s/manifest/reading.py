@@ -20,6 +20,7 @@ from typing import TypeAlias
 
 from machines.documents import parse_document
 from machines.errors import DocumentError, Fault
+from mk8s.amounts import counted
 from mk8s.cluster import Cluster
 from mk8s.distros.base import distro_names
 from mk8s.errors import ManifestError
@@ -116,7 +117,7 @@ def _refused(name: str, faults: Sequence[Fault]) -> ManifestError:
     told = [str(fault) for fault in faults[:TOLD_AT_MOST]]
     if len(faults) > len(told):
         told.append(f"... and {len(faults) - len(told)} more")
-    count = "1 mistake" if len(faults) == 1 else f"{len(faults)} mistakes"
+    count = counted(len(faults), "mistake")
     return ManifestError("\n".join([f"{name}: {count}; no node was touched", *told]), faults=faults)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from machines.words import one_line
+from mk8s.amounts import counted
 from mk8s.errors import ExitCode, Mk8sError
 from mk8s.preflight.base import RELEASE, Finding
 
@@ -140,4 +141,4 @@ def _weight(finding: Finding) -> int:
 
 
 def _many(count: int, word: str) -> str:
-    return f"{count} {word}" + ("" if count == 1 else "s") if count else ""
+    return counted(count, word) if count else ""

@@ -31,6 +31,7 @@ from machines.documents import Path as Place
 from machines.forms import SCALARS
 from machines.simulation import FAULT_KINDS, FaultKind
 from machines.words import did_you_mean, nearest
+from mk8s.amounts import counted
 from mk8s.errors import UsageError
 from mk8s.manifest.schema import EDGE_NAMES
 from mk8s.manifest.values import rate as bytes_per_second
@@ -151,7 +152,7 @@ def _read(path: Path) -> ScenarioForm:
     try:
         return parse_scenario(data, str(path))
     except DocumentError as error:
-        count = "1 mistake" if len(error.faults) == 1 else f"{len(error.faults)} mistakes"
+        count = counted(len(error.faults), "mistake")
         raise UsageError("\n".join([f"{path}: {count}; nothing was simulated", str(error)])) from error
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
+from mk8s.amounts import counted
 from mk8s.simulating.casting import Cast
 from mk8s.simulating.happenings import Happening
 from mk8s.simulating.striking import Strike, Struck
@@ -77,8 +78,7 @@ class Shrunk:
     @property
     def size(self) -> str:
         """In words."""
-        faults = f"{self.faults} fault{'' if self.faults == 1 else 's'}"
-        return f"{faults} on {self.nodes} node{'' if self.nodes == 1 else 's'}"
+        return f"{counted(self.faults, 'fault')} on {counted(self.nodes, 'node')}"
 
 
 def symptom_of(ended: Ended) -> Symptom | None:

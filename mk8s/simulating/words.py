@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from machines.words import printable
-from mk8s.amounts import duration
+from mk8s.amounts import counted, duration
 from mk8s.rehearsal import Rehearsal
 from mk8s.simulating.casting import Cast
 from mk8s.simulating.happenings import Happening
@@ -114,8 +114,8 @@ def _causes(tally: Tally) -> Iterator[str]:
         return
     yield "what made nodes fail (edge, failure; the last fault before it):"
     for cause in failed[:CAUSES]:
-        nodes = f"{cause.nodes} node{'s' if cause.nodes > 1 else ''}"
-        runs = f"{cause.seeds} run{'s' if cause.seeds > 1 else ''}"
+        nodes = counted(cause.nodes, "node")
+        runs = counted(cause.seeds, "run")
         yield f"  {nodes} in {runs}: {_cause(cause)}"
     if len(failed) > CAUSES:
         yield f"  ... and {len(failed) - CAUSES} more ways"
