@@ -16,13 +16,13 @@ from tests.e2e.test_real_clusters import etcd_members
 
 pytestmark = [pytest.mark.e2e, pytest.mark.real, pytest.mark.timeout(1200)]
 
-# pid and start time in clock ticks since boot: field 22 of /proc/PID/stat, after the name in brackets
+# pid and start time in clock ticks since boot: field 22 of /proc/PID/stat, after the name in brackets.
+# Of each name the oldest: what one of them starts bears its name until its exec.
 STARTED = """
 for name in kubelet etcd kube-apiserver containerd; do
-  for pid in $(pgrep -x "$name"); do
-    stat=$(cat /proc/$pid/stat); set -- ${stat##*) }
-    echo "$name $pid ${20}"
-  done
+  pid=$(pgrep -o -x "$name") || continue
+  stat=$(cat /proc/$pid/stat); set -- ${stat##*) }
+  echo "$name $pid ${20}"
 done
 """
 

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.processes import descendants, name_of
 from transports.ssh import HostKeys, SSHOptions
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -155,10 +156,12 @@ class Server:
         """End the listener and every session, as a machine that goes down does."""
         if self._process is None:
             return
-        self.signal_sessions(signal.SIGKILL)
-        self._process.kill()
-        self._process.wait()
-        self._process = None
+        try:
+            self.signal_sessions(signal.SIGKILL)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def sessions(self) -> list[int]:
         """The processes that serve connections: everything below the listener that is an sshd."""
@@ -231,27 +234,3 @@ def wait_until(condition: Callable[[], bool], problem: str, patience: float = ST
         if time.monotonic() > deadline:
             raise AssertionError(problem)
         time.sleep(0.01)
-
-
-def descendants(pid: int) -> list[int]:
-    try:
-        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
-    return [*children, *(below for child in children for below in descendants(child))]
-
-
-def name_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except FileNotFoundError:
-        return ""
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rsplit(")", 1)[1].split()[0] not in ("Z", "X")

@@ -11,9 +11,9 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.processes import is_alive
 from tests.transports.ssh.conftest import sh, until
 from tests.transports.ssh.test_uploads import MIB, big_file
-from tests.transports.sshd import is_alive
 from tests.transports.watching import GROUP, STUBBORN, Pids
 from transports.base import Bytes, File, Piece, Stream, TransportError, digest_of_file
 from transports.local import LocalTransport

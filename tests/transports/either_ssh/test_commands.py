@@ -9,11 +9,12 @@ import time
 import anyio
 import pytest
 
+from tests.processes import is_alive
 from tests.transports.conftest import MakeServer
 from tests.transports.either_ssh.conftest import Kind
 from tests.transports.openssh.conftest import masters
 from tests.transports.ssh.conftest import sh, until
-from tests.transports.sshd import Server, is_alive
+from tests.transports.sshd import Server
 from tests.transports.watching import GROUP, STUBBORN, Pids, struck_in_a_command
 from transports.base import ArgumentError, Stream, TransportError
 

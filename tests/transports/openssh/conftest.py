@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.processes import children, name_of, read_of
 from tests.transports import users
 from tests.transports.openssh.calling import options_for
 from tests.transports.ssh.conftest import sh
@@ -75,33 +76,20 @@ async def enters(server: Server, **changes: Any) -> bool:
 
 def masters() -> list[int]:
     """ssh processes that this process has started and that still are there, zombies too."""
-    return children(os.getpid(), "ssh")
+    return named(os.getpid(), "ssh")
 
 
-def children(pid: int, name: str) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            try:
-                if Path(f"/proc/{child}/comm").read_text().strip() == name:
-                    found.append(int(child))
-            except FileNotFoundError:
-                continue
-    return found
+def named(pid: int, *names: str) -> list[int]:
+    """The children of a process that bear one of these names."""
+    return [child for child in children(pid) if name_of(child) in names]
 
 
 def below(pid: int) -> list[int]:
     """The processes below one that ssh is, or has started."""
-    found = [child for name in ("ssh", "sh", "cat", "python", "python3") for child in children(pid, name)]
+    found = named(pid, "ssh", "sh", "cat", "python", "python3")
     return [*found, *(more for child in found for more in below(child))]
 
 
 def shown_by(pids: list[int]) -> list[bytes]:
-    texts = []
-    for pid in pids:
-        for name in ("cmdline", "environ"):
-            try:
-                texts.append(Path(f"/proc/{pid}/{name}").read_bytes())
-            except FileNotFoundError:
-                continue
-    return texts
+    """What anybody may read of them; of one that is gone, nothing."""
+    return [text for pid in pids for name in ("cmdline", "environ") if (text := read_of(pid, name))]

@@ -11,11 +11,12 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.processes import is_alive
 from tests.transports.conftest import MakeServer
 from tests.transports.openssh.calling import options_for
 from tests.transports.openssh.conftest import connected, masters
 from tests.transports.ssh.conftest import sh
-from tests.transports.sshd import Server, is_alive, wait_until
+from tests.transports.sshd import Server, wait_until
 from tests.transports.watching import struck_in_a_command
 from transports.base import TransportError
 from transports.openssh import OpenSSHTransport

@@ -12,10 +12,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.processes import is_alive
 from tests.transports.conftest import MakeServer
 from tests.transports.openssh.conftest import below, connected, enters, masters, refused, shown_by
 from tests.transports.ssh.conftest import sh
-from tests.transports.sshd import HOST, Server, free_port, is_alive, wait_until
+from tests.transports.sshd import HOST, Server, free_port, wait_until
 from tests.transports.users import TemporaryUser, sudo_rule
 from transports.base import TransportError
 
@@ -99,7 +100,7 @@ async def test_a_proxy_command_of_the_ssh_config_is_used(server: Server, tmp_pat
 
     async with connected(server, host="behind", config=config, port=None, user=None) as transport:
         assert (await transport.run(sh("echo through"))).text == "through"
-        relays = [pid for pid in below(masters()[0]) if b"relay" in shown_by([pid])[0]]
+        relays = [pid for pid in below(masters()[0]) if any(b"relay" in text for text in shown_by([pid]))]
         assert relays
     wait_until(lambda: not any(map(is_alive, relays)), "the ProxyCommand lives on")
 

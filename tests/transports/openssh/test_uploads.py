@@ -7,11 +7,12 @@ from pathlib import Path, PurePosixPath
 import anyio
 import pytest
 
+from tests.processes import is_alive
 from tests.transports.openssh.calling import options_for
 from tests.transports.openssh.conftest import connected
 from tests.transports.ssh.conftest import sh, until
 from tests.transports.ssh.test_uploads import MIB, big_file, whole
-from tests.transports.sshd import Server, is_alive, wait_until
+from tests.transports.sshd import Server, wait_until
 from transports.base import File, TransportError
 from transports.openssh import OpenSSHTransport
 from transports.openssh.mux import Channel, Stalled

@@ -16,10 +16,11 @@ from pathlib import Path, PurePosixPath
 import anyio
 import pytest
 
+from tests.processes import is_alive
 from tests.transports import users
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh, until
-from tests.transports.sshd import Server, is_alive, running
+from tests.transports.sshd import Server, running
 from tests.transports.watching import Pids
 from transports.base import Bytes, Piece, TransportError
 
