@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Generic, TypeAlias, TypeVar
@@ -97,11 +97,11 @@ class _Pool(Generic[T]):
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(self._prepare, theirs), daemon=True)
-        with _nobody_interrupts():  # a new process inherits it, and is deaf to Ctrl-C from its first moment
+        with _ctrl_c_waits():  # a new process inherits it, and is deaf to Ctrl-C from its first moment
             process.start()
-        theirs.close()
-        worker = _Worker(process, ours)
-        self._workers.append(worker)
+            theirs.close()
+            worker = _Worker(process, ours)
+            self._workers.append(worker)
         self._feed(worker)
 
     def _feed(self, worker: _Worker) -> None:
@@ -149,12 +149,14 @@ def _words(code: int | None) -> str:
 
 
 @contextmanager
-def _nobody_interrupts() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ctrl_c_waits() -> Iterator[None]:
+    """Held back, not ignored: what is pressed meanwhile is heard afterwards."""
+    resource_tracker.ensure_running()  # else the first start does so, and lets Ctrl-C through when it has
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(prepare: Callable[[], Work[T]], wire: Connection) -> None:

@@ -34,6 +34,17 @@ def hopeless() -> Callable[[int], str]:
     raise OSError("there is no such manifest")
 
 
+class Impatient:
+    """Presses Ctrl-C while a process is being started: that is when it is made ready for its journey."""
+
+    def __call__(self) -> Callable[[int], int]:
+        return _square
+
+    def __reduce__(self) -> tuple[type, tuple[()]]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return Impatient, ()
+
+
 def _lost_number(seed: int, _said: str) -> int:
     return -seed
 
@@ -69,4 +80,15 @@ def test_who_stops_listening_leaves_no_process_behind() -> None:
     answers = over_seeds(squares, range(1000), jobs=2, lost=_lost_number)
     next(answers)
     answers.close()  # type: ignore[attr-defined]  # it is a generator
+    assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_while_a_process_is_started_is_heard_and_leaves_no_process_behind() -> None:
+    """The new process has to be deaf to it, its owner never is."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(over_seeds(Impatient(), range(1000), jobs=2, lost=_lost_number))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert multiprocessing.active_children() == []
