@@ -1,10 +1,15 @@
-"""Amounts as people say them. Pure; for messages, screens and checks alike."""
+"""Amounts as people say them. Pure; for messages, screens and checks alike.
+
+A duration is written in one way wherever a person reads it: 44 s, 2:05, 1:10:00. `duration` is for a second
+of a run and what is counted in whole ones, `length` for what may be so short that tenths matter, `time_left`
+for what is to come.
+"""
 
 from __future__ import annotations
 
 import math
 
-__all__ = ["bytes_in_words", "counted", "duration", "length", "time_in_words"]
+__all__ = ["bytes_in_words", "counted", "duration", "length", "time_left"]
 
 STEP = 1024
 SHORT = 9.95  # seconds: below, tenths matter
@@ -43,10 +48,6 @@ def length(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < SHORT else duration(seconds)
 
 
-def time_in_words(seconds: float) -> str:
-    """How much time is left, to the second up to an hour: 45s, 1m 3s, 2h 5m. No second of a run."""
-    minutes, second = divmod(math.ceil(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    if hours:
-        return f"{hours}h {minute}m"
-    return f"{minute}m {second}s" if minute else f"{second}s"
+def time_left(seconds: float) -> str:
+    """How much time is left, as `duration`, but never less than it is: a begun second counts."""
+    return duration(math.ceil(max(0.0, seconds)))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mk8s.amounts import bytes_in_words, time_in_words
+from mk8s.amounts import bytes_in_words, time_left
 from transports.base import File
 
 __all__ = ["Expected", "Moving", "Rate", "Traffic"]
@@ -39,11 +39,11 @@ class Moving:
 
     @property
     def words(self) -> str:
-        """``38.2 MiB of 800.0 MiB, 12.1 MiB/s, 1m 3s left``."""
+        """``38.2 MiB of 800.0 MiB, 12.1 MiB/s, 1:03 left``."""
         said = f"{bytes_in_words(self.done)} of {bytes_in_words(self.size)}"
         if self.left is None or self.done >= self.size:
             return said
-        return f"{said}, {bytes_in_words(self.rate)}/s, {time_in_words(self.left)} left"
+        return f"{said}, {bytes_in_words(self.rate)}/s, {time_left(self.left)} left"
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from machines.words import one_line, printable
-from mk8s.amounts import bytes_in_words
+from mk8s.amounts import bytes_in_words, duration, time_left
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +29,6 @@ STEP = 0.1  # of the total: a plain line earlier than that
 SMOOTH = 5.0  # seconds over which a rate is smoothed
 SILENT = 5.0  # seconds without a byte, after which an old rate would be a lie
 NO_RATE = 0.5  # seconds before a rate means something
-MINUTE, HOUR = 60, 3600
 
 
 @dataclass(slots=True)
@@ -92,11 +91,11 @@ class Tally:
             f"{here} of {bytes_in_words(total)}" if total is not None else f"{here}, the whole is not known"
         ]
         if self.silence >= SILENT:
-            return ", ".join([*parts, f"no byte for {_seconds(self.silence)}"])
+            return ", ".join([*parts, f"no byte for {duration(self.silence)}"])
         if self.rate:
             parts.append(f"{bytes_in_words(self.rate)}/s")
         if self.seconds_left is not None:
-            parts.append(f"{_seconds(self.seconds_left)} left")
+            parts.append(f"{time_left(self.seconds_left)} left")
         return ", ".join(parts)
 
     def _measure(self) -> None:
@@ -248,10 +247,3 @@ def choose_show(output: str) -> LiveShow | PlainShow | JsonShow:
 def _line(name: str, file: OneFile) -> str:
     part = f"{100 * file.here // file.size:3d} %" if file.size else "     "
     return f"{part}   {one_line(name)}  {bytes_in_words(file.here)}"
-
-
-def _seconds(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < MINUTE:
-        return f"{whole} s"
-    return f"{whole // MINUTE} min" if whole < HOUR else f"{whole // HOUR} h {whole % HOUR // MINUTE} min"

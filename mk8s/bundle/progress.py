@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from mk8s.amounts import bytes_in_words
+from mk8s.amounts import bytes_in_words, time_left
 
 __all__ = ["Progress"]
 
@@ -59,5 +59,5 @@ class Progress:
         share = min(self._spent * 100 // self._total, 100)
         return (
             f"{self._doing}: {share} % of {bytes_in_words(self._total)}, "
-            f"{bytes_in_words(rate)}/s, {max(left, 0):.0f} s left"
+            f"{bytes_in_words(rate)}/s, {time_left(left)} left"
         )

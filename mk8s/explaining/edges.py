@@ -15,7 +15,7 @@ from machines import EdgeSpec, MachineSpec
 from machines.diagrams.picture import again_in_words, bounds_in_words, catch_in_words, opening_in_words
 from machines.signals import listed
 from machines.words import did_you_mean, one_line, printable
-from mk8s.amounts import duration
+from mk8s.amounts import duration, length
 from mk8s.cluster import Node
 from mk8s.errors import UsageError
 from mk8s.explaining.now import ground_of, step_in_words
@@ -150,9 +150,9 @@ def _done(step: StepDone | None) -> str:
     if step is None:
         return ""
     if step.status != 0:
-        return f"   [{step.status}, at {duration(step.at)} of the run, after {step.seconds:.3g} s]"
+        return f"   [{step.status}, at {duration(step.at)} of the run, after {length(step.seconds)}]"
     what = "changed" if step.changed else "seen" if step.kind == "wait-for" else "true already"
-    return f"   [{what}, at {duration(step.at)} of the run, in {step.seconds:.3g} s]"
+    return f"   [{what}, at {duration(step.at)} of the run, in {length(step.seconds)}]"
 
 
 def _came(attempts: Sequence[Stretch]) -> Iterator[str]:

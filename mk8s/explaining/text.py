@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from machines import Record
 from machines.signals import listed
 from machines.words import one_line, printable
-from mk8s.amounts import duration
+from mk8s.amounts import duration, length
 from mk8s.explaining.chains import Group, Root, chain_of, grouped, roots_of
 from mk8s.explaining.doing import to_do
 from mk8s.explaining.reasons import Reasons
@@ -163,7 +163,7 @@ def _tried(reason: Reason) -> Iterator[str]:
 
 
 def _try(each: Try) -> str:
-    wait = f"; again after {each.delay:.3g} s" if each.delay is not None else ""
+    wait = f"; again after {length(each.delay)}" if each.delay is not None else ""
     took = duration(each.ended - each.began)
     return f"  {duration(each.began):>7}  attempt {each.attempt}, {took}: {each.words or 'it failed'}{wait}"
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mk8s.amounts import counted
+from mk8s.amounts import counted, duration
 from mk8s.cluster import FanOut
 from mk8s.delivery import PIECE
 
@@ -100,8 +100,6 @@ def _handed_on(demand: Demand, rates: Rates, limits: FanOut, places: int) -> flo
 
 
 def _in_words(seconds: float) -> str:
-    """As people say it: 40s, 4m, 2h10m."""
-    if seconds < MINUTE:
-        return f"{max(1, round(seconds))}s"
-    minutes = round(seconds / MINUTE)
-    return f"{minutes}m" if minutes < MINUTE else f"{minutes // MINUTE}h{minutes % MINUTE:02d}m"
+    """An estimate: of more than a minute, whole ones."""
+    exact = 1 if seconds < MINUTE else MINUTE
+    return duration(max(1, round(seconds / exact) * exact))

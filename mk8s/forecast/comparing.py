@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from machines.critical import Leg
-from mk8s.amounts import bytes_in_words, counted
+from mk8s.amounts import bytes_in_words, counted, length
 from mk8s.forecast.basis import Basis
 from mk8s.timeline import Stretch, Timeline
 from mk8s.transcript import StepDone
@@ -179,9 +179,8 @@ def _of_edge(
     predicted: Timeline, measured: Timeline, role: str, edge: str, nodes: list[str], sides: Sequence[float]
 ) -> str:
     who = nodes[0] if len(nodes) == 1 else f"{len(nodes)} nodes ({role}) one after the other"
-    words = (
-        f"{edge} of {who} took {sides[1]:.1f} s, {sides[0]:.1f} s predicted ({sides[1] - sides[0]:+.1f} s)"
-    )
+    apart = f"{length(abs(sides[1] - sides[0]))} {'more' if sides[1] > sides[0] else 'less'}"
+    words = f"{edge} of {who} took {length(sides[1])}, {apart} than the {length(sides[0])} predicted"
     details = [*_failed_attempts(measured, edge, nodes), *_worst_step(predicted, measured, edge, nodes)]
     return f"{words}: {'; '.join(details)}" if details else words
 
@@ -194,7 +193,7 @@ def _failed_attempts(measured: Timeline, edge: str, nodes: list[str]) -> Iterato
         seconds = sum(stretch.seconds for stretch in lost)
         count = counted(len(failed), "attempt")
         why = next((f" ({s.words.splitlines()[0]})" for s in failed if s.words), "")
-        yield f"{count} ended without success, {seconds:.1f} s with the pauses after{why}"
+        yield f"{count} ended without success, {length(seconds)} with the pauses after{why}"
 
 
 def _worst_step(predicted: Timeline, measured: Timeline, edge: str, nodes: list[str]) -> Iterator[str]:
@@ -213,7 +212,7 @@ def _worst_step(predicted: Timeline, measured: Timeline, edge: str, nodes: list[
 
 
 def _seconds(steps: Sequence[StepDone]) -> str:
-    return f"{sum(step.seconds for step in steps):.1f} s"
+    return length(sum(step.seconds for step in steps))
 
 
 def _rates(should: Sequence[StepDone], took: Sequence[StepDone]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from mk8s.amounts import length
 from mk8s.forecast.basis import basis_as_data, basis_as_text
 from mk8s.forecast.comparing import CLOSE, Comparison
 
@@ -34,10 +35,10 @@ def _whole(found: Comparison) -> str:
     apart = abs(found.predicted - found.measured) / found.measured if found.measured else 0.0
     verdict = "within" if found.close else "not within"
     return (
-        f"predicted {found.predicted:.1f} s, measured {found.measured:.1f} s: "
+        f"predicted {length(found.predicted)}, measured {length(found.measured)}: "
         f"{apart:.0%} off, {verdict} {CLOSE:.0%}"
     )
 
 
 def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} s"
+    return "-" if value is None else length(value)

@@ -14,7 +14,6 @@ STEPS = (
     *(3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800),
 )  # seconds
 MOST_TICKS = 10
-MINUTE, HOUR = 60, 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,4 @@ def _label(second: float, step: float) -> str:
         return "0"
     if step < 1:
         return f"{second:.1f} s"
-    if step < MINUTE:
-        return f"{int(second)} s" if second < MINUTE else duration(second)
-    hours, minutes = divmod(int(second) // MINUTE, 60)
-    if hours and minutes:
-        return f"{hours} h {minutes:02}"
-    return f"{hours} h" if hours else f"{minutes} min"
+    return duration(second)

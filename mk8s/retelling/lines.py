@@ -11,7 +11,7 @@ from typing import TypeAlias
 from machines import Record
 from machines.records import encode
 from machines.words import one_line
-from mk8s.amounts import bytes_in_words, duration
+from mk8s.amounts import bytes_in_words, duration, length
 from mk8s.screen.words import record_as_text
 from mk8s.transcript import StepDone
 
@@ -96,5 +96,5 @@ def _step_as_text(step: StepDone) -> str:
     if step.status != 0:
         how = str(step.status)
     size = f", {bytes_in_words(step.size)}" if step.size else ""
-    words = f"{one_line(step.title)}: {how} in {step.seconds:.3g} s{size}"
+    words = f"{one_line(step.title)}: {how} in {length(step.seconds)}{size}"
     return f"{'.':>6}  {duration(step.ended):>8}  {'step':<9} {step.node or '*':<14} {words}"

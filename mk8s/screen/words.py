@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from machines import Record
 from machines.words import one_line
-from mk8s.amounts import bytes_in_words, duration
+from mk8s.amounts import bytes_in_words, duration, length
 from mk8s.evidence import work_of
 from mk8s.forecast.beside import Prediction
 from mk8s.last_words import MARK
@@ -103,7 +103,7 @@ def span_in_words(told: Prediction) -> str:
 
 
 def retry_in_words(record: Record) -> str:
-    return f"attempt {record.attempt + 1} in {max(record.delay, 0.1):.3g} s"
+    return f"attempt {record.attempt + 1} in {length(max(record.delay, 0.1))}"
 
 
 def done_in_words(evidence: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from mk8s.amounts import time_in_words
+from mk8s.amounts import length, time_left
 from mk8s.simulating.trial import Ended
 
 __all__ = ["Progress", "line_on"]
@@ -43,14 +43,14 @@ class Progress:
         """The last word."""
         took = self._clock() - self._began
         each = f", {1000 * took / self._done:.0f} ms each" if self._done else ""
-        words = f"{self._done} of {self._total} runs in {time_in_words(took)}{each}"
+        words = f"{self._done} of {self._total} runs in {length(took)}{each}"
         self._stream.write(f"{CLEAR if self._is_terminal else ''}{words}\n")
         self._stream.flush()
 
     def _words(self, now: float) -> str:
         left = (now - self._began) / self._done * (self._total - self._done)
         bad = f", {self._unexpected} not as expected" if self._unexpected else ""
-        return f"{self._done} of {self._total} runs{bad}, {time_in_words(left)} left"
+        return f"{self._done} of {self._total} runs{bad}, {time_left(left)} left"
 
     def _write(self, words: str) -> None:
         self._stream.write(f"{CLEAR}{words}" if self._is_terminal else f"{words}\n")

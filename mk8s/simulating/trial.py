@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias, get_args
 
 from machines import MemoryJournal, Observer
 from machines.simulation import Broken, Checker, FaultPlan
+from mk8s.amounts import length
 from mk8s.cluster import Cluster
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.simulating.casting import Cast, Expected, only, restricted
@@ -234,7 +235,7 @@ def _unmet(run: Rehearsal, expected: Expected, seconds: float) -> tuple[str, ...
         if name in run.result.states and _outcome(run, name) not in allowed:
             said.append(f"{name} is {_outcome(run, name)}, and {' or '.join(allowed)} is expected")
     if expected.within is not None and seconds > expected.within:
-        said.append(f"it took {seconds:.0f} s, and at most {expected.within:.0f} s are expected")
+        said.append(f"it took {length(seconds)}, and at most {length(expected.within)} is expected")
     return tuple(said)
 
 

@@ -166,7 +166,7 @@ def test_attempts_are_listed_where_there_was_more_than_one() -> None:
     run = Run().begin("srv-1", "stage").after(9).error("srv-1", "stage", "one").retry("srv-1", "stage", 5)
     run.after(5).begin("srv-1", "stage", attempt=2).after(3).error("srv-1", "stage", "two", attempt=2)
     text = told(run.retry("srv-1", "stage", 10, attempt=2), "srv-1")
-    assert "      0 s  attempt 1, 9 s: one; again after 5 s" in text
+    assert "      0 s  attempt 1, 9 s: one; again after 5.0 s" in text
     assert "     14 s  attempt 2, 3 s: two; again after 10 s" in text
 
 

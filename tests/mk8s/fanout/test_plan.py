@@ -46,8 +46,8 @@ def test_small_files_are_sent_from_here() -> None:
 
 def test_the_words_name_both_times() -> None:
     """People see what they gain."""
-    assert Forecast(21 * 60, 4 * 60, 2).words == "fan-out: 2 seeds, about 4m instead of 21m"
-    assert Forecast(7800, 40, 1).words == "fan-out: 1 seed, about 40s instead of 2h10m"
+    assert Forecast(21 * 60, 4 * 60, 2).words == "fan-out: 2 seeds, about 4:00 instead of 21:00"
+    assert Forecast(7800, 40, 1).words == "fan-out: 1 seed, about 40 s instead of 2:10:00"
 
 
 def test_a_rate_of_nothing_is_refused() -> None:

@@ -14,12 +14,15 @@ from mk8s.report.scale import Scale, spread
         (4.0, ["0", "0.5 s", "1.0 s", "1.5 s", "2.0 s", "2.5 s", "3.0 s", "3.5 s", "4.0 s"]),
         (45.0, ["0", "5 s", "10 s", "15 s", "20 s", "25 s", "30 s", "35 s", "40 s", "45 s"]),
         (150.0, ["0", "15 s", "30 s", "45 s", "1:00", "1:15", "1:30", "1:45", "2:00", "2:15", "2:30"]),
-        (1100.0, ["0", "2 min", "4 min", "6 min", "8 min", "10 min", "12 min", "14 min", "16 min", "18 min"]),
-        (3901.0, ["0", "10 min", "20 min", "30 min", "40 min", "50 min", "1 h", "1 h 05"][:7]),
-        (15000.0, ["0", "30 min", "1 h", "1 h 30", "2 h", "2 h 30", "3 h", "3 h 30", "4 h"]),
+        (1100.0, ["0", *(f"{minute}:00" for minute in range(2, 20, 2))]),
+        (3901.0, ["0", "10:00", "20:00", "30:00", "40:00", "50:00", "1:00:00"]),
+        (
+            15000.0,
+            ["0", "30:00", *(f"{hour}:{half}:00" for hour in (1, 2, 3) for half in ("00", "30")), "4:00:00"],
+        ),
     ],
 )
-def test_ticks_read_in_seconds_minutes_or_hours(end: float, labels: list[str]) -> None:
+def test_ticks_are_at_round_times_and_read_as_any_other_time(end: float, labels: list[str]) -> None:
     """Never more than eleven, whatever the length of the run."""
     assert [tick.label for tick in Scale(end).ticks] == labels
 

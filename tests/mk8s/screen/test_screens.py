@@ -98,7 +98,7 @@ def test_a_log_has_a_line_about_what_moves_every_ten_seconds_and_at_its_end() ->
     show_moves(PlainScreen(stream, TITLES, STATES, clock), clock)
 
     told = [line.split("on the nodes: ")[1] for line in stream.getvalue().splitlines()]
-    assert told == ["0 B of 800.0 MiB, 12.1 MiB/s, 1m 7s left", "800.0 MiB of 800.0 MiB"]
+    assert told == ["0 B of 800.0 MiB, 12.1 MiB/s, 1:07 left", "800.0 MiB of 800.0 MiB"]
 
 
 def test_programs_are_told_what_moves_in_numbers() -> None:

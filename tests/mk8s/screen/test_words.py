@@ -64,7 +64,7 @@ RECORDS = {
     ),
     "a retry says when": (
         Record(seq=1, at=0, kind="retry", node="node-1", edge="stage", attempt=1, delay=4.25),
-        Line("node-1", "attempt 2 in 4.25 s", "wait"),
+        Line("node-1", "attempt 2 in 4.2 s", "wait"),
     ),
     "a probe found it done": (
         Record(seq=1, at=0, kind="probed", node="node-1", edge="stage", found=True),
@@ -122,7 +122,7 @@ def test_every_event_carries_the_record_and_its_words() -> None:
     assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
         {
             "event": "retry", "seq": 1, "at": 0.0, "node": "node-1", "edge": "stage", "attempt": 1,
-            "delay": 4.25, "text": "attempt 2 in 4.25 s",
+            "delay": 4.25, "text": "attempt 2 in 4.2 s",
         },
         {"event": "note", "node": "node-1", "text": "waits for its unit"},
     ]  # fmt: skip
