@@ -3,15 +3,19 @@
 Laws:
 
 1. The machine's own package system is not touched: lists, cache and state of our own, and no root.
-2. apt checks every package against Debian's signed lists; what it finished fetching is whole.
+2. apt checks every package against Debian's signed lists. What is in the folder is whole: apt writes under a
+   file's own name from its first byte on, so it works in a folder beside, and what it finished is moved.
 3. A package that is in the folder is not fetched again.
+4. A mirror may have a bad moment: it is asked three times.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mk8s.lab.errors import LabError, UnfitError
@@ -23,15 +27,21 @@ __all__ = ["Debian", "choose_site", "debian_site", "file_digest"]
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SITES = ["indextargets", "--format", "$(SITE) $(CODENAME) $(LABEL)"]
+TRIES = 3
+PAUSE = 10.0  # seconds between two of them
 
 
 class Debian:
-    """Packages for amd64 in `folder`/packages. `site` is a Debian mirror's address."""
+    """Packages for amd64 in `folder`/packages. `site` is a Debian mirror's address; the rest is for tests."""
 
-    def __init__(self, folder: Path, site: str) -> None:
+    def __init__(
+        self, folder: Path, site: str, apt: str = "apt-get", wait: Callable[[float], None] = time.sleep
+    ) -> None:
         self.packages = folder / "packages"
+        self._unfinished = self.packages / "unfinished"
         self._state = folder / "apt"
         self._site = site
+        self._program, self._wait = apt, wait
         self._lists_are_new = False
 
     def fetch(self, names: Sequence[str]) -> None:
@@ -71,22 +81,38 @@ class Debian:
         return max(self.packages.glob(f"{name}_*.deb"), default=None)
 
     def _apt(self, *words: str) -> None:
-        self.packages.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self._unfinished, ignore_errors=True)
+        self._unfinished.mkdir(parents=True)
         if not self._lists_are_new:
             self._write_sources()
             self._run("update")
             self._lists_are_new = True
         self._run(*words)
+        for path in sorted(self._unfinished.iterdir()):
+            path.rename(self.packages / path.name)
 
     def _run(self, *words: str) -> None:
-        try:
-            run(["apt-get", *self._options(), *words], cwd=self.packages, env={**os.environ, "LC_ALL": "C"})
-        except LabError as error:
+        error = self._once(words)
+        for _ in range(TRIES - 1):
+            if error is None:
+                return
+            self._wait(PAUSE)
+            error = self._once(words)
+        if error:
             raise LabError(
                 f"Debian {SUITE} packages could not be fetched from {self._site}: apt-get {' '.join(words)}",
                 cause=error.cause,
                 remedy="see whether `apt-get update` works here; MK8S_LAB_MIRROR names another Debian mirror",
             ) from error
+
+    def _once(self, words: Sequence[str]) -> LabError | None:
+        """Why it failed; None if it did not."""
+        environment = {**os.environ, "LC_ALL": "C"}
+        try:
+            run([self._program, *self._options(), *words], cwd=self._unfinished, env=environment)
+        except LabError as error:
+            return error
+        return None
 
     def _write_sources(self) -> None:
         for folder in ("lists/partial", "cache/archives/partial"):
