@@ -33,7 +33,11 @@ OnKubeconfig = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """An attempt whose connection was lost: in which boot of its host, and how far it was."""
+    """An attempt whose connection was lost: in which boot of its host (`Facts.boot`), and how far it was.
+
+    Boots are compared within one run and stand in no journal: a run that is resumed, by a journal of
+    whatever age, has lost no attempt, and checks every step.
+    """
 
     boot: str
     way: Headway
@@ -157,9 +161,9 @@ class Binding:
         try:
             facts = await self._facts_for(ctx)
             steps = steps_of(self._situation(ctx.member.name, facts))
-            before = lost.way if lost and lost.is_since(facts.boot_id) else None
+            before = lost.way if lost and lost.is_since(facts.boot) else None
             way = Headway.after(before, steps, ctx.reached)
-            lost = Lost(facts.boot_id, way)
+            lost = Lost(facts.boot, way)
             report = await self.executor.run_steps(
                 ctx.member.name, steps, self.distro.classify, note=ctx.note, headway=way
             )

@@ -32,7 +32,7 @@ PATH = re.compile(r"(/[A-Za-z0-9._-]+)+")  # it becomes part of configuration fi
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 KEYS = (
-    "hostname", "machine", "kernel", "os_id", "os_version", "boot_id", "machine_id", "uid",
+    "hostname", "machine", "kernel", "os_id", "os_version", "boot_id", "init_started", "machine_id", "uid",
     "free_kib", "memory_kib", "systemd", "selinux", "usr_local", "lowers_oom", "cgroup", "resolv_conf",
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ class Facts:
     kernel: str
     os_id: str  # of os-release: debian, rhel, sles, ...; empty where there is none
     os_version: str
-    boot_id: str  # another one after each boot
+    boot_id: str  # the kernel's: another one after each boot of it; empty where it is not told
     machine_id: str
     uid: int  # 0: commands run as root
     free: int  # free space where the cluster's data will be
@@ -57,6 +57,17 @@ class Facts:
     lowers_oom: bool = True  # root may lower oom_score_adj (CAP_SYS_RESOURCE); not so in some containers
     cgroup: str = "v2"  # v1 or v2: what /sys/fs/cgroup is; v1 also for both side by side
     resolv_conf: str = "/etc/resolv.conf"  # a file with real name servers, not systemd-resolved's own stub
+    init_started: str = ""  # when process 1 began, in the kernel's clock ticks; empty where it is not told
+
+    @property
+    def boot(self) -> str:
+        """Which boot it is in; empty: nobody knows. What is in memory lasts as long as this stays the same.
+
+        Containers share the boot id of their machine's kernel and keep it when they are restarted: what
+        changes then is when their process 1 began (proc(5), `starttime`). That alone tells no boots of a
+        machine apart: it is always the first tick or so.
+        """
+        return f"{self.boot_id}/{self.init_started}" if self.boot_id and self.init_started else self.boot_id
 
     @property
     def usr_local_writable(self) -> bool:
@@ -87,6 +98,7 @@ def parse_facts(text: str) -> Facts:
         lowers_oom=found["lowers_oom"] == "yes",
         cgroup=found["cgroup"],
         resolv_conf=_path(found["resolv_conf"]),
+        init_started=found["init_started"] if _is_number(found["init_started"]) else "",
     )
 
 
@@ -127,6 +139,10 @@ def _path(text: str) -> str:
 
 
 def _number(key: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit():
+    if not _is_number(text):
         raise ValueError(f"{key} is {shown(text)}, not a number")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

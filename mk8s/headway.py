@@ -7,8 +7,9 @@ Two questions are answered here, both by the steps alone:
    and each piece that arrived: what the engine compares where a retry rule says ``renew: progress``.
 2. *Where does an attempt go on whose forerunner lost its connection?* (`Headway.behind`). Steps that were
    made true are left behind, as they would be had the connection held: no attempt looks back at what it has
-   done. That holds only as long as the host has not booted since, for the beginning of the list that is the
-   same as it was, and for what is on the node itself. Whoever fails of anything else begins anew.
+   done. That holds only as long as the host has not booted since (`mk8s.facts.Facts.boot`), for the
+   beginning of the list that is the same as it was, and for what is on the node itself. Whoever fails of
+   anything else begins anew.
 
 Nothing of it is kept on a disk: a run that is resumed trusts nothing, and checks every step.
 It knows no transport and no engine. Begin reading at `Headway`.

@@ -279,6 +279,7 @@ def _facts(host: SimulatedHost, _command: Command) -> Outcome:
         "os_id": profile.os_id,
         "os_version": profile.os_version,
         "boot_id": host.boot_id,
+        "init_started": host.init_started,
         "machine_id": host.machine_id,
         "uid": "0",
         "free_kib": str(host.free // 1024),

@@ -73,6 +73,7 @@ def _says(facts: Facts) -> Handler:
             "os_id": facts.os_id,
             "os_version": facts.os_version,
             "boot_id": facts.boot_id,
+            "init_started": facts.init_started,
             "machine_id": facts.machine_id,
             "uid": facts.uid,
             "free_kib": host.free // KIB,

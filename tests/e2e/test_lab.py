@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mk8s.commands import gather_facts
+from mk8s.facts import Facts, parse_facts
 from mk8s.lab import Lab, LabError, UnfitError
 from mk8s.lab.cgroups import LAB_GROUP, find_hierarchies, members
 from mk8s.lab.processes import Process, find_process, wait_until
@@ -20,7 +22,8 @@ from tests.e2e.labs import LabMaker
 pytestmark = pytest.mark.e2e
 
 PATIENCE = 120.0  # seconds
-BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
+BOOT_ID = f"cat {BOOT_ID_FILE}"
 
 
 @pytest.fixture
@@ -43,6 +46,13 @@ def neighbour(two: Lab, tmp_path: Path) -> Iterator[Lab]:
 
 def boot_id(lab: Lab, number: int) -> str:
     return lab.run(number, BOOT_ID).stdout.strip()
+
+
+def boot_as_in_a_container(lab: Lab) -> Facts:
+    """What host 1 says of itself once the boot id of its own is taken off: below it lies the kernel's."""
+    lab.run(1, f"umount {BOOT_ID_FILE}", check=False)  # done already, in this boot
+    facts = gather_facts(PurePosixPath("/var/lib"))
+    return parse_facts(lab.run(1, f"set -- {facts.args[0]}\n{facts.script}").stdout)
 
 
 def both_answer(two: Lab) -> bool:
@@ -165,6 +175,18 @@ def test_a_reboot_stops_services_in_good_order(two: Lab) -> None:
     two.reboot(1)
     assert boot_id(two, 1) != boot
     assert two.run(1, "cat /var/tmp/bye").stdout == "bye\n"
+
+
+def test_a_boot_of_a_host_that_shares_its_kernels_boot_id_is_told_by_process_1(two: Lab) -> None:
+    """As a container of LXC: only when process 1 began is another one after a reboot, and only then."""
+    before = boot_as_in_a_container(two)
+    two.run(1, "systemctl daemon-reexec")
+    assert boot_as_in_a_container(two) == before
+
+    two.reboot(1)
+    after = boot_as_in_a_container(two)
+    assert after.boot_id == before.boot_id
+    assert after.boot != before.boot
 
 
 def test_a_reboot_from_inside_ends_the_host_until_it_is_healed(two: Lab) -> None:

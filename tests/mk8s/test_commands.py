@@ -200,6 +200,49 @@ async def test_a_real_host_and_a_modelled_one_are_described_by_the_same_keys(she
     assert not [line for line in known_everywhere if line.endswith("=")]
 
 
+def began(shell: list[str], path: str = "/usr/bin:/bin") -> str:
+    """What the facts of this machine say of its process 1."""
+    outcome = run_for_real(shell, commands.gather_facts(PurePosixPath("/var/lib")), path)
+    assert outcome.status == 0
+    return next(line for line in outcome.text.splitlines() if line.startswith("init_started="))
+
+
+async def test_process_1_began_when_proc_says_so_and_always_at_the_same_time(shell: list[str]) -> None:
+    """By the 22nd field of its stat (proc(5)); a boot has one such time."""
+    fields = Path("/proc/1/stat").read_text().rpartition(")")[2].split()
+    assert [began(shell) for _ in range(3)] == [f"init_started={fields[22 - 3]}"] * 3
+
+
+FIELDS = "S 0 1 1 0 -1 4194560 9 9 9 9 1 2 3 4 20 0 1 0 {} 17 18 19"
+
+
+@pytest.mark.parametrize(
+    ("stat", "ticks"),
+    [
+        (f"1 (systemd) {FIELDS.format(8)}", "8"),
+        (f"1 (a b) S 1 (c)) {FIELDS.format(123456789)}", "123456789"),
+        (f"1 (*\n) \t$(id) ) {FIELDS.format(7)}", "7"),
+        ("1 (systemd) S 0 1", ""),
+        ("", ""),
+    ],
+)
+async def test_the_name_of_process_1_may_hold_anything(
+    shell: list[str], stat: str, ticks: str, tmp_path: Path
+) -> None:
+    """It stands in brackets before the numbers, and may hold brackets itself. Cut off or empty: not known."""
+    (tmp_path / "stat").write_text(stat)
+    (tmp_path / "cat").write_text(f'#!/bin/sh\n[ "$*" = /proc/1/stat ] && exec /bin/cat "{tmp_path}/stat"\n')
+    (tmp_path / "cat").chmod(0o755)
+    assert began(shell, f"{tmp_path}:/usr/bin:/bin") == f"init_started={ticks}"
+
+
+async def test_a_process_1_that_is_hidden_leaves_the_other_facts(shell: list[str], tmp_path: Path) -> None:
+    """Where /proc does not show it, the boot id alone is what a boot is known by."""
+    (tmp_path / "cat").write_text("#!/bin/sh\necho cat: /proc/1/stat: Permission denied >&2\nexit 1\n")
+    (tmp_path / "cat").chmod(0o755)
+    assert began(shell, f"{tmp_path}:/usr/bin:/bin") == "init_started="
+
+
 # Units
 
 

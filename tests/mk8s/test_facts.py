@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+import anyio
 import pytest
 from trio.testing import MockClock
 
@@ -21,6 +22,7 @@ kernel=6.1.0-18-amd64
 os_id=debian
 os_version=12
 boot_id=6f1c9a0e-0000-4000-8000-000000000001
+init_started=8
 machine_id=0123456789abcdef0123456789abcdef
 uid=0
 free_kib=1024
@@ -65,6 +67,7 @@ def test_facts_are_read_from_lines() -> None:
         lowers_oom=False,
         cgroup="v1",
         resolv_conf="/run/systemd/resolve/resolv.conf",
+        init_started="8",
     )
 
 
@@ -72,6 +75,24 @@ def test_words_around_the_facts_and_new_facts_are_ignored() -> None:
     """A newer script may say more; a value may hold an equals sign."""
     facts = parse_facts(f"welcome!\n{TEXT}new=1\nkernel=6.1=odd\n")
     assert (facts.kernel, facts.hostname) == ("6.1=odd", "cp-1")
+
+
+@pytest.mark.parametrize(
+    ("boot_id", "init_started", "boot"),
+    [
+        ("b", "8", "b/8"),
+        ("b", "", "b"),  # as of a host whose /proc/1 is hidden: the boot id alone
+        ("b", "x) S 1", "b"),  # no number, so nobody knows
+        ("", "8", ""),  # the first ticks of a kernel are those of every boot
+        ("", "", ""),
+    ],
+)
+def test_a_boot_is_known_by_the_kernels_and_by_when_process_1_began(
+    boot_id: str, init_started: str, boot: str
+) -> None:
+    """A container keeps its kernel's boot id over a restart, and every kernel starts process 1 at once."""
+    lines = TEXT.replace("6f1c9a0e-0000-4000-8000-000000000001", boot_id)
+    assert parse_facts(lines.replace("init_started=8", f"init_started={init_started}")).boot == boot
 
 
 def test_an_unknown_machine_keeps_its_name() -> None:
@@ -144,6 +165,20 @@ async def test_a_host_that_makes_no_sense_is_an_action_error(
         await gather(transport.run, transport.name)
 
     assert caught.value.failure.lineage == lineage
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("container", [False, True])
+async def test_a_modelled_host_is_in_the_same_boot_until_it_is_restarted(container: bool) -> None:
+    """A container too, whose kernel goes on."""
+    host, transport = road(profile=Profile(container=container))
+    first, again = [await gather(transport.run, transport.name) for _ in range(2)]
+    host.reboot()
+    await anyio.sleep(host.profile.boot_seconds)
+    later = await gather(transport.run, transport.name)
+
+    assert first.boot == again.boot != later.boot
+    assert (first.boot_id == later.boot_id) is container
 
 
 @pytest.mark.anyio

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -11,10 +12,11 @@ from mk8s.binding import Lost
 from mk8s.delivery import PIECE
 from mk8s.distros.base import load_distro
 from mk8s.headway import Headway
-from mk8s.rehearsal import Conditions, Rehearsal, rehearse
+from mk8s.rehearsal import Conditions, Prepare, Rehearsal, rehearse
 from mk8s.steps import Run, Step, Upload, Verdict, WaitFor, WriteFile
 from tests.mk8s.examples import cluster
 from transports.base import File, argv
+from transports.simulated import SimulatedHost
 
 ASK = argv("app.ask", "ask the app", "ask")
 BIG = Upload("send", File(Path("/nowhere/big"), 3 * PIECE + 1, "ab" * 32), PurePosixPath("/big"))
@@ -101,10 +103,16 @@ class Struck:
         return self if (operation, attempt) == (self.operation, 1) else None
 
 
-def again(edge: str, operation: str, kind: str) -> list[str]:
+async def in_containers(hosts: Mapping[str, SimulatedHost]) -> None:
+    """Hosts that share the kernel of the machine they are on."""
+    for host in hosts.values():
+        host.profile = replace(host.profile, container=True)
+
+
+def again(edge: str, operation: str, kind: str, prepare: Prepare | None = None) -> list[str]:
     """The steps that the last attempt of an edge took up, after a fault met the first one."""
     alone = cluster(servers=1, agents=0)
-    conditions = Conditions(alone, load_distro("rke2"))
+    conditions = Conditions(alone, load_distro("rke2"), prepare=prepare)
     done = rehearse(conditions, faults=Struck(operation, kind), keep_transcript=True)
     assert done.result.ok
     own = [record for record in done.records if record.edge == edge]
@@ -144,6 +152,17 @@ def test_everything_is_looked_at_again_where_it_may_have_changed(
 ) -> None:
     """From the first step on."""
     assert again(edge, operation, kind)[0] == FIRST[edge]
+
+
+@pytest.mark.parametrize(("edge", "operation"), [("stage", "part.finish"), ("bootstrap", "unit.enable")])
+def test_a_container_that_was_restarted_is_looked_at_again(edge: str, operation: str) -> None:
+    """All that it had in memory is gone, though the kernel that it shares never booted."""
+    assert again(edge, operation, "reboot", in_containers)[0] == FIRST[edge]
+
+
+def test_a_container_that_was_only_out_of_reach_goes_on_at_the_lost_step() -> None:
+    """Its process 1 is the same one."""
+    assert again("bootstrap", "unit.enable", "drop", in_containers)[0] == "enable rke2-server.service"
 
 
 def lost_once(operation: str) -> Rehearsal:

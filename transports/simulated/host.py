@@ -58,6 +58,7 @@ class Profile:
     selinux: Literal["enforcing", "permissive", "disabled"] = "disabled"
     usr_local: Literal["writable", "read-only", "mount"] = "writable"
     boot_seconds: float = 30.0
+    container: bool = False  # its kernel is another machine's, and goes on when it is restarted
 
 
 class SimulatedHost:
@@ -113,8 +114,14 @@ class SimulatedHost:
 
     @property
     def boot_id(self) -> str:
-        """Another one after each boot, as /proc/sys/kernel/random/boot_id."""
-        return str(UUID(int=self.number(f"boot/{self.lifetime}"), version=4))
+        """Another one after each boot of its kernel, as /proc/sys/kernel/random/boot_id."""
+        boot = 1 if self.profile.container else self.lifetime
+        return str(UUID(int=self.number(f"boot/{boot}"), version=4))
+
+    @property
+    def init_started(self) -> str:
+        """When its process 1 began, in ticks since its kernel did, as field 22 of /proc/1/stat."""
+        return str(1000 * self.lifetime if self.profile.container else 1)
 
     @property
     def machine_id(self) -> str:

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from transports.base import Command, Outcome, argv
-from transports.simulated import SimulatedHost, SimulatedNetwork, UnknownCommand
+from transports.simulated import Profile, SimulatedHost, SimulatedNetwork, UnknownCommand
 
 pytestmark = pytest.mark.anyio
 
@@ -67,6 +67,18 @@ async def test_a_reboot_changes_the_boot_id_and_nothing_else_of_its_identity() -
     assert host.boot_id != boot
     assert host.machine_id == machine
     assert list(host.files) == [PurePosixPath("/etc/a")]
+
+
+async def test_a_restarted_container_keeps_the_boot_id_of_its_machines_kernel() -> None:
+    """When its process 1 began tells its boots apart; a machine's begins in the same tick each time."""
+    machine, container = make_host(), SimulatedHost("b", "10.0.0.2", profile=Profile(container=True))
+    before = [(host.boot_id, host.init_started) for host in (machine, container)]
+    for host in (machine, container):
+        host.reboot()
+    after = [(host.boot_id, host.init_started) for host in (machine, container)]
+
+    assert [one[0] == other[0] for one, other in zip(before, after, strict=True)] == [False, True]
+    assert [one[1] == other[1] for one, other in zip(before, after, strict=True)] == [True, False]
 
 
 async def test_a_power_loss_during_a_boot_is_a_power_loss() -> None:
