@@ -22,6 +22,7 @@ SAYING = """\
 say() { printf "%s=%s\\n" "$1" "$2"; }
 word() { [ -r "$1" ] && read -r line <"$1" && say "$2" "$line"; }
 pairs() { while read -r key value _; do [ "$key" = "$2" ] && say "$3" "$value"; done <"$1"; }
+table() { cat "$1"; }  # bash seeks back after each line it reads: where lines came or went, it misses others
 """
 
 KERNEL = """\
@@ -65,7 +66,7 @@ settings() {
 NETWORK = """\
 listening() {
   [ -r "$1" ] || return
-  while read -r _ at _ state _; do [ "$state" = "$2" ] && say "$3" "$at"; done <"$1"
+  table "$1" | while read -r _ at _ state _; do [ "$state" = "$2" ] && say "$3" "$at"; done
 }
 card() { word "/sys/class/net/$1/address" mac; word "/sys/class/net/$1/mtu" mtu; }
 route() {
@@ -192,9 +193,9 @@ listening /proc/net/tcp6 0A listen
 listening /proc/net/udp 07 listen_udp
 listening /proc/net/udp6 07 listen_udp
 command -v ss >/dev/null && ss -Hltnp | while read -r line; do say socket "$line"; done
-while read -r _ at _ options _; do
+table /proc/self/mounts | while read -r _ at _ options _; do
   above "$@" && say mount "$at $options"
-done </proc/self/mounts
+done
 command -v ip >/dev/null && ip -o addr show | while read -r _ name _ own _; do
   say address "$own $name"
 done

@@ -67,9 +67,9 @@ done)
 [ -z "$shims" ] || kill -9 $(tree $shims) 2>/dev/null
 
 unmount() {{
-  while read -r _ at _; do
+  cat /proc/self/mounts | while read -r _ at _; do  # not <: bash seeks in it, and misses lines when others go
     case $at in "$1"*) printf '%s\\n' "$at";; esac
-  done </proc/self/mounts | sort -r | while read -r at; do
+  done | sort -r | while read -r at; do
     umount -f "$at" 2>/dev/null || umount -l "$at"
   done
 }}
