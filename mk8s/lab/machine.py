@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 
-from .errors import UnfitError
+from .errors import LabError, UnfitError
 from .processes import run
 
 __all__ = [
@@ -32,6 +33,8 @@ NEEDED = {
     "depmod": "kmod",
     "nsenter": "util-linux",
 }
+PATIENCE = 120  # seconds for another apt-get to end
+LOCKED = "Could not get lock"
 Finder = Callable[[str], str | None]
 
 
@@ -65,13 +68,28 @@ def require_packages(say: Callable[[str], None]) -> None:
     install_packages(missing, say)
 
 
-def install_packages(names: Sequence[str], say: Callable[[str], None]) -> None:
-    """Install Debian packages on this machine. Raises LabError if apt-get fails."""
+def install_packages(
+    names: Sequence[str],
+    say: Callable[[str], None],
+    apt: str = "apt-get",
+    wait: Callable[[float], None] = time.sleep,
+) -> None:
+    """Install Debian packages on this machine. Raises LabError if apt-get fails. The rest is for tests."""
     say(f"installing {' '.join(names)} on this machine")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120"]
-    run([*apt, "update"], env=environment)
-    run([*apt, "install", "-y", "--no-install-recommends", *names], env=environment)
+    for words in (["update"], ["install", "-y", "--no-install-recommends", *names]):
+        _apt_get([apt, "-o", f"DPkg::Lock::Timeout={PATIENCE}", *words], wait)
+
+
+def _apt_get(command: Sequence[str], wait: Callable[[float], None]) -> None:
+    """Waits for another apt-get, ours or the system's own: by itself it waits for one of its three locks."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    for _ in range(PATIENCE):
+        done = run(command, env=environment, check=False)
+        if not (done.returncode and LOCKED in done.stderr):
+            break
+        wait(1.0)
+    if done.returncode:
+        raise LabError(f"`{' '.join(command)}` ended with {done.returncode}", cause=done.stderr[-2000:])
 
 
 def load_conntrack() -> None:
