@@ -1,12 +1,14 @@
 """A program that runs the group on a real clock and a real file, to be killed by tests.
 
-``python -m tests.machines.child FOLDER SECONDS GRACE``: each action takes SECONDS. It prints the number of
-every record as it is appended, and writes every effect to FOLDER/effects, where its probe looks for it.
+``python -m tests.machines.child FOLDER SECONDS GRACE``: each action takes SECONDS; with `inf`, until the run
+was asked to stop. It prints the number of every record as it is appended, and writes every effect to
+FOLDER/effects, where its probe looks for it.
 Exit status: 0 everyone is home, 1 not, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -34,10 +36,11 @@ class Effects:
     def __init__(self, path: Path, seconds: float) -> None:
         self._path = path
         self._seconds = seconds
+        self.stopping = trio.Event()
 
     async def act(self, context: Context) -> Evidence | None:
         self._say("begin", context)
-        await trio.sleep(self._seconds)
+        await (self.stopping.wait() if math.isinf(self._seconds) else trio.sleep(self._seconds))
         self._say("effect", context)
         return None
 
@@ -58,7 +61,7 @@ def main(folder: Path, seconds: float, grace: float) -> int:
 
     async def run() -> Result:
         supervisor = Supervisor(table(), actions, people(3), journal, grace=grace, observer=Loud())
-        return await run_with_signals(supervisor)
+        return await run_with_signals(supervisor, lambda _at_once: effects.stopping.set())
 
     result = trio.run(run)
     journal.close()
