@@ -33,8 +33,13 @@ def descendants(pid: int) -> list[int]:
 
 def is_alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
+    return state_of(pid) not in ("", "Z", "X")
+
+
+def state_of(pid: int) -> str:
+    """The letter of its state, such as "S", "T" (stopped) or "Z"; empty when it is gone."""
     status = read_of(pid, "stat").decode(errors="replace")
-    return bool(status) and status.rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    return status.rsplit(")", 1)[1].split()[0] if status else ""
 
 
 def _threads(pid: int) -> list[str]:

@@ -37,7 +37,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     yield one
     for server in made:
-        server.stop()
+        server.close()
 
 
 class Fleet:

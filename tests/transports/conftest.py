@@ -5,8 +5,9 @@ A transport joins the suite by one more `Road` in ROADS.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -120,15 +121,14 @@ def server(can_serve: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def make_server(can_serve: None, tmp_path: Path) -> Iterator[MakeServer]:
     """Servers of a test's own, to be stopped, frozen or configured."""
-    made: list[sshd.Server] = []
+    numbers = itertools.count()
+    with ExitStack() as made:
 
-    def make(*, start: bool = True, **options: Any) -> sshd.Server:
-        one = sshd.Server(tmp_path / f"sshd{len(made)}", **options)
-        made.append(one)
-        if start:
-            one.start()
-        return one
+        def make(*, start: bool = True, **options: Any) -> sshd.Server:
+            one = sshd.Server(tmp_path / f"sshd{next(numbers)}", **options)
+            made.callback(one.close)
+            if start:
+                one.start()
+            return one
 
-    yield make
-    for one in made:
-        one.stop()
+        yield make

@@ -8,27 +8,29 @@ Begin reading at `Server`.
 
 from __future__ import annotations
 
-import getpass
 import itertools
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.processes import descendants, name_of
+from tests.processes import descendants, name_of, state_of
 from transports.ssh import HostKeys, SSHOptions
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 HOST = "127.0.0.1"
 START_PATIENCE = 60.0  # seconds: on busy cores
 PORTS = range(12_000, 32_000)  # below those that the kernel gives to whoever asks for any
-_next_port = itertools.count(os.getpid() * 97)
+_next_port = itertools.count(os.getpid() * 97)  # test processes begin their search at different places
+_held: list[socket.socket] = []  # by free_port
 
 CONFIG = """\
 # the first value of a keyword counts
@@ -99,12 +101,14 @@ class Server:
         self.folder = folder
         self.host = host
         self.program = program
-        self.user = getpass.getuser()
-        self.port = free_port()
+        self.user = pwd.getpwuid(os.geteuid()).pw_name  # as sshd knows us, whatever variables say
+        self._place = held_place(host)
+        self.port = int(self._place.getsockname()[1])
         self.key = folder / "user_ed25519"
         self.known_hosts = folder / "known_hosts"
         self.log = folder / "sshd.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
         folder.mkdir(parents=True, exist_ok=True)
         for kind in host_keys:
             make_key(folder / f"host_{kind}", "-t", kind)
@@ -143,33 +147,52 @@ class Server:
         return self._process.pid
 
     def start(self) -> None:
+        """Return when it listens. It says so itself: a connection to find that out would be counted by its
+        MaxStartups until it has seen that nobody logs in there."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 [self.program, "-D", "-e", "-f", str(self.folder / "sshd_config")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._answers, f"sshd did not start:\n{self.log.read_text()}")
+        self._starts += 1
+        listens = f"Server listening on {self.host} port {self.port}."
+        wait_until(
+            lambda: self.said().count(listens) == self._starts or process.poll() is not None, "sshd is mute"
+        )
+        assert process.poll() is None, f"sshd did not start:\n{self.said()}"
 
     def stop(self) -> None:
-        """End the listener and every session, as a machine that goes down does."""
+        """End the listener and every session, as a machine that goes down does. It can be started again."""
         if self._process is None:
             return
         try:
+            freeze(self._process.pid)  # it takes no more connections
             self.signal_sessions(signal.SIGKILL)
         finally:
             self._process.kill()
             self._process.wait()
             self._process = None
 
+    def close(self) -> None:
+        """Stop, and let others have the port."""
+        try:
+            self.stop()
+        finally:
+            self._place.close()
+
     def sessions(self) -> list[int]:
         """The processes that serve connections: everything below the listener that is an sshd."""
-        return [pid for pid in descendants(self.pid) if name_of(pid).startswith("sshd")]
+        names = ("sshd", Path(self.program).name[:15])  # the kernel keeps so much of a name
+        return [pid for pid in descendants(self.pid) if name_of(pid).startswith(names)]
 
     def signal_sessions(self, number: signal.Signals) -> None:
-        """Signal the sessions. All that is below them goes on with them: a child may have been stopped
-        between its fork, when it was an sshd, and its exec."""
+        """Signal the sessions. They are stopped before they are killed: one of them could fork between our
+        look and its end. All that is below them goes on with them: a child may have been stopped between
+        its fork, when it was an sshd, and its exec."""
+        if number in (signal.SIGSTOP, signal.SIGKILL):
+            self._freeze_sessions()
         for pid in descendants(self.pid) if number == signal.SIGCONT else self.sessions():
             with suppress(ProcessLookupError):  # it ended while we looked
                 os.kill(pid, number)
@@ -177,60 +200,95 @@ class Server:
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def _answers(self) -> bool:
-        try:
-            with socket.create_connection((self.host, self.port), timeout=1) as sock:
-                return sock.recv(4) == b"SSH-"
-        except OSError:
-            return False
+    def _freeze_sessions(self) -> None:
+        """What a session had forked before it stood still is found the next time."""
+        frozen: set[int] = set()
+        while fresh := set(self.sessions()) - frozen:
+            for pid in fresh:
+                freeze(pid)
+            frozen |= fresh
 
 
 @contextmanager
 def running(folder: Path, **options: Any) -> Iterator[Server]:
     """A server for the length of a with block."""
     server = Server(folder, **options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
-        server.stop()
+        server.close()
 
 
 @contextmanager
-def agent(folder: Path, *keys: Path) -> Iterator[Path]:
+def agent(*keys: Path) -> Iterator[Path]:
     """An ssh-agent of our own that holds these keys; yields its socket."""
-    path = folder / "agent.sock"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
-    try:
-        wait_until(path.exists, "ssh-agent did not start")
-        for key in keys:
-            subprocess.run(
-                ["ssh-add", "-q", str(key)],
-                check=True,
-                env={**os.environ, "SSH_AUTH_SOCK": str(path)},
-                stdin=subprocess.DEVNULL,
-            )
-        yield path
-    finally:
-        process.terminate()
-        process.wait()
+    with short_folder() as folder:
+        path = folder / "agent.sock"
+        process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: takes_calls(path), "ssh-agent did not start")
+            for key in keys:
+                subprocess.run(
+                    ["ssh-add", "-q", str(key)],
+                    check=True,
+                    env={**os.environ, "SSH_AUTH_SOCK": str(path)},
+                    stdin=subprocess.DEVNULL,
+                )
+            yield path
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """An empty folder whose path leaves room for a socket's name, wherever the tester's own folders are."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def takes_calls(path: Path) -> bool:
+    """Whether somebody listens at a socket; its file is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
+
+
+def freeze(pid: int) -> None:
+    """Stop a process, and see it stand still: a signal takes effect a little after it was sent."""
+    with suppress(ProcessLookupError):  # it ended while we looked
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: state_of(pid) in ("", *"TZX"), f"process {pid} does not stop")
 
 
 def free_port() -> int:
-    """One that nobody has, and that nobody is given until a server listens there: test processes that run at
-    the same time begin their search at different places, and none is given out twice."""
+    """One at which nobody listens as long as these tests run."""
+    _held.append(held_place(HOST))
+    return int(_held[-1].getsockname()[1])
+
+
+def held_place(host: str) -> socket.socket:
+    """A place to listen at that nobody else is given, by the kernel or by this function, until the result is
+    closed: it is bound, and does not listen. Who sets SO_REUSEADDR, as sshd does, may bind it all the same
+    and listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for number in _next_port:
-        with socket.socket() as sock, suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((HOST, PORTS[number % len(PORTS)]))
-            return int(sock.getsockname()[1])
+        sock = socket.socket(family)
+        try:
+            sock.bind((host, PORTS[number % len(PORTS)]))
+        except OSError:
+            sock.close()
+            continue
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return sock
     raise AssertionError("unreachable: the numbers do not end")
 
 
 def wait_until(condition: Callable[[], bool], problem: str, patience: float = START_PATIENCE) -> None:
     """Look until a foreign process got there. Real processes have no event to wait for."""
-    deadline = time.monotonic() + patience
+    deadline, pause = time.monotonic() + patience, 0.0005
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(problem)
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(0.01, 2 * pause)

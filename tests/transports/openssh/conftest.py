@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.processes import children, name_of, read_of
 from tests.transports import users
 from tests.transports.openssh.calling import options_for
 from tests.transports.ssh.conftest import sh
-from tests.transports.sshd import Server
+from tests.transports.sshd import Server, short_folder
 from transports.base import TransportError
 from transports.openssh import OpenSSHTransport
 
@@ -42,8 +41,8 @@ def temporary_user() -> Iterator[users.TemporaryUser]:
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """An empty folder whose path leaves room for sockets, as that of a test's own folder does not."""
-    with tempfile.TemporaryDirectory(prefix="t") as folder:
-        yield Path(folder)
+    with short_folder() as folder:
+        yield folder
 
 
 @asynccontextmanager

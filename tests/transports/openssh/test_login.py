@@ -61,7 +61,7 @@ async def test_the_agent_signs(server: Server, tmp_path: Path, monkeypatch: pyte
     """Without a key file: as for a hardware key."""
     key = make_key(tmp_path / "held")
     server.authorize(key)
-    with agent(tmp_path, key) as sock:
+    with agent(key) as sock:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
         assert await enters(server, key_files=(), use_agent=True)
 
@@ -72,7 +72,7 @@ async def test_too_many_keys_are_named_and_one_alone_gets_in(
     """sshd counts every key that is offered."""
     server = make_server(extra="MaxAuthTries 2")
     strangers = [make_key(tmp_path / f"stranger{number}") for number in range(4)]
-    with agent(tmp_path, *strangers) as sock:
+    with agent(*strangers) as sock:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
         error = await refused(server, use_agent=True)
         assert await enters(server, use_agent=True, identities_only=True)

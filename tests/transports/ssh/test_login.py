@@ -87,7 +87,7 @@ async def test_a_passphrase_is_not_asked_for_where_the_agent_holds_the_key(
     def never(_: Path) -> str:
         raise AssertionError("asked")
 
-    with agent(tmp_path, path) as sock:
+    with agent(path) as sock:
         subprocess.run(
             ["ssh-keygen", "-q", "-p", "-P", "", "-N", "sesame", "-f", str(path)],
             check=True,
@@ -213,7 +213,7 @@ async def test_too_many_keys_are_a_refusal_and_no_loss(make_server: MakeServer, 
 @pytest.fixture
 def agent_with_key(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An agent that holds a stranger's key and the right one, as the environment's agent."""
-    with agent(tmp_path, make_key(tmp_path / "other"), server.key) as sock:
+    with agent(make_key(tmp_path / "other"), server.key) as sock:
         monkeypatch.setenv("SSH_AUTH_SOCK", str(sock))
         yield sock
 

@@ -74,7 +74,7 @@ async def test_the_agent_signs_for_a_certificate(
 ) -> None:
     """ssh-add takes it along. The agent at a path of its own, as ssh_config's IdentityAgent."""
     key = certified(authority, tmp_path / "id", server.user, kind)
-    with agent(tmp_path, key) as sock:
+    with agent(key) as sock:
         assert await enters(server, key_files=(), use_agent=True, agent_socket=str(sock))
 
 
@@ -85,7 +85,7 @@ async def test_a_public_key_file_names_a_key_of_the_agent(
     key = make_key(tmp_path / "id")
     server.authorize(key)
     others = [make_key(tmp_path / f"other{number}") for number in range(3)]
-    with agent(tmp_path, *others, key) as sock:
+    with agent(*others, key) as sock:
         key.unlink()
         for named in (key, Path(f"{key}.pub")):
             assert await enters(
@@ -135,7 +135,7 @@ async def test_too_many_keys_are_recognised_with_the_remedy(make_server: MakeSer
     """sshd's own limit is 6; the right key is the ninth of the agent's."""
     server = make_server(extra="MaxAuthTries 6")
     strangers = [make_key(tmp_path / f"key{number}") for number in range(8)]
-    with agent(tmp_path, *strangers, server.key) as sock:
+    with agent(*strangers, server.key) as sock:
         error = await refused(server, key_files=(), use_agent=True, agent_socket=str(sock))
         assert "too many authentication failures" in error.remedy
         assert "identities_only: true" in error.remedy
@@ -150,7 +150,7 @@ async def test_the_key_that_got_in_is_offered_first_the_next_time(
     server = make_server(extra="MaxAuthTries 6\nLogLevel DEBUG1")
     strangers = [make_key(tmp_path / f"key{number}") for number in range(3)]
     proven = Proven()
-    with agent(tmp_path, *strangers, server.key) as sock:
+    with agent(*strangers, server.key) as sock:
         named = {"key_files": (), "use_agent": True, "agent_socket": str(sock), "proven": proven}
         assert await enters(server, **named)
         before = server.said().count("Failed publickey")
