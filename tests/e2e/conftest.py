@@ -3,14 +3,18 @@
 `lab` and `real_release` are skipped, with a reason, where this machine cannot have them. The first use on a
 machine builds the hosts' Debian tree, so tests with a lab get ten minutes unless they say otherwise; the
 first use of the real release compiles Kubernetes, so these get half an hour, and the marker `real`.
+
+SIGTERM ends the tests as Ctrl-C does: with all that their fixtures made taken down.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import pytest
 
@@ -29,6 +33,12 @@ LONGEST = (
     *("test_real_clusters", "test_real_growth", "test_real_airgap"),
     *("test_standin", "test_faults", "test_prediction", "test_crashes", "test_fanout", "test_kill"),
 )  # files that take minutes: first, so that none of them is what all others' end has to wait for
+
+
+def pytest_configure() -> None:
+    """Whoever stops the tests sends SIGTERM; by default hosts, mounts and namespaces would stay."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,7 +60,7 @@ def _when(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabMaker]:
-    """Makes hosts: `lab(3)`, or `lab.fresh(3)` for new ones. Always taken down.
+    """Makes hosts: `lab(3)`, or `lab.fresh(3)` for new ones. Always taken down, also after a kill -9.
 
     With real Kubernetes, of which each host holds more than a GiB, they are on the disk.
     """
@@ -60,12 +70,13 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         pytest.skip(reason.problem)
     folder = tmp_path_factory.mktemp("lab")
     large = any(item.get_closest_marker("real") for item in request.session.items)
-    with nullcontext(folder) if large else in_memory(folder) as place:
+    with nullcontext(folder / "lab") if large else in_memory(folder) as place:
         maker = LabMaker(place)
-        try:
-            yield maker
-        finally:
-            maker.close()
+        with maker.inherited():
+            try:
+                yield maker
+            finally:
+                maker.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ LARGEST = "8g"  # of which all disks of one lab together take so much at the mos
 KUBELETS_SHARE = 0.15  # of a disk; with less free, kubelets remove images and then pods
 CLUSTERS = 8 << 30  # bytes that the clusters of real Kubernetes take together
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+HEIR = """read -r word || { "$1" -c "$2" "$3" "$4"; umount -l "$5"; }"""  # the end without a word: a death
+DOWN = "import sys, pathlib, mk8s.lab; mk8s.lab.Lab(pathlib.Path(sys.argv[1]), name=sys.argv[2]).down()"
 
 
 class LabMaker:
@@ -28,8 +31,26 @@ class LabMaker:
     Either takes about two seconds. Hosts that a test killed, cut or rebooted are healed.
     """
 
-    def __init__(self, folder: Path, process: int = os.getpid()) -> None:
+    def __init__(self, folder: Path, process: int | None = None) -> None:
+        process = process or os.getpid()
         self._lab = Lab(folder, name=f"t{_short(process)}", subnet=_subnet(process))
+
+    @contextmanager
+    def inherited(self) -> Iterator[None]:
+        """While it lasts, another process takes the lab down should this one be killed.
+
+        It hears of it by the end of a pipe that this process alone holds; in a session of its own, it is not
+        reached by signals that end the tests, and nobody waits for it.
+        """
+        folder = self._lab.folder
+        words = [sys.executable, DOWN, str(folder), self._lab.name, str(folder.parent)]
+        silent = subprocess.DEVNULL
+        with subprocess.Popen(
+            ["sh", "-c", HEIR, "sh", *words],
+            stdin=subprocess.PIPE, stdout=silent, stderr=silent, start_new_session=True,
+        ) as heir:  # fmt: skip
+            yield  # what is raised here goes on without a word: the heir tries once more
+            heir.communicate(b"all is taken down\n")
 
     def __call__(self, count: int) -> Lab:
         self._lab.up(count)
