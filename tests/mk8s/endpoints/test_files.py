@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -152,9 +153,8 @@ def test_the_real_keepalived_takes_every_config(tmp_path: Path) -> None:
 
 
 def _oldest_interface() -> str:
-    """Not the loopback; others come and go with the tests beside this one."""
-    found = {int(path.read_text()): path.parent.name for path in Path("/sys/class/net").glob("*/ifindex")}
-    return next((found[index] for index in sorted(found) if found[index] != "lo"), "")
+    """Not the loopback; others come and go with the tests beside this one, so all are asked for at once."""
+    return next((name for _, name in sorted(socket.if_nameindex()) if name != "lo"), "")
 
 
 def _program(name: str) -> str:

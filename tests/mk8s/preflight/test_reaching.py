@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,14 +48,30 @@ def only_with(tool: str, folder: Path) -> str:
 
 @contextmanager
 def ports() -> Iterator[tuple[int, int]]:
-    """A port on the loopback that someone listens on, and one that nobody has."""
-    with socket.socket() as listener, socket.socket() as free:
+    """A port on the loopback that someone listens on, and one that is ours, so that nobody else does."""
+    with socket.socket() as listener, socket.socket() as silent:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        free.bind(("127.0.0.1", 0))
-        number = free.getsockname()[1]
-        free.close()
-        yield listener.getsockname()[1], number
+        silent.bind(("127.0.0.1", 0))
+        yield listener.getsockname()[1], silent.getsockname()[1]
+
+
+@contextmanager
+def udp_ports() -> Iterator[tuple[int, int]]:
+    """The same for datagrams: a socket with a peer of its own takes none of anybody else."""
+    with socket.socket(type=socket.SOCK_DGRAM) as holder, socket.socket(type=socket.SOCK_DGRAM) as deaf:
+        holder.bind(("127.0.0.1", 0))
+        deaf.bind(("127.0.0.1", 0))
+        deaf.connect(("127.0.0.1", 9))
+        yield holder.getsockname()[1], deaf.getsockname()[1]
+
+
+@pytest.fixture
+def quick_disk(tmp_path: Path) -> Iterator[Path]:
+    """In memory where that can be: a disk to which others write gigabytes may take seconds for one write."""
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
 
 
 @pytest.mark.parametrize("tool", ["bash", "nc", "curl"])
@@ -81,9 +98,7 @@ def test_without_any_of_them_nothing_is_tried(shell: list[str], tmp_path: Path) 
 
 def test_a_datagram_that_is_refused_proves_an_open_way(shell: list[str]) -> None:
     """To a port that somebody has, it is swallowed in silence."""
-    with socket.socket(type=socket.SOCK_DGRAM) as holder, ports() as (_, free):
-        holder.bind(("127.0.0.1", 0))
-        held = holder.getsockname()[1]
+    with udp_ports() as (held, free):
         seen = run_for_real(shell, reach([("udp", "127.0.0.1", held), ("udp", "127.0.0.1", free)]))
     assert seen.ways["udp", "127.0.0.1", free] == Way("open")
     assert seen.ways["udp", "127.0.0.1", held] == Way("silent", words="no answer")
@@ -95,12 +110,12 @@ def test_names_are_resolved(shell: list[str]) -> None:
     assert seen.names["no-such-name.invalid"] == ()
 
 
-def test_writes_are_measured_and_nothing_is_left(shell: list[str], tmp_path: Path) -> None:
+def test_writes_are_measured_and_nothing_is_left(shell: list[str], quick_disk: Path) -> None:
     """In the nearest folder that exists."""
-    seen = run_for_real(shell, reach([], write_at=str(tmp_path / "etcd" / "deep")))
+    seen = run_for_real(shell, reach([], write_at=str(quick_disk / "etcd" / "deep")))
     assert seen.write_seconds is not None
     assert 0 < seen.write_seconds < 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(quick_disk.iterdir()) == []
 
 
 def test_nothing_is_written_to_a_file_that_somebody_puts_in_its_place(

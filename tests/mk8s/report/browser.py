@@ -11,7 +11,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from fcntl import F_DUPFD, fcntl
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Browser:
         self._buffer = b""
         self._number = 0
         self._session = self._target = ""
+        self._loaded: set[str] = set()  # loaders of pages that are shown; an empty page has its own
         self.logged: list[str] = []
         self.asked: list[str] = []
 
@@ -60,11 +62,13 @@ class Browser:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
+        self._call("Page.setLifecycleEventsEnabled", enabled=True)
         self.resize(width, height)
         self._call("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.logged, self.asked = [], []
-        self._call("Page.navigate", url=file.as_uri())
-        self._wait_for("Page.loadEventFired")
+        loader = self._call("Page.navigate", url=file.as_uri())["loaderId"]
+        while loader not in self._loaded:  # it may have been said before the answer was
+            self._note(self._next())
 
     def resize(self, width: int, height: int) -> None:
         self._call(
@@ -113,9 +117,6 @@ class Browser:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def _wait_for(self, event: str) -> None:
-        self._next_until(lambda got: got.get("method") == event)
-
     def _next_until(self, fits: Any) -> dict[str, Any]:
         while True:
             got = self._next()
@@ -143,6 +144,8 @@ class Browser:
             self.logged.append(str(params["args"]))
         elif got.get("method") == "Network.requestWillBeSent":
             self.asked.append(params["request"]["url"])
+        elif got.get("method") == "Page.lifecycleEvent" and params["name"] == "load":
+            self._loaded.add(params["loaderId"])
 
 
 @contextmanager
@@ -152,10 +155,9 @@ def running(folder: Path) -> Iterator[Browser]:
     receive, to_write = os.pipe()
 
     def wire() -> None:  # the protocol's: it reads 3 and writes 4
-        os.dup2(to_read, 103)
-        os.dup2(to_write, 104)
-        os.dup2(103, 3)
-        os.dup2(104, 4)
+        its_input, its_output = (fcntl(end, F_DUPFD, 5) for end in (to_read, to_write))
+        os.dup2(its_input, 3)
+        os.dup2(its_output, 4)
 
     program = subprocess.Popen(
         [str(found()), *QUIET, f"--user-data-dir={folder}", "about:blank"],
@@ -169,9 +171,14 @@ def running(folder: Path) -> Iterator[Browser]:
     try:
         browser = Browser(send, receive)
         yield browser
-        browser.close()
+        with suppress(RuntimeError, OSError):  # it may be gone before it has answered
+            browser.close()
     finally:
         program.terminate()
-        program.wait(10)
+        try:
+            program.wait(30)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            program.wait()
         os.close(send)
         os.close(receive)
