@@ -11,12 +11,12 @@ It knows no distro and prints nothing. Begin reading at `Examination.look`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
 
-from machines import ActionError
+from machines import ActionError, History, Life
 from machines.words import one_line
 from mk8s.binding import Binding
 from mk8s.cluster import Cluster
@@ -24,7 +24,7 @@ from mk8s.distros.base import Condition, Question, Situation
 from mk8s.kube.conditions import A_SERVER
 from mk8s.steps import Verdict
 
-__all__ = ["Examination", "Finding", "findings_as_data", "findings_as_text"]
+__all__ = ["Examination", "Finding", "bare_nodes", "findings_as_data", "findings_as_text"]
 
 PATIENCE = 30.0  # seconds for one answer of one node
 AT_ONCE = 4  # questions on one host; each is a kubectl, and servers have work to do
@@ -32,6 +32,7 @@ PAUSE = 2.0  # seconds between two looks
 NAMED = 6  # nodes with the same answer that are all named
 SILENT = "look whether the machine is up and the way to it is open"
 TOLD_ABOVE = Verdict(False, "does not answer")
+STAGING = "stage"  # the one edge of the node machine with an action that installs nothing
 NOTHING_ASKED = "this distro names no conditions"
 
 
@@ -47,10 +48,15 @@ class Finding:
 
 @dataclass
 class Examination:
-    """Asks one cluster, again and again if wanted. `patience`: seconds for each answer."""
+    """Asks one cluster, again and again if wanted. `patience`: seconds for each answer.
+
+    `bare`: what to do about nodes on which nothing was ever installed, see `bare_nodes`. Nothing is there of
+    what a distro's own remedies may speak of, such as its uninstaller.
+    """
 
     binding: Binding
     patience: float = PATIENCE
+    bare: Mapping[str, str] = field(default_factory=dict)
     _silent: dict[str, Verdict] = field(default_factory=dict)  # nodes that did not answer in this look
     _room: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
 
@@ -147,10 +153,37 @@ class Examination:
                 try:
                     outcome = await self.binding.executor.ask(name, question.command)
                     verdict = question.judge(outcome)
-                    return outcome.ok, replace(verdict, reason=self.binding.executor.redact(verdict.reason))
+                    reason = self.binding.executor.redact(verdict.reason)
+                    remedy = self.bare.get(name, verdict.remedy)
+                    return outcome.ok, replace(verdict, reason=reason, remedy=remedy)
                 except ActionError as error:
                     verdict = _refusal(error)
         return False, verdict
+
+
+def bare_nodes(cluster: Cluster, history: History | None) -> dict[str, str]:
+    """Nodes on which no run has begun to install anything, by the journal, and what to do about each.
+
+    One that was staged has the release's files, and nothing else. `history`: None before the first run.
+    """
+    lives = history.lives if history is not None else {}
+    known = {node.name: lives.get(node.name) for node in cluster.nodes}
+    return {name: _bare(name, life) for name, life in known.items() if not _was_installed(life)}
+
+
+def _was_installed(life: Life | None) -> bool:
+    """Whether any run was on the edge that installs, or on one behind it."""
+    flights = filter(None, map(life.table.in_flight, life.reached)) if life is not None else ()
+    return any(edge != STAGING for _, edge in flights)
+
+
+def _bare(name: str, life: Life | None) -> str:
+    if life is None or life.table.outcome(life.state) is None:
+        return f"nothing was installed on {name} from here yet: `mk8s run` does it"
+    return (
+        f"nothing was installed on {name}, which is {life.state}: `mk8s explain` says why; mend that, and "
+        "`mk8s run` goes on with it"
+    )
 
 
 def _refusal(error: ActionError) -> Verdict:

@@ -46,16 +46,18 @@ def main(args: Namespace) -> int:
     from machines.words import printable
     from mk8s.asking import ask_cluster
     from mk8s.connect import refuse_missing_secrets
-    from mk8s.health import Examination, Finding, findings_as_data, findings_as_text
-    from mk8s.past import states_by_journal
+    from mk8s.health import Examination, Finding, bare_nodes, findings_as_data, findings_as_text
+    from mk8s.past import find_past
     from mk8s.project import load_project
     from mk8s.rollout import Rollout
 
     project = load_project(args.manifest)
     refuse_missing_secrets(project.cluster, os.environ)
+    past = find_past(project, args.state)
+    bare = bare_nodes(project.cluster, past.history if past else None)
 
     async def ask(rollout: Rollout) -> list[Finding]:
-        examination = Examination(rollout.binding, args.patience)
+        examination = Examination(rollout.binding, args.patience, bare)
         if args.wait:
             return await examination.wait(args.wait, lambda words: say(printable(words)))
         say_asking(project.cluster)
@@ -66,7 +68,7 @@ def main(args: Namespace) -> int:
     print(text if args.output == "json" else printable(text))
     met = sum(finding.met for finding in found)
     say(f"{met} of {len(found)} conditions met; nothing was changed")
-    if met < len(found) and not states_by_journal(project, args.state):
+    if met < len(found) and past is None:
         say(f"{project.cluster.name} has not been run from here yet")
         say(f"Next: mk8s run {project.words(args.state)}")
     return 0 if met == len(found) else 1

@@ -127,6 +127,10 @@ def test_a_full_disk_sets_the_node_aside(lab: LabMaker, release: Path, tmp_path:
     assert re.search(complaint, first.err), first.err
     assert f"hint: free some space on {driver.name(1)}, or mount a larger disk at" in first.err
 
+    asked = driver.mk8s("health", str(driver.manifest))
+    assert f"hint: nothing was installed on {driver.name(1)}, which is quarantined: " in asked.out
+    assert "uninstall" not in asked.out
+
     driver.on_host(1, "umount /var/lib/mk8s")
     second = driver.run()
     assert (second.code, driver.node_states()) == (0, ["healthy"])

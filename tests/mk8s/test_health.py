@@ -8,9 +8,16 @@ import anyio
 import pytest
 from trio.testing import MockClock
 
-from mk8s.distros.base import Condition, Question
-from mk8s.health import Examination, Finding, findings_as_data, findings_as_text
+from machines import History, fold
+from machines.simulation import FaultPlan, ScriptedFault
+from mk8s.distros.base import Condition, Question, load_distro
+from mk8s.distros.rancher.readiness import UnitView
+from mk8s.health import Examination, Finding, bare_nodes, findings_as_data, findings_as_text
+from mk8s.problems import load_catalogue
+from mk8s.rehearsal import Conditions, rehearse
 from mk8s.steps import Verdict
+from mk8s.tables import node_machine, table_to_read
+from tests.mk8s.examples import cluster
 from tests.mk8s.kube.clusters import Bed
 from transports.base import Command, Outcome
 from transports.simulated import SimulatedHost
@@ -159,6 +166,66 @@ async def test_a_judges_words_are_shown_without_secrets() -> None:
     )
     bed = Bed(secrets=("hunter2",), own=(Condition("c", (question,)),))
     assert [finding.evidence for finding in await Examination(bed.binding).look()] == ["s1: it said ***"]
+
+
+GONE = UnitView(properties={"LoadState": "not-found"}).trouble(load_catalogue("rke2"))
+
+
+@pytest.mark.parametrize(
+    ("bare", "remedy"), [({}, "uninstall script"), ({"a1": "`mk8s run` does it"}, "`mk8s run` does it")]
+)
+async def test_a_node_that_was_never_installed_gets_no_hint_at_what_an_installer_leaves(
+    bare: dict[str, str], remedy: str
+) -> None:
+    """Where the unit of one that was installed is gone, the rest of it may be there, and its uninstaller."""
+    ask = Command(operation="kube.hello", description="hello", script="exit 0")
+    asked = Question("a1: ", ask, lambda _outcome: GONE or Verdict(True), on="a1")
+    (found,) = await Examination(Bed(own=(Condition("c", (asked,)),)).binding, bare=bare).look()
+    assert found.evidence == "a1: the unit is not installed"
+    assert remedy in found.remedy
+
+
+async def test_a_bare_node_that_is_away_is_told_to_be_away() -> None:
+    """Why it does not answer comes first."""
+    bed = up()
+    bed.hosts["a1"].cut = True
+    found = await Examination(bed.binding, bare={"a1": "`mk8s run` does it"}).look()
+    assert not any("mk8s run" in finding.remedy for finding in found)
+
+
+def history_of(faults: FaultPlan) -> History:
+    """What the journal of a run with these faults says. One more node is in the manifest by now."""
+    planned = cluster(servers=1, agents=2)
+    run = rehearse(Conditions(planned, load_distro("rke2")), faults=faults)
+    history = fold(run.records, table_to_read(node_machine(planned)))
+    assert history is not None
+    return history
+
+
+SET_ASIDE = "nothing was installed on agent-1, which is quarantined: `mk8s explain` says why; mend that, and"
+
+
+@pytest.mark.parametrize(
+    ("operation", "node", "words"),
+    [
+        ("part.finish", "agent-1", SET_ASIDE),
+        ("rke2.place-archive", "agent-1", ""),  # in the middle of the installation
+        ("no.such", "agent-1", ""),
+        ("no.such", "agent-3", "nothing was installed on agent-3 from here yet: `mk8s run` does it"),
+    ],
+)
+def test_what_was_never_installed_is_known_by_the_journal(operation: str, node: str, words: str) -> None:
+    """By the edges that a node was on, in whatever run; what it was sent is not installed."""
+    faults = FaultPlan(scripted=(ScriptedFault("agent-1", operation, "disk-full", attempt=None),))
+    bare = bare_nodes(cluster(servers=1, agents=3), history_of(faults))
+    assert bare.get(node, "").startswith(words)
+    assert (node in bare) is bool(words)
+
+
+def test_before_the_first_run_every_node_is_bare() -> None:
+    """As far as anybody knows here."""
+    planned = cluster(servers=1, agents=1)
+    assert [*bare_nodes(planned, None)] == [node.name for node in planned.nodes]
 
 
 async def test_health_changes_nothing() -> None:
