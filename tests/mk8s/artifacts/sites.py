@@ -19,6 +19,13 @@ __all__ = ["BINARY", "IMAGES", "SUMS", "Site", "make_site"]
 SUMS = "sha256sum-amd64.txt"
 BINARY = "rke2.linux-amd64.tar.gz"
 IMAGES = "rke2-images.linux-amd64.tar.zst"
+# What runs in the background of a script inherits that Ctrl-C is ignored.
+MK8S = """\
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from mk8s.cli import main
+raise SystemExit(main())
+"""
 MANIFEST = """\
 distro: rke2
 version: v1.33.4+rke2r1
@@ -63,10 +70,10 @@ class Site:
         return {path.name: path.read_bytes() for path in found}
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """A real process of its own, with a cache in this folder."""
+        """A real process of its own, with a cache in this folder. It heeds Ctrl-C, whatever it inherits."""
         env = {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache"), "TERM": "dumb"}
         return subprocess.Popen(
-            [sys.executable, "-m", "mk8s", *words], cwd=self.folder, env=env, text=True,
+            [sys.executable, "-c", MK8S, *words], cwd=self.folder, env=env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

@@ -13,10 +13,11 @@ from mk8s.bundle.index import BundleError
 from mk8s.bundle.reading import Reader
 from mk8s.bundle.splitting import join, split
 from mk8s.bundle.unpacking import unpack
-from tests.mk8s.bundle.making import bundle, contents, head_of, member, read, tree, written
+from tests.mk8s.bundle.making import BIG, FILES, bundle, contents, head_of, member, read, tree, written
 
 SIZE = len(bundle())
 FOR_EVER = 1 << 60
+ROOT = Path(__file__).parents[3]
 
 
 def child(*words: object) -> list[str]:
@@ -25,14 +26,14 @@ def child(*words: object) -> list[str]:
 
 def killed(*words: object) -> None:
     """Run a child until it has come to its byte, and kill it there."""
-    with subprocess.Popen(child(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(child(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"here\n"
         process.kill()
 
 
 def starved(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(child(*words), capture_output=True, text=True, check=False)
+    return subprocess.run(child(*words), capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.99, 1.0])
@@ -65,7 +66,7 @@ def test_a_killed_create_leaves_no_bundle_and_is_repeated(tmp_path: Path) -> Non
     file = tmp_path / "b.mk8s.tar"
     killed("create", file, tmp_path, SIZE // 2)
     assert [path.name for path in tmp_path.iterdir()] == [".b.mk8s.tar.part"]
-    subprocess.run(child("create", file, tmp_path, FOR_EVER), check=True)
+    subprocess.run(child("create", file, tmp_path, FOR_EVER), check=True, cwd=ROOT)
     assert [path.name for path in tmp_path.iterdir()] == ["b.mk8s.tar"]
     assert file.read_bytes() == bundle()
 
@@ -97,9 +98,10 @@ def test_a_disk_that_refuses_is_told_and_nothing_is_left(what: str, tmp_path: Pa
 
 def test_room_is_looked_for_before_the_first_byte(tmp_path: Path) -> None:
     """A bundle that promises more than the disk has is refused for that, and nothing was made."""
-    head = head_of()
-    promised = head.content.replace(b'"size": 2304000', b'"size": 1099511627776', 1)
-    whole = bundle(head=head)
+    files = {**FILES, **{f"artifacts/{number}.tar": BIG for number in range(6)}}
+    head = head_of(files)
+    promised = head.content.replace(b'"size": 2304000', b'"size": 1099511627776')  # the largest, seven times
+    whole = bundle(files, head=head)
     big = whole.replace(member("bundle.json", head.content), member("bundle.json", promised), 1)
     assert big != whole
     with pytest.raises(BundleError, match="no room"):
@@ -111,7 +113,7 @@ def test_two_at_once_do_not_write_one_file(tmp_path: Path) -> None:
     """The second is told, and the first is not disturbed."""
     file = tmp_path / "b.mk8s.tar"
     with subprocess.Popen(
-        child("create", file, tmp_path, SIZE // 2), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        child("create", file, tmp_path, SIZE // 2), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     ) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == b"here\n"

@@ -45,7 +45,7 @@ def mk8s(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """mk8s as a user calls it, beside whatever is installed in `path`."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(path), str(ROOT)])}
     command = [sys.executable, "-m", "mk8s", *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
 
 
 def test_an_installed_driver_rehearses_a_manifest_of_its_distro(installed: Path) -> None:

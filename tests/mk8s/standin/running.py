@@ -19,7 +19,7 @@ def written(folder: Path, version: str) -> Path:
 
 def run(*command: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(word) for word in command], input=text, capture_output=True, text=True, timeout=30, check=False
+        [str(word) for word in command], input=text, capture_output=True, text=True, timeout=100, check=False
     )
 
 
