@@ -90,14 +90,21 @@ def _refuse_nonsense(args: Namespace) -> None:
 
 def _simulated(args: Namespace, project: Project) -> View:
     from machines.simulation import FAULT_KINDS, FaultPlan
+    from mk8s.forecast.sizes import sizes_at_hand
     from mk8s.rehearsal import Conditions, rehearse
 
     profile = profile_of(args, project)
+    sizes = sizes_at_hand(project.cluster, project.distro)
     rates = dict.fromkeys(FAULT_KINDS, args.faults / len(FAULT_KINDS))
     say("simulated hosts, virtual time: no node is touched")
     run = rehearse(
         Conditions(
-            project.cluster, project.distro, images=_images(project), profile=profile, uplink=uplink_of(args)
+            project.cluster,
+            project.distro,
+            profile,
+            uplink_of(args),
+            release=sizes.release,
+            images=_images(project),
         ),
         args.seed,
         faults=FaultPlan(args.seed, rates) if args.faults else None,
@@ -177,7 +184,6 @@ def _compared(args: Namespace, project: Project, profile: Profile, view: View) -
         view.timeline,
         profile,
         uplink_of(args),
-        nominal=bool(view.simulated),
     )
 
 

@@ -1,8 +1,8 @@
 """Rehearse a run: the same code against modelled hosts in virtual time. Touches no node.
 
-The release files need not be here. One seed gives the same run every time. Faults come by chance
-(--faults RATE per operation) or from scenarios, which say what happens to which node, and when.
-Not simulated: the checks before a run (`mk8s preflight`).
+The release files need not be here: what is not counts with nominal sizes. One seed gives the same run every
+time. Faults come by chance (--faults RATE per operation) or from scenarios, which say what happens to which
+node, and when. Not simulated: the checks before a run (`mk8s preflight`).
 
 Examples:
   mk8s simulate cluster.yaml
@@ -90,6 +90,7 @@ def count(text: str) -> int:
 def main(args: Namespace) -> int:
     from mk8s.project import load_project
     from mk8s.simulating.request import refuse_too_few
+    from mk8s.simulating.resting import Resting
 
     _refuse_nonsense(args)
     project = load_project(args.manifest)
@@ -99,20 +100,12 @@ def main(args: Namespace) -> int:
         say(f"note: {words}")
     refuse_too_few(experiment)
     say("simulated hosts, virtual time: no node is touched, and preflight's checks are not simulated")
-    if experiment.conditions.profile.origins:
-        _say_basis(experiment)
+    for words in Resting(experiment).words:
+        say(words)
     seed = _first_seed(args, experiment)
     if args.runs == 1:
         return _one(args, request, experiment, seed)
     return _many(args, request, experiment, seed)
-
-
-def _say_basis(experiment: Experiment) -> None:
-    """What was learnt or given of how long things take, and what was not."""
-    from mk8s.forecast.basis import basis_as_text, basis_of_few
-
-    for word, told in basis_as_text(basis_of_few(experiment.conditions)):
-        say(f"durations {word}: {told}")
 
 
 def _refuse_nonsense(args: Namespace) -> None:
@@ -129,6 +122,7 @@ def _refuse_nonsense(args: Namespace) -> None:
 
 
 def _request(args: Namespace, project: Project) -> Request:
+    from mk8s.forecast.sizes import sizes_at_hand
     from mk8s.images import images_of
     from mk8s.simulating.beginning import journal_of
     from mk8s.simulating.request import Request
@@ -145,6 +139,7 @@ def _request(args: Namespace, project: Project) -> Request:
         scenarios=tuple(map(load_scenario, args.scenario)),
         profile=profile_of(args, project),
         uplink=uplink_of(args),
+        sizes=sizes_at_hand(cluster, project.distro),
         images=images_of(files),
         past=past,
         words=_words(args),
@@ -179,6 +174,7 @@ def _one(args: Namespace, request: Request, experiment: Experiment, seed: int) -
     from machines.simulation import Broken
     from mk8s.rollout import edge_titles
     from mk8s.screen import EventScreen, PlainScreen
+    from mk8s.simulating.resting import Resting
     from mk8s.simulating.trial import rehearsed
     from mk8s.transcript import NOTHING_DONE
 
@@ -197,6 +193,8 @@ def _one(args: Namespace, request: Request, experiment: Experiment, seed: int) -
         as_expected, done = False, NOTHING_DONE
     else:
         as_expected, done = _told(args, request, experiment, run), run.transcript
+    if args.output == "json":
+        print(Resting(experiment).event)
     if args.journal:
         _keep(args, journal.data, done)
     return _after(args, request, experiment, seed, as_expected=as_expected)
@@ -243,7 +241,7 @@ def _after(args: Namespace, request: Request, experiment: Experiment, seed: int,
 
 def _many(args: Namespace, request: Request, experiment: Experiment, first: int) -> int:
     """Many seeds, summed up."""
-    from mk8s.forecast.basis import basis_as_data, basis_of_few
+    from mk8s.simulating.resting import Resting
     from mk8s.simulating.tally import tally_as_data, tally_of
     from mk8s.simulating.words import tally_as_text
 
@@ -257,8 +255,8 @@ def _many(args: Namespace, request: Request, experiment: Experiment, first: int)
         wanted = not (stopped or worst.as_expected)
         smallest = _smallest(args, request, experiment, worst.seed) if wanted else {}
         more = {"smallest": smallest} if smallest else {}
-        basis = basis_as_data(basis_of_few(experiment.conditions))
-        print(json.dumps({**tally_as_data(tally, commands), "basis": basis, **more}, indent=1))
+        told = {**tally_as_data(tally, commands), **Resting(experiment).data, **more}
+        print(json.dumps(told, indent=1))
     else:
         (say if args.shrink else print)(tally_as_text(tally, commands))
     if args.report:  # after what was found out: a file that cannot be written must not cost it

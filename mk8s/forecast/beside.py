@@ -155,18 +155,18 @@ def _end_with_the_run() -> None:
 def foretell(asked: Asked) -> Answer:
     """Rehearse the run. Raises Mk8sError."""
     from mk8s.forecast.predicting import forecast, seeds_for
+    from mk8s.forecast.sizes import sizes_at_hand
     from mk8s.forecast.sources import profile_from
     from mk8s.images import images_in
     from mk8s.project import load_project
     from mk8s.rehearsal import Conditions
-    from mk8s.report.foreseeing import release_at_hand
 
     project = load_project(asked.manifest, keys=False)
     cluster = project.cluster
     if len(cluster.nodes) > MOST_NODES:
         return f"{len(cluster.nodes)} nodes are more than are rehearsed beside a run; mk8s plan predicts it"
     profile = profile_from(asked.sources, cluster)
-    release = release_at_hand(cluster, project.distro)
+    release = sizes_at_hand(cluster, project.distro).release
     conditions = Conditions(
         cluster, project.distro, profile, release=release, images=images_in(release), past=asked.past
     )

@@ -12,6 +12,7 @@ from mk8s.report.plots import histogram
 from mk8s.report.run import View, run_page, run_sections
 from mk8s.report.tables import Column, facts, note, table
 from mk8s.rollout import titles_of
+from mk8s.simulating.resting import which_sizes
 from mk8s.simulating.tally import Spread, Tally
 from mk8s.simulating.trial import Ended, Experiment
 from mk8s.simulating.words import ENDINGS_IN_WORDS, ending_in_words
@@ -73,6 +74,7 @@ def _lead(tally: Tally, experiment: Experiment) -> Html:
         ("Nodes", str(len(experiment.chosen.nodes))),
         ("Distro", experiment.conditions.cluster.distro),
         ("Durations", experiment.conditions.profile.source),
+        ("Sizes of files", which_sizes(experiment)),
         *((f"Faults: {kind}", str(count)) for kind, count in tally.struck.items()),
     ]
     return fragment(note(said, "good" if good else "bad"), facts(pairs))

@@ -1,7 +1,7 @@
 """What was asked for on the command line, as a value that every process makes its own experiment of.
 
 A cluster and its driver do not travel between processes: each loads the manifest once. What is read from
-other files (scenarios, profile, journal, names of images) is read once, by the process that asks.
+other files (scenarios, profile, journal, sizes, names of images) is read once, by the process that asks.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from machines.simulation import FAULT_KINDS
 from mk8s.errors import UsageError
 from mk8s.forecast.profile import DEFAULTS, Profile
+from mk8s.forecast.sizes import Sizes
 from mk8s.project import Project, load_project
 from mk8s.rehearsal import Conditions
 from mk8s.simulating.casting import cast
@@ -38,6 +39,7 @@ class Request:
     scenarios: tuple[ScenarioForm, ...] = ()
     profile: Profile = DEFAULTS
     uplink: float | None = None  # bytes per second
+    sizes: Sizes | None = None  # None: nominal ones
     images: tuple[str, ...] = ()
     past: bytes = b""
     words: tuple[str, ...] = ()
@@ -50,11 +52,12 @@ class Request:
             found.distro,
             self.profile,
             self.uplink,
+            release=self.sizes.release if self.sizes else None,
             images=self.images,
             knows_links=True,  # a real run measures them
             past=self.past,
         )
-        return Experiment(conditions, self._with_rate(cast(self.scenarios, found.cluster)))
+        return Experiment(conditions, self._with_rate(cast(self.scenarios, found.cluster)), sizes=self.sizes)
 
     def work(self) -> Callable[[int], Ended]:
         """What a process does for a seed."""

@@ -20,6 +20,7 @@ from machines import MemoryJournal, Observer
 from machines.simulation import Broken, Checker, FaultPlan
 from mk8s.amounts import length
 from mk8s.cluster import Cluster
+from mk8s.forecast.sizes import Sizes
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from mk8s.simulating.casting import Cast, Expected, only, restricted
 from mk8s.simulating.striking import Recorded, Strikes, Struck
@@ -61,6 +62,7 @@ class Experiment:
     conditions: Conditions  # of all of the manifest; the cast may leave nodes out
     cast: Cast = field(default_factory=Cast)
     checkers: Callable[[], Sequence[Checker]] = _no_checkers  # new ones for every run
+    sizes: Sizes | None = None  # that the conditions' release has; None: nominal ones
 
     @property
     def chosen(self) -> Cluster:

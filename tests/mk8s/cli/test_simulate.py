@@ -265,6 +265,49 @@ def test_nodes_without_the_one_that_makes_the_cluster_are_refused(
     assert "add `primary`" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("runs", ["1", "2"])
+def test_one_seed_and_many_rest_on_the_same(
+    runs: str, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where each duration is from, and which sizes were made up: of one seed it is an event of its own."""
+    assert main(["simulate", str(manifest), "--runs", runs, "--jobs", "1", "--output", "json"]) == 0
+    out = capsys.readouterr().out
+    if runs == "1":
+        data = next(one for line in out.splitlines() if (one := json.loads(line))["event"] == "basis")
+        assert data["text"] == "sizes of files: nominal ones, as no file of the release is here"
+    else:
+        data = json.loads(out)
+    kinds = {row["name"]: row["kind"] for row in data["basis"]}
+    assert (kinds["rke2:primary-first-start"], kinds["uplink"]) == ("default", "default")
+    assert data["assumed_sizes"]["rke2-images.linux-amd64.tar.zst"] == 850 << 20
+
+
+def test_a_run_that_is_not_as_expected_says_what_it_rests_on_too(
+    manifest: Path, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that reads the events need not ask first how it ended."""
+    assert main(["simulate", str(manifest), "--scenario", str(mine), "--output", "json"]) == 1
+    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()][-1] == "basis"
+
+
+def test_files_that_are_here_count_with_their_own_sizes(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a plan of the same manifest: less to send is a shorter run. What is not here is named."""
+    words = ["simulate", str(manifest), "--runs", "1", "--output", "json"]
+    ends = []
+    for _ in range(2):
+        assert main(words) == 0
+        told = capsys.readouterr()
+        events = [json.loads(line) for line in told.out.splitlines()]
+        ends.append(max(event.get("at", 0) for event in events))
+        (manifest.parent / "release").mkdir(exist_ok=True)
+        (manifest.parent / "release" / "rke2-images.linux-amd64.tar.zst").write_bytes(bytes(1000))
+    assert "sizes of files: 1 file of the release is here; nominal ones stand for the others: " in told.err
+    assert "rke2-images" not in next(event for event in events if event["event"] == "basis")["assumed_sizes"]
+    assert ends[1] < ends[0] - 5
+
+
 def test_what_stands_on_a_profile_and_what_does_not_is_told(
     manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,29 +1,11 @@
-"""Predicted and measured: with which release a run that is past is predicted, and how the two are told."""
+"""Predicted and measured: how the two are told beside each other."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from mk8s.distros.base import load_distro
 from mk8s.forecast.basis import Basis, Footing
 from mk8s.forecast.comparing import compare
-from mk8s.report.foreseeing import release_at_hand
 from mk8s.report.prediction import prediction
-from tests.mk8s.examples import cluster
 from tests.mk8s.report.pages import rehearsed
-
-
-def test_a_file_that_is_here_counts_with_its_own_size(tmp_path: Path) -> None:
-    """One that is gone counts with a nominal one; what is not needed and not here is left out."""
-    made, distro = cluster(artifacts_dir=tmp_path), load_distro("rke2")
-    before = release_at_hand(made, distro)
-    binary = before["binary"]
-    binary.path.write_bytes(b"x" * 1234)
-    after = release_at_hand(made, distro)
-    assert after["binary"].size == 1234
-    assert {name: file.size for name, file in after.items() if name != "binary"} == {
-        name: file.size for name, file in before.items() if name != "binary"
-    }
 
 
 def test_a_run_beside_itself_is_close() -> None:
