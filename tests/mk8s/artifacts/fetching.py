@@ -13,9 +13,10 @@ from mk8s.artifacts.egress import Egress
 from mk8s.artifacts.fetch import Fetcher, Patience, Wanted
 from mk8s.artifacts.web import Web, make_client
 
-__all__ = ["QUICK", "cache_in", "content", "digest", "fetch"]
+__all__ = ["HANG", "QUICK", "cache_in", "content", "digest", "fetch"]
 
 QUICK = Patience(tries=3, first=0.0)
+HANG = 60.0  # seconds of silence that no busy machine has; each counts as a try
 
 
 def content(size: int, seed: int = 1) -> bytes:
@@ -32,11 +33,18 @@ def cache_in(folder: Path, say: Callable[[str], None] = lambda _words: None) -> 
     return Cache.open(folder / "cache", say)
 
 
-def fetch(cache: Cache, wanted: Wanted, *, egress: Egress | None = None, stall: float = 5.0) -> Blob:
+def fetch(
+    cache: Cache,
+    wanted: Wanted,
+    *,
+    egress: Egress | None = None,
+    stall: float = HANG,
+    patience: Patience = QUICK,
+) -> Blob:
     """Fetch one file, with no pause between tries."""
 
     async def main() -> Blob:
         async with make_client(stall=stall) as client:
-            return await Fetcher(Web(client, egress or Egress()), cache, QUICK).fetch(wanted)
+            return await Fetcher(Web(client, egress or Egress()), cache, patience).fetch(wanted)
 
     return trio.run(main)

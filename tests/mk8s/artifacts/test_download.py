@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from mk8s.artifacts.sources import Source
 from mk8s.artifacts.web import FetchError, Web, make_client
 from mk8s.distros.base import ArtifactItem, Origin
 from tests.httpd import Cut, Server, Status, Swap
-from tests.mk8s.artifacts.fetching import QUICK, cache_in, content, digest
+from tests.mk8s.artifacts.fetching import HANG, QUICK, cache_in, content, digest
 from tests.mk8s.artifacts.sites import BINARY, IMAGES, SUMS, Site, make_site
 
 EVERYONE = frozenset({"primary", "server", "agent"})
@@ -83,7 +84,7 @@ def download(
     told = Told()
 
     async def main() -> list[Outcome]:
-        async with make_client(stall=5) as client:
+        async with make_client(stall=HANG) as client:
             fetcher = Fetcher(Web(client, Egress()), cache_in(cache or folder.parent, told.say), QUICK)
             return await Download(
                 sources, folder, fetcher, maker or Maker(), told, free=lambda _path: free
@@ -98,7 +99,10 @@ def source(server: Server, name: str, data: bytes, *, listed: bool = True, check
     server.content[f"/{name}"] = data
     if listed:
         server.content[f"/{name}.sha256"] = digest(data).encode()
-    url, sums = server.url(f"/{name}"), server.url(f"/{name}.sha256") if listed else ""
+    return file_at(server.url(f"/{name}"), name, server.url(f"/{name}.sha256") if listed else "", checksum)
+
+
+def file_at(url: str, name: str, sums: str = "", checksum: str = "") -> Source:
     item = ArtifactItem(name, name, "a file", True, EVERYONE, True, Origin(url, sums))
     return Source(item, url, url, sums, checksum)
 
@@ -230,10 +234,11 @@ def test_all_faults_are_told_together(site: Site) -> None:
 
 def test_the_same_trouble_of_many_files_is_told_once(tmp_path: Path) -> None:
     """No network is one problem, not one for each file."""
-    with Server({}) as server:
-        files = [source(server, name, b"", listed=False) for name in ("a", "b")]
-    with pytest.raises(DownloadError, match=r"a, b: no connection to 127\.0\.0\.1") as caught:
-        download(tmp_path / "artifacts", files)
+    with socket.socket() as ours:  # so that nobody else listens there
+        ours.bind(("127.0.0.1", 0))
+        files = [file_at(f"http://127.0.0.1:{ours.getsockname()[1]}/{name}", name) for name in ("a", "b")]
+        with pytest.raises(DownloadError, match=r"a, b: no connection to 127\.0\.0\.1") as caught:
+            download(tmp_path / "artifacts", files)
     assert str(caught.value).count("HTTPS_PROXY") == 1
 
 

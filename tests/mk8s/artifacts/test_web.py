@@ -20,7 +20,7 @@ from mk8s.errors import Mk8sError
 from mk8s.needs import Authority, Certificate
 from mk8s.pki import Chance, make_authority, make_leaf
 from tests.httpd import Cut, Fault, Server, Status, Swap, WrongRange
-from tests.mk8s.artifacts.fetching import cache_in, content, digest, fetch
+from tests.mk8s.artifacts.fetching import HANG, cache_in, content, digest, fetch
 
 DATA = b"hello"
 USUAL = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -60,7 +60,7 @@ def secure(tmp_path: Path) -> Iterator[Server]:
 
 def get(url: str, headers: dict[str, str] | None = None) -> Small:
     async def main() -> Small:
-        async with make_client(stall=5) as client:
+        async with make_client(stall=HANG) as client:
             return await Web(client, Egress()).small(url, "a test", headers=headers)
 
     return trio.run(main)
