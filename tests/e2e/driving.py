@@ -23,7 +23,10 @@ from mk8s.lab.manifest_writer import ManifestChoices, machine_arch
 from mk8s.lab.places import cache_folder
 from mk8s.lab.standin_release import default_build, standin_release
 
-__all__ = ["Driver", "Finished", "drive", "intervals", "of_kind", "stand_in", "states_of", "wait_until"]
+__all__ = [
+    *("Driver", "Finished", "drive", "intervals", "of_kind", "stand_in", "states_of", "wait_until"),
+    "whole_lines",
+]
 
 MK8S = [sys.executable, "-m", "mk8s"]
 EVIDENCE = "/var/lib/{}/standin-log.jsonl"
@@ -31,6 +34,11 @@ DATA = {"rke2": "rancher/rke2", "k3s": "rancher/k3s", "k0s": "k0s"}
 PATIENCE = 900.0  # seconds for one whole run: on busy cores
 UPLOADED = "find /var/lib/mk8s/artifacts -type f ! -name '*.part' -printf '%p %i %T@\\n' 2>/dev/null || true"
 ANSWER = 180.0  # seconds for one question to a host, or one file
+FROZEN = "var/lib/frozen"  # on a host: its service was stopped in the middle
+FREEZER = """systemd-run --quiet sh -c 'until grep -qs "{event}" {log}; do sleep 0.02; done
+systemctl kill -s STOP {unit}; touch /{frozen}'"""
+SLOW_START = "echo STANDIN_START_SECONDS=3600 > /etc/default/rke2-server"
+QUICK_START = "rm /etc/default/rke2-server; systemctl try-restart --no-block rke2-server 2>/dev/null || :"
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,27 @@ class Driver:
         """What the stand-in on a host says that it did, oldest first."""
         place = EVIDENCE.format(DATA[self.distro])
         text = self.on_host(i, f"cat {place} 2>/dev/null || true")
-        return [json.loads(line) for line in text.splitlines()]
+        return [json.loads(line) for line in whole_lines(text)]
+
+    def freeze_at(self, i: int, event: str, unit: str) -> None:
+        """Have a host stop a service in the middle of its work, right after it logged an event matching this.
+
+        What is to happen in between has time, then, however slow this machine is. Frozen services go on by
+        `systemctl kill -s CONT`.
+        """
+        log = EVIDENCE.format(DATA[self.distro])
+        self.on_host(i, FREEZER.format(event=event, log=log, unit=unit, frozen=FROZEN))
+
+    def is_frozen(self, i: int) -> bool:
+        """Seen from outside: no session is needed for it."""
+        return (self.lab.folder / "hosts" / str(i) / FROZEN).exists()
+
+    @contextmanager
+    def starting_slowly(self, i: int) -> Iterator[None]:
+        """A first server that begins to start in the block does not come to its end there."""
+        self.on_host(i, SLOW_START)
+        yield
+        self.on_host(i, QUICK_START)
 
     def edit(self, pattern: str, replacement: str) -> None:
         """Change the manifest as a user with an editor would."""
@@ -194,6 +222,11 @@ def wait_until(met: Callable[[], bool], what: str, patience: float = 180.0) -> N
     while not met():
         assert time.monotonic() < end, f"not within {patience:g} s: {what}"
         time.sleep(0.05)
+
+
+def whole_lines(text: str) -> list[str]:
+    """Of a file that another process writes: its last line may be on its way."""
+    return text[: text.rfind("\n") + 1].splitlines()
 
 
 def states_of(records: Sequence[Record]) -> dict[str, str]:

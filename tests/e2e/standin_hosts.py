@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mk8s.lab import Lab
+from tests.e2e.driving import whole_lines
 
 __all__ = ["K0S", "K3S", "RKE2", "TOKEN", "Places", "StandinHosts", "eventually"]
 
 TOKEN = "S3cret"
 PATIENCE = 150.0  # seconds: what takes five here takes many times that on a busy machine
-FREEZING = 60  # seconds to wait for an event, on the host
+FREEZING = 150  # seconds to wait for an event, on the host
 QUICK = {"START_SECONDS": 0.5, "PROMOTE_SECONDS": 0.7, "READY_SECONDS": 0.2}  # the stand-in's own pauses
 
 
@@ -93,7 +94,7 @@ class StandinHosts:
         with tarfile.open(fileobj=packed, mode="w") as tar:
             tar.add(self.release, "release")
         command = self.lab.ssh_command(i, ["tar xf - -C /root"])
-        subprocess.run(command, input=packed.getvalue(), check=True, timeout=60)
+        subprocess.run(command, input=packed.getvalue(), check=True, timeout=PATIENCE)
         lines = "".join(f"STANDIN_{name}={value}\n" for name, value in {**QUICK, **(settings or {})}.items())
         self.sh(i, f"mkdir -p /etc/default; printf %s '{lines}' > /etc/default/{self.unit(role)}")
         self.sh(i, f"ROLE={role}; {self.places.install}")
@@ -150,7 +151,7 @@ class StandinHosts:
 
     def evidence(self, i: int) -> list[dict[str, Any]]:
         text = self.sh(i, f"cat {self.places.data}/standin-log.jsonl 2>/dev/null || :")
-        return [json.loads(line) for line in text.splitlines()]
+        return [json.loads(line) for line in whole_lines(text)]
 
     def when(self, i: int, event: str) -> list[float]:
         """The times of every event of that kind on a host, in seconds of the epoch."""

@@ -34,7 +34,7 @@ rm -rf "$1/partial" "$1/lock"
 @pytest.fixture(scope="module")
 def packages(lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The two and all that the hosts' Debian lacks for them."""
-    lab(1)  # a lab's first use on a machine makes that Debian
+    lab.fresh(1)  # a lab's first use on a machine makes that Debian
     status = cache_folder(os.environ, Path.home()) / tree_name() / "var/lib/dpkg/status"
     if not shutil.which("apt-get"):
         pytest.skip("there is no apt-get on this machine to fetch keepalived and haproxy with")

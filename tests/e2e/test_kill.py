@@ -61,7 +61,7 @@ def test_killed_runs_are_resumed_to_healthy_and_repeat_nothing(
 def test_the_lock_goes_with_the_process_that_held_it(lab: LabMaker, release: Path, tmp_path: Path) -> None:
     """A second run is refused while the first lives, with a plain word; kill -9 lets go of the lock."""
     driver = drive(lab.fresh(1), tmp_path, release)
-    with driver.running() as first:
+    with driver.starting_slowly(1), driver.running() as first:
         wait_until(lambda: any(r.kind == "intent" for r in driver.records()), "the first run has begun")
         first.send_signal(signal.SIGSTOP)  # it lives, and cannot come to its end meanwhile
         refused = driver.run()
@@ -75,8 +75,7 @@ def test_the_lock_goes_with_the_process_that_held_it(lab: LabMaker, release: Pat
 def test_ctrl_c_is_graceful_and_resumable(lab: LabMaker, release: Path, tmp_path: Path) -> None:
     """Once: `stopped` is written and the exit code is 130. The next run completes it."""
     driver = drive(lab.fresh(1), tmp_path, release)
-    driver.on_host(1, "echo STANDIN_START_SECONDS=4 > /etc/default/rke2-server")  # time for the signal
-    with driver.running("--grace", "1") as process:
+    with driver.starting_slowly(1), driver.running("--grace", "1") as process:
         wait_until(lambda: "waiting~start-primary" in states_of(driver.records()).values(), "the start began")
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=300)

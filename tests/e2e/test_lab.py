@@ -26,10 +26,17 @@ BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 BOOT_ID = f"cat {BOOT_ID_FILE}"
 
 
+@pytest.fixture(scope="module")
+def new(lab: LabMaker) -> LabMaker:
+    """A lab in which no other file's tests have left failed units, firewalls or routes."""
+    lab.fresh(2)
+    return lab
+
+
 @pytest.fixture
-def two(lab: LabMaker) -> Lab:
+def two(new: LabMaker) -> Lab:
     """Two running hosts, whatever the test before did to them."""
-    return lab(2)
+    return new(2)
 
 
 @pytest.fixture
@@ -124,7 +131,7 @@ def test_a_host_has_no_python_but_what_an_installer_needs(two: Lab) -> None:
 
 def test_hosts_reach_each_other_and_not_the_world(two: Lab) -> None:
     """A lab is air-gapped by itself."""
-    assert two.run(1, f"ping -c1 -W2 {two.hosts[1].address}").returncode == 0
+    assert two.run(1, f"ping -c1 -W60 {two.hosts[1].address}").returncode == 0
     assert two.run(1, "ping -c1 -W1 192.0.2.1", check=False).returncode != 0
 
 
@@ -161,7 +168,8 @@ def test_a_host_whose_cable_was_pulled_goes_on(two: Lab) -> None:
     boot = boot_id(two, 1)
     two.cut(1)
     cut = two.status()[0]
-    assert (cut.running, cut.link, cut.ssh) == (True, "cut", "timeout")
+    assert (cut.running, cut.link) == (True, "cut")
+    assert cut.ssh in ("timeout", "EHOSTUNREACH")  # the latter once the kernel has given up asking for it
     two.heal(1)
     assert boot_id(two, 1) == boot
 
@@ -211,11 +219,11 @@ def test_a_dead_host_has_no_cable_to_pull(two: Lab) -> None:
         two.cut(1)
 
 
-def test_up_makes_it_exactly_so_many(lab: LabMaker) -> None:
+def test_up_makes_it_exactly_so_many(new: LabMaker) -> None:
     """Hosts above the number are removed, the others are not touched."""
-    boot = boot_id(lab(3), 1)
-    assert [row.number for row in lab(2).status()] == [1, 2]
-    assert boot_id(lab(3), 1) == boot
+    boot = boot_id(new(3), 1)
+    assert [row.number for row in new(2).status()] == [1, 2]
+    assert boot_id(new(3), 1) == boot
 
 
 # -- labs beside each other, and what is left
@@ -245,9 +253,9 @@ def test_a_subnet_that_is_taken_is_refused(two: Lab, neighbour: Lab) -> None:
         Lab(neighbour.folder, name=neighbour.name, subnet=subnet).up(1)
 
 
-def test_down_leaves_nothing(lab: LabMaker) -> None:
+def test_down_leaves_nothing(new: LabMaker) -> None:
     """Interfaces, cgroups, mounts, folders, processes; also of a host that is dead and one that is cut."""
-    three = lab(3)
+    three = new(3)
     three.kill(1)
     three.cut(2)
     running = processes(three)
