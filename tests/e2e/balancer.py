@@ -40,7 +40,7 @@ class Balancer:
 
     def __exit__(self, *_error: object) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -49,9 +49,12 @@ class Balancer:
         watchers = [asyncio.create_task(self._watch(server)) for server in self._servers]
         await self._over.wait()
         listener.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in watchers:
             task.cancel()
-        await asyncio.gather(*watchers, return_exceptions=True)
+        for writer in (end for ends in self._open.values() for end in ends):
+            writer.transport.abort()
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+        await asyncio.sleep(0)  # what was closed last is gone after the loop's next turn
 
     async def _watch(self, server: str) -> None:
         while True:
@@ -76,8 +79,9 @@ class Balancer:
         self._turn += 1
         server = up[self._turn % len(up)] if up else ""
         found = await self._reach(server) if server else None
-        if found is None:
-            writer.close()
+        if found is None or self._over.is_set():
+            for end in (writer, found[1]) if found else (writer,):
+                end.close()
             return
         ends = {writer, found[1]}
         self._open[server] |= ends

@@ -21,6 +21,7 @@ from mk8s.lab import Lab
 __all__ = ["Postgres", "postgres"]
 
 USER, PASSWORD = "kine", "Str0ng word/@:"  # what has to be quoted in a URL
+PATIENCE = 300  # seconds for one of its programs, on a busy disk
 PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # where Debian's package has its programs
 
 
@@ -39,7 +40,7 @@ class Postgres:
         asked = subprocess.run(
             ["psql", *where, "-Atc", query],
             env={**os.environ, "PGPASSWORD": self.password},
-            capture_output=True, text=True, timeout=30, check=True,
+            capture_output=True, text=True, timeout=PATIENCE, check=True,
         )  # fmt: skip
         return asked.stdout.strip()
 
@@ -76,18 +77,17 @@ def _start(folder: Path, server: Postgres) -> None:
     for path in (folder, folder / "password"):
         os.chown(path, owner.pw_uid, owner.pw_gid)
     data = folder / "data"
-    _as_postgres(
-        "initdb", "-D", data, "-U", server.user, "-A", "scram-sha-256", f"--pwfile={folder}/password"
-    )
+    login = ("-U", server.user, "-A", "scram-sha-256", f"--pwfile={folder}/password")
+    _as_postgres("initdb", "-D", data, *login, "--no-sync", "--locale=C", "--encoding=UTF8")
     with (data / "pg_hba.conf").open("a") as rules:
         rules.write("host all all 0.0.0.0/0 scram-sha-256\n")
-    options = f"-p {server.port} -k {folder} -c listen_addresses={server.address} -c fsync=off"
-    _as_postgres("pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
+    options = f"-p {server.port} -k '' -c listen_addresses={server.address} -c fsync=off"
+    _as_postgres("pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "-t", "240", "start")
 
 
 def _as_postgres(program: str, *words: str | Path, check: bool = True) -> None:
     command = [str(PLACES[-1] / program), *map(str, words)]
     subprocess.run(
-        command, user="postgres", group="postgres", extra_groups=[], cwd="/", timeout=60, check=check,
+        command, user="postgres", group="postgres", extra_groups=[], cwd="/", timeout=PATIENCE, check=check,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

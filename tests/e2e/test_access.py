@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from mk8s.lab.recipe import PASSWORD
-from tests.e2e.driving import MK8S, Driver, drive, wait_until
+from tests.e2e.driving import MK8S, Driver, drive
 from tests.e2e.labs import LabMaker
 
 pytestmark = pytest.mark.e2e
 
 SUDO = "MK8S_TEST_SUDO"
 HOST_KEY = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+ON_TERMINAL = ': <"$0"; exec "$@"'  # what a new session opens first is the terminal that controls it
 LOGINS = "journalctl --sync; journalctl -u ssh -o cat --no-pager | grep -c 'Accepted publickey for' || true"
 
 
@@ -176,31 +177,33 @@ def test_a_fleet_behind_a_bastion_is_trusted_and_made_a_cluster(
 
 def typed(driver: Driver, line: str, *words: str) -> str:
     """Run a verb on a terminal of its own, and type one line when it asks; what the terminal showed."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(driver.manifest.parent)
-        os.execvpe(MK8S[0], [*MK8S, *words], {**os.environ, "TERM": "dumb"})
-    shown = b""
-    try:
-        while True:
-            shown += os.read(terminal, 1 << 16)
-            if shown.endswith(b"nodes: "):
-                os.write(terminal, line.encode() + b"\n")
-                shown += b"\n"
-    except OSError:  # the terminal's end
-        pass
-    os.close(terminal)
-    os.waitpid(process, 0)
+    terminal, inner = pty.openpty()
+    with subprocess.Popen(
+        ["sh", "-c", ON_TERMINAL, os.ttyname(inner), *MK8S, *words],
+        stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
+        cwd=driver.manifest.parent, env={**os.environ, "TERM": "dumb"},
+    ):  # fmt: skip
+        os.close(inner)
+        shown = b""
+        try:
+            while True:
+                shown += os.read(terminal, 1 << 16)
+                if shown.endswith(b"nodes: "):
+                    os.write(terminal, line.encode() + b"\n")
+                    shown += b"\n"
+        except OSError:  # the terminal's end
+            os.close(terminal)
     print(shown.decode("utf-8", "replace"))  # for a test that fails
     return shown.decode("utf-8", "replace")
 
 
 def shut_out_the_operator(driver: Driver, i: int) -> None:
-    """Take a host's way back to the operator's machine; the session that says so hears no answer any more."""
-    cut = f"ip route add unreachable {driver.lab.layout.gateway}/32"
-    with subprocess.Popen(driver.lab.ssh_command(i, [cut]), stderr=subprocess.DEVNULL) as saying:
-        wait_until(lambda: not answers(driver.lab.hosts[i - 1].address), f"host {i} is shut off")
-        saying.kill()
+    """Take a host's way back to the operator's machine. From outside: a session would not hear of its end."""
+    process = driver.lab.status()[i - 1].pid
+    inside = ["nsenter", "-t", str(process), "-n"]
+    cut = ["ip", "route", "add", "unreachable", f"{driver.lab.layout.gateway}/32"]
+    subprocess.run([*inside, *cut], check=True)
+    assert not answers(driver.lab.hosts[i - 1].address)
 
 
 def answers(address: str) -> bool:
