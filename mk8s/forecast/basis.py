@@ -8,13 +8,14 @@ nothing. Pure. Begin reading at `basis_of`; `basis_as_text` and `basis_as_data` 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
+from math import isclose
 from typing import Any, Literal, TypeAlias, get_args
 
 from machines.simulation import Broken
 from mk8s.amounts import length
 from mk8s.forecast.calibrating import fewer
-from mk8s.forecast.profile import Origin, Profile
+from mk8s.forecast.profile import DEFAULTS, Origin, Profile
 from mk8s.paces import RATES
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 from transports.simulated import SimulatedHost, SimulatedNetwork
@@ -24,6 +25,7 @@ __all__ = ["Basis", "Footing", "Kind", "basis_as_data", "basis_as_text", "basis_
 Kind: TypeAlias = Literal["learnt", "carried-over", "given", "default"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TOLD = 3  # names of a kind
+ROUNDED = 1e-4  # seconds, or of a number
 WORTH = 0.05  # seconds; what takes less is not told by name
 
 
@@ -56,7 +58,10 @@ def basis_of(run: Rehearsal, profile: Profile) -> Basis:
     for host in network.hosts.values():
         for name in host.drawn:
             seconds[name] = max(seconds.get(name, 0.0), _spent(host, name, network))
-    footings = [_footing(name, took, profile.origins) for name, took in seconds.items()]
+    origins = {
+        name: at for name, at in profile.origins.items() if not _is_the_models_own(name, at, run, profile)
+    }
+    footings = [_footing(name, took, origins) for name, took in seconds.items()]
     return Basis(tuple(sorted(footings, key=lambda footing: (-footing.seconds, footing.name))))
 
 
@@ -96,6 +101,22 @@ def _hosts(run: Rehearsal) -> Sequence[SimulatedHost]:
 
 def _is_command(name: str) -> bool:
     return ":" not in name and name not in RATES
+
+
+def _is_the_models_own(name: str, origin: Origin, run: Rehearsal, profile: Profile) -> bool:
+    """Whether what a file has from the models still is theirs: somebody may have changed it there."""
+    if not origin.models:
+        return False
+    links = asdict(DEFAULTS.links)
+    if name in links:
+        return _same(asdict(profile.links)[name], links[name])
+    own, theirs = profile.durations[name], run.network.pace.declared.get(name)
+    return theirs is not None and all(map(_same, astuple(own), astuple(theirs)))
+
+
+def _same(one: float, other: float) -> bool:
+    """But for what rounding in a file takes."""
+    return isclose(one, other, rel_tol=ROUNDED, abs_tol=ROUNDED)
 
 
 def _footing(name: str, seconds: float, origins: Mapping[str, Origin]) -> Footing:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from machines import JournalDamaged, Record, read_journal
@@ -35,6 +36,16 @@ class EarlierRun:
     records: Sequence[Record]
     transcript: Transcript
     timeline: Timeline
+
+    @property
+    def begun(self) -> str:
+        """By the wall clock there, to the minute, for people; empty: nobody wrote it down."""
+        text = next((record.header.started for record in self.records if record.header), "")
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return ""
+        return f"{moment:%Y-%m-%d %H:%M} {moment.tzname() or ''}".strip()
 
 
 def read_earlier(folder: Path) -> EarlierRun:

@@ -3,13 +3,16 @@
 A duration is ``{"low": 0.8, "high": 1.3}`` in seconds, with ``"rate"`` in bytes per second where it grows
 with a size; links are bytes per second and seconds. Whatever is left out is as the models declare.
 
+`origins` says of names where their numbers are from, as far as they were not written here by hand.
+
 Begin reading at `read_profile`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,9 @@ from machines.documents import Document, parse_document, show_path
 from machines.documents import Path as Place
 from machines.errors import DocumentError, Fault
 from machines.forms import read_form
+from machines.words import one_line
 from mk8s.errors import UsageError
-from mk8s.forecast.profile import Layer
+from mk8s.forecast.profile import Layer, Origin
 from transports.simulated import Span
 
 __all__ = ["MAX_BYTES", "profile_text", "read_profile", "read_profile_text"]
@@ -50,12 +54,21 @@ class LinksForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operator: float | None = None
 
 
+class OriginsForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """By source, in words for people. What is named nowhere is given by the file itself."""
+
+    models: list[str] = []  # as the models declared it
+    given: dict[str, list[str]] = {}
+    learnt: dict[str, dict[str, int]] = {}  # from how many samples; 0: carried over from others
+
+
 class ProfileForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole file."""
 
     durations: dict[str, SpanForm] = {}
     links: LinksForm = LinksForm()
     source: str = ""  # for people: from what it was made
+    origins: OriginsForm = OriginsForm()
 
 
 def read_profile(path: Path) -> Layer:
@@ -77,7 +90,8 @@ def read_profile_text(data: bytes, name: str) -> Layer:
     except DocumentError as error:
         raise _refused(name, [str(fault) for fault in error.faults]) from error
     if form is not None and not faults:
-        faults = [_fault(document, *found) for found in (*_span_faults(form), *_link_faults(form.links))]
+        found = (*_span_faults(form), *_link_faults(form.links), *_origin_faults(form.origins))
+        faults = [_fault(document, *each) for each in found]
     if form is None or faults:
         raise _refused(name, [str(fault) for fault in faults])
     return _layer(form, name)
@@ -109,21 +123,60 @@ def _link_faults(links: LinksForm) -> Iterator[tuple[Place, str]]:
             yield ("links", name), "seconds, not negative, at most a year"
 
 
+def _origin_faults(origins: OriginsForm) -> Iterator[tuple[Place, str]]:
+    for source, samples in origins.learnt.items():
+        for name, count in samples.items():
+            if count < 0:
+                yield ("origins", "learnt", source, name), "a number of samples, not negative"
+
+
 def _layer(form: ProfileForm, name: str) -> Layer:
     durations = {
         operation: Span(span.low, span.high, inf if span.rate is None else span.rate)
         for operation, span in form.durations.items()
     }
     links = form.links
-    return Layer(name, durations, links.uplink, links.link, links.latency, links.operator)
+    learnt = [one_line(source) for source in form.origins.learnt]
+    words = f"{name} ({'; '.join(learnt)})" if learnt else name
+    layer = Layer(words, durations, links.uplink, links.link, links.latency, links.operator)
+    own = {each: Origin(name) for each in layer.names}
+    return replace(layer, origins=own | _origins(form.origins, name))
+
+
+def _origins(form: OriginsForm, file: str) -> dict[str, Origin]:
+    """Of a name that has several, the one that says most."""
+    found = {name: Origin(file, models=True) for name in form.models}
+    for source, names in form.given.items():
+        found |= {name: Origin(_kept(source, file)) for name in names}
+    for source, samples in form.learnt.items():
+        found |= {name: Origin(_kept(source, file), count) for name, count in samples.items()}
+    return found
+
+
+def _kept(source: str, file: str) -> str:
+    return f"{one_line(source)}, kept in {file}"
 
 
 def profile_text(layer: Layer) -> str:
-    """The same as text, names in order."""
+    """The same as text, names in order. With origins, where the layer knows any."""
     durations = {name: _as_data(span) for name, span in sorted(layer.durations.items())}
     links = {name: _rate(v) if name in RATES else _plain(v) for name, v in layer.links.items()}
     data = {"source": layer.source, "links": links, "durations": durations}
+    if layer.origins:
+        data["origins"] = _origins_as_data(layer.origins)
     return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def _origins_as_data(origins: Mapping[str, Origin]) -> dict[str, Any]:
+    given: dict[str, list[str]] = {}
+    learnt: dict[str, dict[str, int]] = {}
+    for name, origin in sorted(origins.items()):
+        if origin.samples is not None:
+            learnt.setdefault(one_line(origin.source), {})[name] = origin.samples
+        elif not origin.models:
+            given.setdefault(one_line(origin.source), []).append(name)
+    models = sorted(name for name, origin in origins.items() if origin.models)
+    return {"models": models, "given": given, "learnt": learnt}
 
 
 def _as_data(span: Span) -> dict[str, Any]:

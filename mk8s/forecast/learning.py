@@ -40,11 +40,16 @@ def learnt_from(run: EarlierRun) -> Layer:
             cause="its transcript has no times of commands",
             remedy="use a run of this version of mk8s: mk8s run writes them",
         )
-    words = f"learnt from {run.folder} ({run.cluster.distro} {run.cluster.version})"
-    layer = measured(run.transcript.commands, words, run.cluster.bandwidth)
+    layer = measured(run.transcript.commands, _words(run), run.cluster.bandwidth)
     rates = rates_of(run, layer)
     found = calibrated(run, layer, rates)
     return replace(found, samples={name: _samples(run, name, rates) for name in found.names})
+
+
+def _words(run: EarlierRun) -> str:
+    """Which run it was: the folder's name alone says little in a file that is kept."""
+    begun = f", begun {run.begun}" if run.begun else ""
+    return f"learnt from {run.folder} ({run.cluster.distro} {run.cluster.version}{begun})"
 
 
 def _samples(run: EarlierRun, name: str, rates: Mapping[str, Rate]) -> int:

@@ -12,7 +12,18 @@ from statistics import fmean, median
 
 from transports.simulated import Links, Pace, Span
 
-__all__ = ["DEFAULTS", "Layer", "Origin", "Profile", "pooled"]
+__all__ = ["DEFAULTS", "MODELS", "Layer", "Origin", "Profile", "pooled"]
+
+MODELS = "the models' defaults"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one duration or link comes from."""
+
+    source: str  # for people
+    samples: int | None = None  # that it was learnt from; 0: carried over from others; None: not learnt
+    models: bool = False  # it is what the models declared when it was written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,7 @@ class Layer:
     latency: float | None = None  # seconds
     operator: float | None = None  # seconds
     samples: Mapping[str, int] = field(default_factory=dict)  # measured; 0: not shown, but carried over
+    origins: Mapping[str, Origin] = field(default_factory=dict)  # of what the source has from elsewhere
 
     @property
     def names(self) -> list[str]:
@@ -43,13 +55,10 @@ class Layer:
         }
         return {name: value for name, value in found.items() if value is not None}
 
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where one duration or link comes from."""
-
-    source: str  # for people
-    samples: int | None = None  # that it was learnt from; 0: carried over from others; None: given
+    def origin_of(self, name: str) -> Origin:
+        """Where it has that from."""
+        own = Origin(self.source, self.samples.get(name), models=self.source == MODELS)
+        return self.origins.get(name, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,7 @@ class Profile:
 
     durations: Mapping[str, Span] = field(default_factory=dict)
     links: Links = field(default_factory=Links)
-    source: str = "the models' defaults"  # for people: where these numbers come from
+    source: str = MODELS  # for people: where these numbers come from
     origins: Mapping[str, Origin] = field(default_factory=dict)  # what is not here is as the models say
 
     def pace(self, seed: int) -> Pace:
@@ -73,13 +82,15 @@ class Profile:
             {**self.durations, **layer.durations},
             replace(self.links, **layer.links),
             f"{self.source}; over that {layer.source}",
-            {**self.origins, **{name: Origin(layer.source, layer.samples.get(name)) for name in layer.names}},
+            {**self.origins, **{name: layer.origin_of(name) for name in layer.names}},
         )
 
     def as_layer(self) -> Layer:
         """All of it, to be kept in a file."""
-        links = self.links
-        return Layer(self.source, self.durations, links.uplink, links.link, links.latency, links.operator)
+        at = self.links
+        whole = Layer(self.source, self.durations, at.uplink, at.link, at.latency, at.operator)
+        unsaid = Origin(MODELS, models=True)
+        return replace(whole, origins={name: self.origins.get(name, unsaid) for name in whole.names})
 
     def with_uplink(self, limit: float | None) -> Profile:
         """The same where the operator's link carries at most `limit` bytes per second; None: as it is."""
@@ -106,12 +117,21 @@ def pooled(layers: Sequence[Layer]) -> Layer:
         name: sum(layer.samples.get(name, 0) for layer in layers)
         for name in dict.fromkeys(name for layer in layers for name in layer.samples)
     }
-    links = {
-        name: median(layer.links[name] for layer in layers if name in layer.links)
-        for name in ("uplink", "link", "latency", "operator")
-        if any(name in layer.links for layer in layers)
-    }
-    return Layer(" and ".join(layer.source for layer in layers), durations, **links, samples=samples)
+    words = " and ".join(layer.source for layer in layers)
+    return Layer(
+        words,
+        durations,
+        uplink=_middle(layers, "uplink"),
+        link=_middle(layers, "link"),
+        latency=_middle(layers, "latency"),
+        operator=_middle(layers, "operator"),
+        samples=samples,
+    )
+
+
+def _middle(layers: Sequence[Layer], link: str) -> float | None:
+    said = [layer.links[link] for layer in layers if link in layer.links]
+    return median(said) if said else None
 
 
 def _said(layers: Sequence[Layer], name: str) -> list[Span]:

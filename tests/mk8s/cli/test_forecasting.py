@@ -78,3 +78,14 @@ def test_a_duration_in_the_manifest_that_no_model_knows_is_refused(tmp_path: Pat
     """With what was meant."""
     with pytest.raises(Mk8sError, match=r"did you mean 'rke2\.unpack'"):
         said(tmp_path, extra="simulation: {durations: {rke2.unpak: 7s}}\n")
+
+
+def test_what_was_saved_says_whose_each_number_is(tmp_path: Path) -> None:
+    """What the models say is not given for standing in a file; what the manifest gave is, by its name."""
+    saved = tmp_path / "saved.json"
+    said(tmp_path, "--save-profile", str(saved), extra="simulation: {durations: {rke2.unpack: 7s}}\n")
+    read = read_profile(saved)
+
+    assert (read.origin_of("rke2.start").models, read.origin_of("uplink").models) == (True, True)
+    given = read.origin_of("rke2.unpack")
+    assert given.source == f"given in {tmp_path}/cluster.yaml, kept in {saved}"

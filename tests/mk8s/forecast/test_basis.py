@@ -9,6 +9,8 @@ import pytest
 
 from mk8s.distros.base import load_distro
 from mk8s.forecast.basis import Basis, basis_as_data, basis_as_text, basis_of, basis_of_few
+from mk8s.forecast.files import profile_text, read_profile_text
+from mk8s.forecast.given import declared_in
 from mk8s.forecast.learning import learnt_from
 from mk8s.forecast.profile import DEFAULTS, Layer, Profile, pooled
 from mk8s.rehearsal import Conditions, rehearse
@@ -122,6 +124,34 @@ def test_a_few_nodes_show_the_same_names() -> None:
     whole = basis_of(rehearse(many), many.paced)
 
     assert kinds(basis_of_few(many)) == kinds(whole)
+
+
+def kept_in_a_file(profile: Profile, *edits: tuple[str, str]) -> Profile:
+    """Saved as --save-profile does it, changed by a person, and read again."""
+    ground = DEFAULTS.under(declared_in(SHAPE, load_distro("rke2")))
+    text = profile_text(ground.under(profile.as_layer()).as_layer())
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    return DEFAULTS.under(read_profile_text(text.encode(), "site.json"))
+
+
+def test_a_profile_that_was_saved_is_told_as_before_it_was(learnt: Layer) -> None:
+    """Kind by kind, with the same samples: what the models say is not given for having been written down."""
+    before = DEFAULTS.under(learnt).under(GIVEN)
+    rows = {one.name: (one.kind, one.samples) for one in of(before).footings}
+
+    assert {one.name: (one.kind, one.samples) for one in of(kept_in_a_file(before)).footings} == rows
+    assert {kind for kind, _ in rows.values()} == {"learnt", "carried-over", "given", "default"}
+
+
+def test_a_number_of_the_models_that_was_changed_in_a_file_is_given() -> None:
+    """The file says that it was theirs, and it is not any more."""
+    saved = kept_in_a_file(DEFAULTS, ('"uplink": 125000000', '"uplink": 5000000'))
+    found = {footing.name: footing for footing in of(saved).footings}
+
+    assert (found["uplink"].kind, found["uplink"].source) == ("given", "site.json")
+    assert {footing.kind for name, footing in found.items() if name != "uplink"} == {"default"}
 
 
 def test_of_several_runs_those_that_showed_it_are_asked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import inf
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from mk8s.errors import UsageError
 from mk8s.forecast.files import profile_text, read_profile, read_profile_text
-from mk8s.forecast.profile import DEFAULTS, Layer, pooled
+from mk8s.forecast.profile import DEFAULTS, MODELS, Layer, Origin, pooled
 from transports.simulated import Links, Span
 
 SLOW = Layer("a file", {"rke2.start": Span(2.0, 3.0)}, uplink=1e6)
@@ -106,3 +107,76 @@ def test_several_runs_are_pooled_to_their_middle() -> None:
 
     assert found.durations == {"x": Span(2, 3, inf), "y": Span(5, 5)}
     assert (found.uplink, found.latency) == (20.0, None)
+
+
+KNOWN = Layer(
+    "all of it",
+    {"a.b": Span(1, 2), "c:d": Span(3, 4), "e.f": Span(5, 6), "g.h": Span(7, 8)},
+    uplink=1e6,
+    origins={
+        "a.b": Origin("learnt from old", 12),
+        "c:d": Origin("learnt from old", 0),
+        "uplink": Origin("learnt from old", 3),
+        "e.f": Origin("given in cluster.yaml"),
+        "g.h": Origin(MODELS, models=True),
+    },
+)
+
+
+def test_a_profile_that_is_kept_remembers_where_each_number_is_from() -> None:
+    """The run, and how many samples of it; what was given, what was carried over, what is the models' own."""
+    found = DEFAULTS.under(read_profile_text(profile_text(KNOWN).encode(), "site.json"))
+
+    assert found.origins == {
+        "a.b": Origin("learnt from old, kept in site.json", 12),
+        "c:d": Origin("learnt from old, kept in site.json", 0),
+        "uplink": Origin("learnt from old, kept in site.json", 3),
+        "e.f": Origin("given in cluster.yaml, kept in site.json"),
+        "g.h": Origin("site.json", models=True),
+    }
+    assert found.source == "the models' defaults; over that site.json (learnt from old)"
+
+
+def test_a_profile_without_origins_is_given_by_its_file() -> None:
+    """Such as one of an older version, or of somebody's own hand."""
+    found = DEFAULTS.under(read_profile_text(profile_text(SLOW).encode(), "p.json"))
+
+    assert set(found.origins.values()) == {Origin("p.json")}
+
+
+def test_a_name_that_no_origin_has_is_given_by_the_file() -> None:
+    """Whoever changes a number takes its name out of there."""
+    text = profile_text(KNOWN).replace('"a.b": 12,', "")
+
+    assert read_profile_text(text.encode(), "p.json").origin_of("a.b") == Origin("p.json")
+
+
+@pytest.mark.parametrize(
+    ("origins", "words"),
+    [
+        ('{"learnt": {"a run": {"a": -1}}}', 'origins.learnt["a run"].a: a number of samples'),
+        ('{"learnt": {"a run": {"a": "many"}}}', "origins.learnt"),
+        ('{"lernt": {}}', "did you mean 'learnt'"),
+    ],
+)
+def test_origins_that_cannot_be_meant_are_refused(origins: str, words: str) -> None:
+    """As all that stands in a profile."""
+    with pytest.raises(UsageError, match=re.escape(words)):
+        read_profile_text(f'{{"origins": {origins}}}'.encode(), "p.json")
+
+
+def test_words_of_a_profile_cannot_write_over_the_screen() -> None:
+    """It is a file that people hand to each other."""
+    text = '{"links": {"uplink": 5}, "origins": {"learnt": {"a\\nrun": {"uplink": 2}}}}'
+    layer = read_profile_text(text.encode(), "p.json")
+
+    assert "\n" not in layer.source + layer.origin_of("uplink").source
+    with pytest.raises(UsageError, match="a character that cannot be seen"):
+        read_profile_text(text.replace("\\n", "\\u001b[2J").encode(), "p.json")
+
+
+def test_a_run_in_a_folder_with_a_strange_name_can_be_kept() -> None:
+    """What a profile says of its source is readable again."""
+    layer = Layer("x", {"a.b": Span(1, 2)}, origins={"a.b": Origin('learnt from a\x1b\nb: {"é"}', 3)})
+
+    assert read_profile_text(profile_text(layer).encode(), "p.json").origin_of("a.b").samples == 3
