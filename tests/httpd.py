@@ -139,8 +139,10 @@ class Server:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        try:
+            self._server.shutdown()
+        finally:
+            self._server.server_close()
         self._thread.join()
 
     @property
@@ -175,6 +177,7 @@ class Server:
 
 class _Threads(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # with the usual five, a caller whose turn is late is kept waiting for a second
 
     def __init__(self, address: tuple[str, int], owner: Server) -> None:
         self.owner = owner
@@ -260,10 +263,10 @@ class _Handler(BaseHTTPRequestHandler):
         most = rest if stop is None else min(rest, stop)
         while most > 0 and not owner.closing.is_set():
             piece = stream.read(min(PIECE, most))
-            self.wfile.write(piece)
             most -= len(piece)
-            with owner.lock:
+            with owner.lock:  # before it goes: who has the last byte may look at once
                 owner.sent[path] += len(piece)
+            self.wfile.write(piece)
             if isinstance(fault, Slow):
                 owner.closing.wait(fault.seconds)
         if isinstance(fault, Cut):

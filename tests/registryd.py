@@ -129,8 +129,7 @@ class RegistryServer:
         self.token = "token-1"  # change it, and the old one is good for nothing
         self.lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"registry": self})
-        self._server = ThreadingHTTPServer((address, port), handler)
-        self._server.daemon_threads = True
+        self._server = _Threads((address, port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self.host = f"{address}:{self._server.server_port}"
         self.other_host = f"localhost:{self._server.server_port}"
@@ -149,7 +148,11 @@ class RegistryServer:
 
     def encrypt(self, context: ssl.SSLContext) -> None:
         """Speak TLS from now on; before the first request."""
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._server.socket = context.wrap_socket(
+            self._server.socket,
+            server_side=True,
+            do_handshake_on_connect=False,  # a thread's own affair: one who never greets would stop all
+        )
         self.url = f"https://{self.host}"
 
     def asked(self, part: str) -> list[Request]:
@@ -164,6 +167,11 @@ class RegistryServer:
             return found
 
 
+class _Threads(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with the usual five, a caller whose turn is late is kept waiting for a second
+
+
 class _Handler(BaseHTTPRequestHandler):
     registry: RegistryServer
     protocol_version = "HTTP/1.1"
@@ -173,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet: `requests` is the log."""
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # a client may leave at any time
+        with suppress(ConnectionError, ssl.SSLError):  # a client may leave at any time, or not trust us
             super().handle()
 
     def do_HEAD(self) -> None:
