@@ -1,4 +1,5 @@
-"""How hard Hypothesis tries, and which tests share a process where several run at the same time.
+"""How hard Hypothesis tries, which tests share a process where several run at the same time, and what of the
+tester's shell is no business of theirs.
 
 Hypothesis takes the same examples every time, or, with `MK8S_HYPOTHESIS=nightly`, others and many more;
 `tests.amounts.many` then multiplies what a test asks for.
@@ -13,6 +14,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 DISTROS = ("kubeadm", "vanilla")  # of real Kubernetes
+
+# What a shell says of its terminal, and what it lets others read: tests judge words and modes of files.
+for name in ("COLUMNS", "LINES", "COLORTERM", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(name, None)
+os.environ["TERM"] = "xterm"
+os.umask(0o022)
 
 settings.register_profile("usual", derandomize=True, deadline=None)
 settings.register_profile(

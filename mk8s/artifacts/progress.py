@@ -9,9 +9,10 @@ The clock comes in through the constructor. Begin reading at `Tally`, then `Plai
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -237,11 +238,14 @@ class LiveShow:
         return Text("\n".join([*lines, *whole]), no_wrap=True, overflow="ellipsis")
 
 
-def choose_show(output: str) -> LiveShow | PlainShow | JsonShow:
-    """By what was asked for and where it goes."""
+def choose_show(
+    output: str, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ
+) -> LiveShow | PlainShow | JsonShow:
+    """By what was asked for and where it goes: standard error. Nothing can be drawn on a dumb terminal."""
     if output == "json":
         return JsonShow(sys.stdout, sys.stderr)
-    return LiveShow(sys.stderr) if sys.stderr.isatty() else PlainShow(sys.stderr)
+    stream = stream or sys.stderr
+    return LiveShow(stream) if stream.isatty() and environment.get("TERM") != "dumb" else PlainShow(stream)
 
 
 def _line(name: str, file: OneFile) -> str:

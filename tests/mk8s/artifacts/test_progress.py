@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mk8s.artifacts.progress import JsonShow, LiveShow, PlainShow, Tally
+from mk8s.artifacts.progress import JsonShow, LiveShow, PlainShow, Tally, choose_show
 
 MIB = 1 << 20
 
@@ -117,12 +117,19 @@ def test_events_are_json_one_a_line(clock: Clock) -> None:
     assert "\x1b" not in talk.getvalue()
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("name", "show"), [("xterm", LiveShow), ("dumb", PlainShow)])
+def test_a_dumb_terminal_is_told_in_lines(name: str, show: type) -> None:
+    """Nothing can be drawn on it: of a table it would show nothing at all."""
+    assert isinstance(choose_show("text", Terminal(), {"TERM": name}), show)
+
+
 def test_a_terminal_shows_each_file_on_its_way(clock: Clock) -> None:
     """One line a file and one for all; what is done stays above."""
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     stream = Terminal()
     show = LiveShow(stream, clock)
