@@ -75,6 +75,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     started: str = ""  # wall clock, as text for people; empty in simulation
     subject: str = ""  # what the group is to the caller, who alone compares it; empty: not said
     marks: tuple[str, ...] = ()  # what the caller knows each member by, in the order of `members`; or none
+    simulated: bool = False  # nothing of what follows was done to anyone
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

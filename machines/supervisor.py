@@ -61,8 +61,8 @@ class Supervisor:
     """Runs a table over a group of members. Runs once.
 
     `members` stand in the order in which they are served where a limit makes them queue. `limits` and
-    `budgets` override the machine's. `started` (the wall clock as text), `subject` and `marks` are
-    for the header alone: see `machines.records`.
+    `budgets` override the machine's. `started` (the wall clock as text), `subject`, `marks` and
+    `simulated` are for the header alone: see `machines.records`.
     `grace` is the seconds that running actions have after a stop.
 
     Raises ValueError for members, limits, budgets or names that make no sense, before anything begins.
@@ -83,6 +83,7 @@ class Supervisor:
         started: str = "",
         subject: str = "",
         marks: Sequence[str] = (),
+        simulated: bool = False,
         seed: int = 0,
         limits: Mapping[str, int] | None = None,
         budgets: Mapping[str, str] | None = None,
@@ -101,7 +102,7 @@ class Supervisor:
         }
         self._members = tuple(members)
         about = _header(table, members, plan_digest, program, started)
-        self._header = replace(about, subject=subject, marks=tuple(marks))
+        self._header = replace(about, subject=subject, marks=tuple(marks), simulated=simulated)
         self._grace = grace
         self._nodes: list[Node] = []
         self._tasks: trio.CancelScope | None = None

@@ -8,7 +8,10 @@ manifest is of the same cluster
 - when nothing is on any node yet, and the name is the same: then an address was mistaken, and is mended.
 
 What is refused here, a run could not follow anyway (`mk8s.changes`). Journals that say nothing of whose
-they are (of older versions, and simulated ones) are taken as they come.
+they are (of older versions) are taken as they come.
+
+A simulated run says whose it is, too, and that it is simulated: who only looks may look at it, and no run
+goes on from what was done to nobody.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from machines import History
+from machines import History, Record
 from mk8s.changes import UNTOUCHED
 from mk8s.cluster import Cluster
 from mk8s.errors import UsageError
 
-__all__ = ["is_of", "marks_of", "refuse_other_cluster"]
+__all__ = ["is_of", "marks_of", "refuse_other_cluster", "refuse_simulated"]
 
 
 def marks_of(cluster: Cluster) -> tuple[str, ...]:
@@ -56,6 +59,24 @@ def refuse_other_cluster(cluster: Cluster, history: History, journal: Path) -> N
         f"and {_told(cluster.name, ours, shared)} in the manifest",
         remedy=remedy,
     )
+
+
+def refuse_simulated(records: Sequence[Record], journal: Path) -> None:
+    """Raises UsageError where the journal, which lies there, is a simulation's from some record on."""
+    first = next((record.seq for record in records if _is_simulated(record)), 0)
+    if not first:
+        return
+    remedy = "move it away, and put this cluster's own journal back if it has one"
+    raise UsageError(
+        f"{journal} is of a simulation: no run can go on from it",
+        cause=f"nothing of what it says was done to any node (from record {first} on)",
+        remedy=f"{remedy}; mk8s simulate --from-state goes on from one",
+    )
+
+
+def _is_simulated(record: Record) -> bool:
+    """Older versions said it by the wall clock alone, which every real run has told since the first."""
+    return record.header is not None and (record.header.simulated or not record.header.started)
 
 
 def _told(cluster: str, addresses: Mapping[str, str], shared: Sequence[str]) -> str:

@@ -215,6 +215,8 @@ class _Scene:
             cut=modelled_cuts,
             keep_kubeconfig=_forget,
             transcript=self._entries.append if keep_transcript else None,
+            signed=True,
+            simulated=True,
             seed=self._seed,
             knows_links=self._conditions.measures,
             sleep=self.clock.sleep,

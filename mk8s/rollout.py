@@ -55,6 +55,7 @@ class Surroundings:
     program: str = ""
     started: str = ""  # wall clock, for people; empty in simulation
     signed: bool = False  # the journal says whose it is: the cluster's name and addresses
+    simulated: bool = False  # it says that no host was touched
     seed: int = 0
     knows_links: bool = False  # of a simulation: they are as measured or given, see `fanout.wiring`
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep  # what waits let time pass with
@@ -145,6 +146,7 @@ class Rollout:
             started=self.around.started,
             subject=self.cluster.name if self.around.signed else "",
             marks=marks_of(self.cluster) if self.around.signed else (),
+            simulated=self.around.simulated,
             seed=self.around.seed,
             grace=self.around.grace,
             observer=observer,

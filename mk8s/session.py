@@ -17,9 +17,10 @@ from machines import (
 )
 from mk8s.cluster import Cluster
 from mk8s.connect import make_transports, passwords_of
+from mk8s.contradictions import faults_in, refuse_faults
 from mk8s.errors import ExitCode, Mk8sError
 from mk8s.fanout.places import FilePlaces
-from mk8s.identity import refuse_other_cluster
+from mk8s.identity import refuse_other_cluster, refuse_simulated
 from mk8s.images import images_in
 from mk8s.keeper import Keeper, expiry_notice
 from mk8s.named_secrets import configs_of, join_token, named_secrets, with_named
@@ -33,7 +34,7 @@ from mk8s.tables import node_machine, table_to_read
 from mk8s.version import VERSION
 from transports.base import File
 
-__all__ = ["LockedError", "expiring_soon", "open_journal", "real_rollout", "states_in"]
+__all__ = ["LockedError", "expiring_soon", "open_journal", "real_rollout", "refuse_untrue", "states_in"]
 
 EXPIRY_DAYS = 30.0
 
@@ -126,6 +127,23 @@ def states_in(journal: FileJournal, cluster: Cluster) -> dict[str, str]:
     return {
         node.name: lives[node.name].state if node.name in lives else spec.initial for node in cluster.nodes
     }
+
+
+def refuse_untrue(journal: FileJournal, cluster: Cluster, again: str) -> None:
+    """Refuse a past that no run can have left on the nodes: a simulated one, one that contradicts itself.
+
+    Whoever only looks is answered from it all the same. `again`: the words after `mk8s run`.
+    Raises Mk8sError, HistoryError.
+    """
+    records = journal.records()
+    refuse_simulated(records, journal.path)
+    refuse_faults(
+        faults_in(records, table_to_read(node_machine(cluster))),
+        journal.path,
+        "run",
+        f"no node was touched; see all of it: mk8s replay {again}; then put back a copy of the file "
+        "from before it was changed",
+    )
 
 
 def expiring_soon(project: Project, state: StateFolder) -> str:

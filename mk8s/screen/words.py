@@ -213,7 +213,8 @@ def _facts(record: Record) -> str:
     if record.header:
         head = record.header
         begun = f", begun {head.started}" if head.started else ""
-        return f"machine {head.machine} {head.version}, {len(head.members)} nodes, mk8s {head.program}{begun}"
+        by = "simulated" if head.simulated else f"mk8s {head.program}{begun}"
+        return f"machine {head.machine} {head.version}, {len(head.members)} nodes, {by}"
     if not record.node and record.kind in OF_THE_RUN:
         return OF_THE_RUN[record.kind]
     parts = [record.edge, f"attempt {record.attempt}" if record.attempt else "", record.to, record.message]

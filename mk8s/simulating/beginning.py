@@ -25,7 +25,7 @@ from machines.framing import frame
 from machines.simulation import Broken, Rules, watch_over
 from mk8s.binding import Binding
 from mk8s.cluster import Cluster
-from mk8s.contradictions import faults_in
+from mk8s.contradictions import faults_in, refuse_faults
 from mk8s.distros.base import Distro, Situation
 from mk8s.errors import Mk8sError
 from mk8s.executor import Executor
@@ -87,16 +87,13 @@ def journal_of(project: Project, state: Path | None = None) -> bytes:
 
 def _refuse_contradictions(project: Project, state: Path | None, past: Past) -> None:
     """No host can be brought to where its node never was, and no law of runs holds for such a past."""
-    faults = faults_in(past.records, past.history.table) or _breach_in(project, past)
-    if faults:
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        journal = project.past_state(state).journal / JOURNAL
-        raise Mk8sError(
-            f"{journal} contradicts itself: no simulation can go on from it",
-            cause=f"{faults[0]}{more}",
-            remedy=f"look at it: mk8s replay {project.words(state)}; put back a copy of the file, "
-            "or the manifest as it was",
-        )
+    refuse_faults(
+        faults_in(past.records, past.history.table) or _breach_in(project, past),
+        project.past_state(state).journal / JOURNAL,
+        "simulation",
+        f"look at it: mk8s replay {project.words(state)}; put back a copy of the file, "
+        "or the manifest as it was",
+    )
 
 
 def _breach_in(project: Project, past: Past) -> list[str]:

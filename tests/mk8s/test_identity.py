@@ -1,8 +1,10 @@
-"""mk8s.identity: another cluster's journal is refused; one's own goes on, whatever its manifest is called."""
+"""mk8s.identity: another cluster's journal is refused; one's own goes on, whatever its manifest is called.
+
+A simulated one says whose it is as well, and no run goes on from it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import trio
 from msgspec.structs import replace
 
 from machines import History, MemoryJournal, Record, fold
+from machines.files import JOURNAL
 from machines.framing import frame, parse
 from machines.simulation import ScriptedFault
 from mk8s.asking import ask_cluster
@@ -17,13 +20,13 @@ from mk8s.cli import main
 from mk8s.cluster import Cluster
 from mk8s.distros.base import load_distro
 from mk8s.errors import UsageError
-from mk8s.identity import is_of, marks_of
+from mk8s.identity import is_of, marks_of, refuse_simulated
 from mk8s.project import Project, load_project
 from mk8s.rehearsal import Conditions, rehearse
 from mk8s.secrets import Secrets
 from mk8s.session import open_journal, real_rollout, states_in
 from mk8s.tables import node_machine, table_to_read
-from tests.mk8s.cli.recorded import MANIFEST, keep, manifest_in, run_of
+from tests.mk8s.cli.recorded import MANIFEST, as_real, keep, manifest_in, run_of
 from tests.mk8s.examples import cluster, node
 
 OLD = Path(__file__).parent / "journals" / "without-identity.jsonl"
@@ -32,24 +35,10 @@ ELSEWHERE = MANIFEST.replace("192.0.2.", "198.51.100.").replace("name: six", "na
 TWO = (node("srv-1", "primary", "10.0.0.1"), node("agent-1", "agent", "10.0.1.1"))
 
 
-def signed(records: Sequence[Record], made: Cluster) -> list[Record]:
-    """As a real run writes them."""
-    return [
-        replace(record, header=replace(record.header, subject=made.name, marks=marks_of(made)))
-        if record.header
-        else record
-        for record in records
-    ]
-
-
 def history(made: Cluster, *, states: str = "pending") -> History:
     """Of a real run of this cluster; its nodes are in this state."""
-    records = signed(rehearse(Conditions(cluster(*TWO), project_of(made).distro)).records[:1], made)
-    header = replace(
-        records[0].header,
-        members=tuple((each.name, each.role) for each in made.nodes),  # type: ignore[type-var]
-    )
-    found = fold([replace(records[0], header=header)], table_to_read(node_machine(made)))
+    records = as_real(rehearse(Conditions(made, project_of(made).distro)).records[:1])
+    found = fold(records, table_to_read(node_machine(made)))
     assert found is not None
     for life in found.lives.values():
         life.state = states
@@ -65,7 +54,7 @@ def manifest(tmp_path: Path) -> Path:
     """The cluster `six`, with a half-done run in its state folder that says whose it is."""
     path = manifest_in(tmp_path)
     full = ScriptedFault("srv-3", "file.append", "disk-full", attempt=None)
-    keep(path, signed(run_of(path, full).records, load_project(path).cluster))
+    keep(path, as_real(run_of(path, full).records))
     return path
 
 
@@ -173,13 +162,100 @@ def test_the_only_address_may_be_mended_while_nothing_is_on_the_node() -> None:
 
 
 def test_the_last_header_that_says_so_counts() -> None:
-    """An address that was mended is the node's from then on; a simulated resume says nothing."""
+    """An address that was mended is the node's from then on; one of an older version says nothing."""
     made = cluster(*TWO)
     told = history(made)
     first = told.header
     told.take(Record(seq=2, at=0.0, kind="resumed", header=replace(first, marks=("10.0.0.7", "10.0.1.1"))))
     told.take(Record(seq=3, at=0.0, kind="resumed", header=replace(first, marks=(), subject="")))
     assert (told.subject, told.marks) == ("test", {"srv-1": "10.0.0.7", "agent-1": "10.0.1.1"})
+
+
+# -- simulated runs ------------------------------------------------------------------------------------
+
+
+def test_a_simulated_run_says_whose_it_is_and_that_it_is_simulated(tmp_path: Path) -> None:
+    """One seed still gives the same bytes, wherever the manifest lies."""
+    here = manifest_in(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    run, again = run_of(here), run_of(manifest_in(tmp_path / "elsewhere"))
+    header = run.records[0].header
+    assert header is not None
+    cluster = load_project(here).cluster
+    assert (header.simulated, header.subject, header.marks) == (True, "six", marks_of(cluster))
+    assert run.journal == again.journal
+
+
+def test_a_real_run_says_nothing_of_a_simulation() -> None:
+    """Its bytes are as those of the versions before, which can read them."""
+    assert b"simulated" not in b"".join(map(frame, as_real(run_of_two())))
+
+
+def run_of_two() -> list[Record]:
+    made = cluster(*TWO)
+    return list(rehearse(Conditions(made, project_of(made).distro)).records)
+
+
+@pytest.mark.parametrize("words", [*VERBS[:5], ["graph", "--run"]], ids=" ".join)
+def test_a_simulated_run_of_another_cluster_is_refused_too(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a state folder, though every node has its name."""
+    manifest = manifest_in(tmp_path)
+    keep(manifest, run_of(manifest).records)
+    verb, *more = words
+    other, *state = beside(manifest, ELSEWHERE)
+    assert main([verb, other, *state, *more]) == 2
+    assert f"{JOURNAL} is of another cluster than {other}" in capsys.readouterr().err
+
+
+def test_a_saved_simulation_of_another_cluster_is_refused_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `mk8s simulate --journal` writes it."""
+    manifest, saved = manifest_in(tmp_path), tmp_path / "sim.jsonl"
+    assert main(["simulate", str(manifest), "--journal", str(saved)]) == 0
+    other, *_ = beside(manifest, ELSEWHERE)
+    assert main(["replay", str(manifest), "--journal", str(saved), "--at", "5m"]) == 0
+    assert main(["replay", other, "--journal", str(saved)]) == 2
+    assert f"{saved} is of another cluster than {other}" in capsys.readouterr().err
+
+
+def test_no_run_goes_on_from_a_simulated_one() -> None:
+    """What, where, why, what to do."""
+    with pytest.raises(UsageError) as refused:
+        refuse_simulated(run_of_two(), Path("state/journal.jsonl"))
+    said = str(refused.value)
+    assert "state/journal.jsonl is of a simulation: no run can go on from it" in said
+    assert "because nothing of what it says was done to any node (from record 1 on)" in said
+    assert "hint: move it away, and put this cluster's own journal back if it has one" in said
+
+
+def test_nor_from_a_real_one_that_a_simulation_went_on_with(tmp_path: Path) -> None:
+    """Its first records are true, and the last are not."""
+    project = load_project(manifest_in(tmp_path))
+    what_if = rehearse(Conditions(project.cluster, project.distro, past=OLD.read_bytes()))
+    begun = len(parse(OLD.read_bytes()).records) + 1
+    with pytest.raises(UsageError, match=rf"\(from record {begun} on\)"):
+        refuse_simulated(what_if.records, Path("j"))
+
+
+def test_nor_from_one_that_an_older_version_simulated() -> None:
+    """It told no wall clock, as every real run does."""
+    older = [
+        replace(record, header=replace(record.header, simulated=False, subject="", marks=()))
+        if record.header
+        else record
+        for record in run_of_two()
+    ]
+    with pytest.raises(UsageError, match="is of a simulation"):
+        refuse_simulated(older, Path("j"))
+
+
+@pytest.mark.parametrize("records", [[], parse(OLD.read_bytes()).records], ids=["none", "an older version's"])
+def test_a_real_past_is_none_of_a_simulation(records: list[Record]) -> None:
+    """Nor is an empty one."""
+    refuse_simulated(records, Path("j"))
 
 
 # -- journals that were written before headers said whose they are -------------------------------------
@@ -206,7 +282,7 @@ def test_an_old_journal_is_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_a_real_run_says_whose_it_is_from_its_first_resume_on(tmp_path: Path) -> None:
-    """The folder of an older version is known again from then on; simulations say nothing."""
+    """The folder of an older version is known again from then on."""
     path = manifest_in(tmp_path)
     records = parse(OLD.read_bytes()).records
     keep(path, records)
@@ -223,7 +299,6 @@ def test_a_real_run_says_whose_it_is_from_its_first_resume_on(tmp_path: Path) ->
         other, *_ = beside(path, ELSEWHERE)
         with pytest.raises(UsageError, match="another cluster"):
             states_in(journal, load_project(Path(other)).cluster)
-    assert b"subject" not in run_of(path).journal
 
 
 def test_lines_are_as_they_were_where_nothing_is_said() -> None:

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from machines import Record
 from machines.framing import frame
 from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.project import load_project
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
 
-__all__ = ["MANIFEST", "keep", "manifest_in", "run_of"]
+__all__ = ["MANIFEST", "as_real", "keep", "manifest_in", "run_of"]
 
 MANIFEST = """\
 name: six
@@ -40,6 +42,17 @@ def run_of(manifest: Path, *faults: ScriptedFault) -> Rehearsal:
     project = load_project(manifest)
     plan = FaultPlan(scripted=faults)
     return rehearse(Conditions(project.cluster, project.distro), faults=plan, keep_transcript=True)
+
+
+def as_real(records: Sequence[Record]) -> list[Record]:
+    """As a run on real nodes would have written them."""
+    started = "2026-11-20T09:00:00+00:00"
+    return [
+        replace(record, header=replace(record.header, simulated=False, started=started))
+        if record.header
+        else record
+        for record in records
+    ]
 
 
 def keep(

@@ -26,8 +26,8 @@ from mk8s.contradictions import faults_in
 from mk8s.errors import Mk8sError
 from mk8s.past import past_of
 from mk8s.project import Project, load_project
-from mk8s.session import open_journal, states_in
-from tests.mk8s.cli.recorded import keep, manifest_in, run_of
+from mk8s.session import open_journal, refuse_untrue, states_in
+from tests.mk8s.cli.recorded import as_real, keep, manifest_in, run_of
 
 Raw: TypeAlias = dict[str, Any]
 
@@ -101,7 +101,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.manifest = manifest_in(folder)
         self.project: Project = load_project(self.manifest)
-        self.whole: list[Raw] = [json.loads(encode(r)) for r in run_of(self.manifest, FULL, DROP).records]
+        records = as_real(run_of(self.manifest, FULL, DROP).records)
+        self.whole: list[Raw] = [json.loads(encode(record)) for record in records]
         self.file = keep(self.manifest, [])
 
     def put(self, records: Sequence[Raw]) -> None:
@@ -199,6 +200,7 @@ def refusal(bench: Bench) -> str:
     try:
         with open_journal(bench.project.state()) as journal:
             states_in(journal, bench.project.cluster)
+            refuse_untrue(journal, bench.project.cluster, str(bench.manifest))
     except Mk8sError as error:
         return str(error)
     return ""
@@ -209,13 +211,15 @@ def refusal(bench: Bench) -> str:
 def test_a_run_goes_on_from_it_or_refuses_it_before_any_node_is_asked(
     bench: Bench, data: st.DataObject
 ) -> None:
-    """Whatever is refused is left as it is."""
+    """Whatever is refused is left as it is. What it goes on from is no contradiction."""
     bench.put(data.draw(bends(bench.whole)))
     before = bench.file.read_bytes()
     said = refusal(bench)
     if said:
         assert str(bench.file) in said
         assert "\nhint: " in said or "begin anew" in said
+    else:
+        assert bench.call("replay", "--at", "1m")[0] == 0
     assert bench.file.read_bytes() == before
 
 

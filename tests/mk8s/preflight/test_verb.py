@@ -10,7 +10,7 @@ import pytest
 from machines import read_journal
 from mk8s.cli import main
 from mk8s.secrets import Secrets
-from tests.mk8s.cli.recorded import keep, run_of
+from tests.mk8s.cli.recorded import as_real, keep, run_of
 from tests.mk8s.examples import beside_release
 
 MANIFEST = """\
@@ -105,7 +105,7 @@ def test_a_run_with_work_left_doubts_a_healthy_node_that_did_not_answer(
 ) -> None:
     """It is counted by the journal; the last lines say so. The new node did not answer either, and failed."""
     manifest = beside_release(tmp_path, MANIFEST)
-    keep(manifest, run_of(manifest).records, name="c")
+    keep(manifest, as_real(run_of(manifest).records), name="c")
     Secrets(tmp_path / ".mk8s" / "c").token(given=False)
     manifest.write_text(MANIFEST + NEW_ONE)
     assert main(["run", str(manifest)]) == 1
