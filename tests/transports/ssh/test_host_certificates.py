@@ -112,7 +112,7 @@ async def test_a_host_whose_certificate_is_asked_for_once(
     await enters(server, keys)
     await enters(server, keys)
 
-    assert server.said().count("Connection from") == 3 + 1  # and the test's own look
+    assert server.said().count("Connection from") == 3
 
 
 @pytest.mark.parametrize(
