@@ -143,8 +143,11 @@ async def test_output_beyond_the_limit_is_cut_and_said_to_be(rig: Rig) -> None:
 
 async def test_a_timeout_is_ambiguous(rig: Rig) -> None:
     """The command may have done its work: whoever repeats it must look first."""
-    with pytest.raises(TransportError) as caught:
-        await rig.transport.run(say.asleep(30, timeout=0.2))
+    for timeout in (0.2, 2.0, 20.0):  # on a busy machine a short time is over before the command begins
+        with pytest.raises(TransportError) as caught:
+            await rig.transport.run(say.asleep(30, timeout=timeout))
+        if caught.value.ambiguous:
+            break
 
     assert caught.value.lineage == ("timeout.command", "timeout")
     assert caught.value.ambiguous
@@ -161,7 +164,7 @@ async def test_after_a_timeout_the_transport_works_on(rig: Rig) -> None:
 
 async def test_a_cancelled_command_ends_soon_and_the_transport_works_on(rig: Rig) -> None:
     """Cancelling does not wait for the command."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(25):
         with anyio.move_on_after(0.2):
             await rig.transport.run(say.asleep(30))
         assert (await rig.transport.run(say.echo("still here"))).text == "still here"

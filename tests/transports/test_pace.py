@@ -113,7 +113,7 @@ async def test_a_slow_pace_does_not_hold_up_a_cancel(server: Server, tmp_path: P
     road = SSHTransport("n", server.options(), pace=Pace(1000))
     source = tmp_path / "source"
     source.write_bytes(bytes(1_500_000))
-    with anyio.fail_after(15):
+    with anyio.fail_after(60):
         with anyio.move_on_after(1):
             await road.append(
                 Piece(source, 0, 1_500_000, digest_of_file(source)), PurePosixPath(tmp_path / "file")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 
+from tests.processes import is_alive
 from tests.transports.ssh.conftest import sh, until
 from transports.base import Stream, Transport, TransportError
 
@@ -27,7 +28,29 @@ class Pids:
 
     def all(self, count: int) -> list[int]:
         words = self.text.split()
-        return [int(word) for word in words] if len(words) == count else []
+        return [int(word) for word in words] if len(words) == count and self.text.endswith(b"\n") else []
+
+
+async def end_soon(pids: list[int]) -> None:
+    """Return when these processes have ended: one that was killed needs its turn to die."""
+    assert pids
+    await until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+async def stopped_by_its_timeout(transport: Transport, script: str) -> list[int]:
+    """The two process numbers that a script printed before its time was over and it was stopped.
+
+    On a busy machine a short time is over before the script begins: then it gets more.
+    """
+    for timeout in (0.3, 3.0, 30.0):
+        pids = Pids()
+        with pytest.raises(TransportError) as caught:
+            await transport.run(sh(script, timeout=timeout), on_output=pids)
+        if pids.all(2):
+            break
+    assert caught.value.lineage == ("timeout.command", "timeout")
+    assert "it was stopped" in caught.value.message
+    return pids.all(2)
 
 
 async def struck_in_a_command(
@@ -42,6 +65,6 @@ async def struck_in_a_command(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(striking)
-        with anyio.fail_after(20), pytest.raises(TransportError) as caught:
+        with anyio.fail_after(60), pytest.raises(TransportError) as caught:
             await transport.run(sh("echo $$; sleep 20"), on_output=pids)
     return caught.value, pids.all(1)[0]

@@ -9,13 +9,19 @@ import time
 import anyio
 import pytest
 
-from tests.processes import is_alive
 from tests.transports.conftest import MakeServer
 from tests.transports.either_ssh.conftest import Kind
 from tests.transports.openssh.conftest import masters
 from tests.transports.ssh.conftest import sh, until
 from tests.transports.sshd import Server
-from tests.transports.watching import GROUP, STUBBORN, Pids, struck_in_a_command
+from tests.transports.watching import (
+    GROUP,
+    STUBBORN,
+    Pids,
+    end_soon,
+    stopped_by_its_timeout,
+    struck_in_a_command,
+)
 from transports.base import ArgumentError, Stream, TransportError
 
 pytestmark = pytest.mark.anyio
@@ -77,18 +83,14 @@ async def test_cancelling_ends_the_whole_process_group(kind: Kind, server: Serve
             await until(lambda: bool(pids.all(2)))
             tasks.cancel_scope.cancel()
 
-        assert [is_alive(pid) for pid in pids.all(2)] == [False, False]
+        await end_soon(pids.all(2))
         assert (await transport.run(sh("echo usable"))).text == "usable"
 
 
 async def test_a_timeout_ends_the_whole_process_group(kind: Kind, server: Server) -> None:
     """Nobody comes back later to look for what still runs."""
     async with kind.connected(server) as transport:
-        pids = Pids()
-        with pytest.raises(TransportError, match="it was stopped"):
-            await transport.run(sh(GROUP, timeout=0.3), on_output=pids)
-
-    assert [is_alive(pid) for pid in pids.all(2)] == [False, False]
+        await end_soon(await stopped_by_its_timeout(transport, GROUP))
 
 
 async def test_cancelling_works_where_the_server_gives_one_session(
@@ -97,11 +99,7 @@ async def test_cancelling_works_where_the_server_gives_one_session(
     """The kill then comes by a connection of its own, which is ended again."""
     server = make_server(extra="MaxSessions 1")
     async with kind.connected(server) as transport:
-        pids = Pids()
-        with pytest.raises(TransportError, match="it was stopped"):
-            await transport.run(sh(GROUP, timeout=0.3), on_output=pids)
-
-        assert [is_alive(pid) for pid in pids.all(2)] == [False, False]
+        await end_soon(await stopped_by_its_timeout(transport, GROUP))
         assert len(masters()) == kind.programs
 
 
@@ -163,19 +161,16 @@ async def test_a_host_that_is_gone_is_refused_and_not_ambiguous(kind: Kind, make
 async def test_a_frozen_server_costs_the_timeout_and_no_more(kind: Kind, make_server: MakeServer) -> None:
     """Nobody can be asked to stop the command; that is said."""
     server = make_server()
-    async with kind.connected(server, connect_timeout=2.0) as transport:
-        pids = Pids()
+    async with kind.connected(server) as transport:
 
-        async def freeze() -> None:
-            await until(lambda: bool(pids.all(1)))
+        def freeze(_stream: Stream, _data: bytes) -> None:
             server.signal_sessions(signal.SIGSTOP)
             os.kill(server.pid, signal.SIGSTOP)
 
+        await transport.run(sh("true"))  # a login is not in a command's time
         started = time.monotonic()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(freeze)
-            with pytest.raises(TransportError) as caught:
-                await transport.run(sh("echo $$; sleep 20", timeout=1.5), on_output=pids)
+        with pytest.raises(TransportError) as caught:
+            await transport.run(sh("echo begun; sleep 20", timeout=1.5), on_output=freeze)
 
         assert caught.value.lineage == ("timeout.command", "timeout")
         assert "may still run" in caught.value.message
@@ -187,7 +182,7 @@ async def test_a_frozen_server_costs_the_timeout_and_no_more(kind: Kind, make_se
 async def test_a_frozen_session_is_replaced(kind: Kind, make_server: MakeServer) -> None:
     """The listener still answers: the next command gets a new connection after the connect timeout."""
     server = make_server()
-    async with kind.connected(server, connect_timeout=1.5) as transport:
+    async with kind.connected(server, connect_timeout=4.0) as transport:
         await transport.run(sh("true"))
         server.signal_sessions(signal.SIGSTOP)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -74,7 +75,8 @@ async def test_a_master_killed_in_the_middle_of_a_command_is_ambiguous(server: S
         assert lost.ambiguous
         assert not lost.final
         assert (await transport.run(sh("echo back"))).text == "back"
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it slept its time out meanwhile
+            os.kill(pid, signal.SIGKILL)
 
 
 # ---- nothing is left behind
@@ -102,8 +104,9 @@ async def test_nothing_leaks_over_many_connections(server: Server, short_path: P
     for number in range(12):
         await cycle(number)
 
-    assert resources(short_path) == before
-    assert before[1:] == (0, [])
+    files, *left = resources(short_path)
+    assert files <= before[0]  # what an earlier test left to be collected may be gone meanwhile
+    assert [left, list(before[1:])] == [[0, []]] * 2
 
 
 async def test_many_commands_on_one_connection_leave_nothing(server: Server) -> None:
@@ -114,7 +117,7 @@ async def test_many_commands_on_one_connection_leave_nothing(server: Server) -> 
         for _ in range(200):
             await transport.run(sh("true"))
 
-        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        assert len(list(Path("/proc/self/fd").iterdir())) <= before
         assert len(masters()) == 1
 
 

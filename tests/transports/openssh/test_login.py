@@ -140,7 +140,9 @@ async def test_a_wrong_password_is_said_to_be_wrong(server: Server, temporary_us
     assert error.lineage == ("auth.rejected", "auth")
     assert "password was not accepted" in error.message
     assert "swordfish" not in str(vars(error))
-    assert server.said().count("Failed password for " + temporary_user.name) - before == 1
+    said = "Failed password for " + temporary_user.name
+    await until(lambda: server.said().count(said) > before)  # sshd answers first and writes it down then
+    assert server.said().count(said) - before == 1
 
 
 async def test_a_password_of_two_lines_is_refused(server: Server, temporary_user: TemporaryUser) -> None:

@@ -39,7 +39,7 @@ async def test_output_comes_while_the_command_runs(server: Server) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(answer)
             outcome = await transport.run(
-                sh('echo ready; while [ ! -e "$1" ]; do sleep 0.01; done', str(flag), timeout=10),
+                sh('echo ready; while [ ! -e "$1" ]; do sleep 0.01; done', str(flag), timeout=60),
                 on_output=lambda stream, data: heard.set(),
             )
 
@@ -73,7 +73,8 @@ async def test_nothing_leaks_over_many_connections(server: Server) -> None:
         await cycle(number)
 
     assert resources()[0] <= before[0]
-    assert resources()[1] <= before[1] + 1
+    # Pools grow while a thread that a cancelled caller left is not yet idle: by a few, a leak by thirty.
+    assert resources()[1] <= before[1] + 10
 
 
 async def test_many_commands_on_one_connection_leave_nothing(server: Server) -> None:

@@ -101,7 +101,7 @@ async def refused(server: Server, **changes: object) -> TransportError:
 async def test_a_mute_server_is_a_timeout(server: Server) -> None:
     """It takes the connection and says nothing."""
     async with listening(None) as port:
-        error = await refused(server, port=port, connect_timeout=0.3)
+        error = await refused(server, port=port, connect_timeout=1.0)
 
     assert error.lineage == ("connection.timeout", "connection")
     assert "never spoke SSH" in error.message
@@ -177,7 +177,7 @@ async def test_no_more_connections_are_started_at_once_than_allowed(server: Serv
                     pass
             except (anyio.EndOfStream, anyio.BrokenResourceError):
                 pass
-        now -= 1
+            now -= 1  # before our end is closed, for which others get a turn
 
     async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
         port = listener.extra(SocketAttribute.local_port)
@@ -207,7 +207,7 @@ async def test_waiting_for_a_turn_is_not_counted_as_time(server: Server) -> None
     starts = ConnectionStarts(1)
     async with anyio.create_task_group() as tasks:
         for number in range(6):
-            transport = SSHTransport(f"node-{number}", server.options(connect_timeout=2.0), starts=starts)
+            transport = SSHTransport(f"node-{number}", server.options(connect_timeout=10.0), starts=starts)
             tasks.start_soon(once, transport)
 
 

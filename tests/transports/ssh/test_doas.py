@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,13 +25,19 @@ RULES = Path("/etc/doas.conf")
 
 @pytest.fixture
 def rules() -> Iterator[Path]:
-    """doas's rules; skip, saying why, where doas is not there or has rules already."""
+    """doas's rules; skip, saying why, where doas is not there or has rules already. One test at a time has
+    them: a machine has one such file."""
     if not shutil.which("doas"):
         pytest.skip("doas is not installed (Debian: apt install opendoas)")
-    if RULES.exists():
-        pytest.skip("there is a doas.conf already")
-    yield RULES
-    RULES.unlink(missing_ok=True)
+    turn = os.open(RULES.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if RULES.exists():
+            pytest.skip("there is a doas.conf already")
+        yield RULES
+        RULES.unlink(missing_ok=True)
+    finally:
+        os.close(turn)
 
 
 def allow(rules: Path, line: str) -> None:

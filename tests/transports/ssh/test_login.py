@@ -12,7 +12,7 @@ import pytest
 
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh
-from tests.transports.sshd import Server, agent, make_key
+from tests.transports.sshd import Server, agent, make_key, short_folder
 from tests.transports.users import TemporaryUser
 from transports.base import TransportError
 from transports.ssh.agent import identities
@@ -245,13 +245,13 @@ async def test_no_agent_is_no_error(server: Server, monkeypatch: pytest.MonkeyPa
     assert await enters(server, use_agent=True)
 
 
-async def test_an_agent_that_never_answers_is_given_up(tmp_path: Path) -> None:
+async def test_an_agent_that_never_answers_is_given_up() -> None:
     """It holds nobody up for long."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "mute"))
+    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "mute"))
         listener.listen()
         with anyio.fail_after(20):
-            assert await identities(str(tmp_path / "mute"), patience=0.1) == ()
+            assert await identities(str(folder / "mute"), patience=0.1) == ()
 
 
 # ---- passwords

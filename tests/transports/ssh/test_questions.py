@@ -17,7 +17,7 @@ from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh
 from tests.transports.ssh.test_bastions import behind
 from tests.transports.ssh.test_login import enters, refused
-from tests.transports.sshd import SSHD, Server
+from tests.transports.sshd import SSHD, Server, public, short_folder
 from tests.transports.users import TemporaryUser
 from transports.base import Bytes
 from transports.ssh import Bastion, Question
@@ -102,11 +102,15 @@ async def test_a_second_factor_follows_a_key(
     pam_server: Callable[..., Server], temporary_user: TemporaryUser
 ) -> None:
     """The key alone is not enough, and the server names other methods then."""
-    server = pam_server(f"{ASKING}\nAuthenticationMethods publickey,keyboard-interactive")
-    own_keys(server)
     person = Person(temporary_user.password)
+    with short_folder() as folder:
+        folder.chmod(0o755)  # an ordinary user's keys are read as that user
+        keys = folder / "authorized_keys"
+        methods = "AuthenticationMethods publickey,keyboard-interactive"
+        server = pam_server(f"{ASKING}\n{methods}\nAuthorizedKeysFile {keys}")
+        keys.write_text(f"{public(server.key)}\n")
 
-    assert await enters(server, user=temporary_user.name, answers=person)
+        assert await enters(server, user=temporary_user.name, answers=person)
     assert person.asked == ["Password:"]
 
 
@@ -158,7 +162,7 @@ async def test_a_wrong_password_is_refused_with_the_nodes_name(
     async def beat() -> None:
         nonlocal beats
         while True:
-            await anyio.sleep(0.05)
+            await anyio.sleep(0.01)
             beats += 1
 
     server = pam_server()
@@ -218,12 +222,3 @@ def test_a_server_that_only_keeps_sending_is_given_up() -> None:
         theirs.send(b"x")  # nobody reads it: there is always something
         with pytest.raises(TimeoutError):
             Interview("me@node", "me", None, None).run(Chatty(), wire, patience=0.01)
-
-
-def own_keys(server: Server) -> None:
-    """Let an ordinary user reach the server's files."""
-    folder = server.folder
-    while folder != Path("/tmp"):
-        folder.chmod(0o755)
-        folder = folder.parent
-    (server.folder / "authorized_keys").chmod(0o644)

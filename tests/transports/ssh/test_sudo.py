@@ -6,6 +6,7 @@ Needs root (to make a temporary user, who is removed again) and sudo.
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,11 @@ from pathlib import Path, PurePosixPath
 import anyio
 import pytest
 
-from tests.processes import is_alive
 from tests.transports import users
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh, until
-from tests.transports.sshd import Server, running
-from tests.transports.watching import Pids
+from tests.transports.sshd import Server, running, short_folder
+from tests.transports.watching import Pids, end_soon
 from transports.base import Bytes, Piece, TransportError
 
 pytestmark = pytest.mark.anyio
@@ -43,12 +43,11 @@ def member(can_serve: None) -> Iterator[users.TemporaryUser]:
 @pytest.fixture(scope="module")
 def node(member: users.TemporaryUser) -> Iterator[Server]:
     """A server whose files an ordinary user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="mk8s-sudo-"))
-    folder.chmod(0o755)
-    with running(folder / "sshd") as server:
-        server.folder.chmod(0o755)
-        yield server
-    shutil.rmtree(folder)
+    with short_folder() as folder:  # in /tmp: wherever else the tests' folders are may be root's alone
+        folder.chmod(0o755)
+        with running(folder / "sshd") as server:
+            server.folder.chmod(0o755)
+            yield server
 
 
 @pytest.fixture
@@ -190,7 +189,7 @@ async def test_cancelling_ends_a_process_group_of_roots(
             await until(lambda: bool(pids.all(2)))
             tasks.cancel_scope.cancel()
 
-        assert [is_alive(pid) for pid in pids.all(2)] == [False, False]
+        await end_soon(pids.all(2))
         assert (await transport.run(sh("echo usable"))).text == "usable"
 
 
@@ -248,7 +247,7 @@ from transports.local import LocalTransport
 def sh(script, **rest):
     return Command(operation="test", description="test", script=script, sudo=True, **rest)
 
-async def main(password, folder):
+async def main(password, folder, seconds):
     node = LocalTransport("here", sudo_password=lambda: password)
     print((await node.run(sh("id -u; cat", stdin=b"mine"))).stdout)
     await node.put(Bytes(b"content"), PurePosixPath(folder) / "file", mode=0o600, sudo=True)
@@ -257,7 +256,7 @@ async def main(password, folder):
     await node.append(Piece(Path("/etc/passwd"), 0, 5, digest), PurePosixPath(folder) / "part", sudo=True)
     print(await node.get(PurePosixPath(folder) / "part", sudo=True))
     try:
-        await node.run(sh("sleep 1003", timeout=0.3))
+        await node.run(sh(f"sleep {seconds}", timeout=0.3))
     except TransportError as error:
         print(error.lineage)
     try:
@@ -279,8 +278,10 @@ anyio.run(main, *sys.argv[2:], backend="trio")
 
 async def test_sudo_works_on_this_machine_too(needs_password: users.TemporaryUser, home: Path) -> None:
     """The same conversation with a child process, by an ordinary user in a process of its own."""
+    seconds = f"1003.{secrets.randbelow(10**9)}"  # by which this test's command is told from another's
+    words = [needs_password.name, needs_password.password, str(home), seconds]
     outcome = await anyio.run_process(
-        [sys.executable, "-c", LOCAL, needs_password.name, needs_password.password, str(home)],
+        [sys.executable, "-c", LOCAL, *words],
         cwd="/",
         env={"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         check=False,
@@ -294,7 +295,8 @@ async def test_sudo_works_on_this_machine_too(needs_password: users.TemporaryUse
         repr(("timeout.command", "timeout")),
         repr(("sudo.password", "sudo")),
     ]
-    assert subprocess.run(["pgrep", "-f", "sleep 1003"], check=False).returncode == 1
+    running_on = ["pgrep", "-f", f"sleep {seconds}"]
+    await until(lambda: subprocess.run(running_on, check=False).returncode == 1)
 
 
 def test_users_are_removed(make_server: MakeServer) -> None:
