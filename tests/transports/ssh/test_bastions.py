@@ -205,7 +205,7 @@ async def test_a_bastion_that_dies_is_a_lost_connection_for_all_behind_it(make_s
         async with anyio.create_task_group() as tasks:
             for transport in nodes:
                 tasks.start_soon(sleep, transport)
-            await until(lambda: running == [b"\n"] * 3)
+            await until(lambda: b"".join(running) == b"\n" * 3)
             gate.stop()
         gate.start()
         for transport in nodes:
