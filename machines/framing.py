@@ -11,9 +11,18 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from machines.records import SCHEMA, Record, RecordError, decode, encode, schema_of
+from machines.records import (
+    SCHEMA,
+    NewerRecord,
+    Record,
+    RecordError,
+    decode,
+    encode,
+    program_in,
+    schema_of,
+)
 
-__all__ = ["JournalDamaged", "Lines", "Parsed", "frame", "looks_framed", "parse"]
+__all__ = ["JournalDamaged", "JournalNewer", "Lines", "Parsed", "frame", "looks_framed", "parse"]
 
 CHECKSUM = 8  # hex digits of a crc32, before the space
 BEGINNING = re.compile(rb"[0-9a-f]{8} \{|[0-9a-f]{0,8}$")  # or what a crash left of it
@@ -26,11 +35,24 @@ REMEDY = (
 class JournalDamaged(ValueError):  # noqa: N818 - it says what is wrong
     """Bytes in a journal that no crash can explain. `offset` is where the bad line begins."""
 
-    def __init__(self, file: str, offset: int, problem: str) -> None:
+    def __init__(self, file: str, offset: int, problem: str, text: str = "") -> None:
         remedy = REMEDY.format(offset=offset, file=file)
-        super().__init__(f"{file}: damaged at byte {offset}: {problem}\nhint: {remedy}")
+        super().__init__(text or f"{file}: damaged at byte {offset}: {problem}\nhint: {remedy}")
         self.file = file
         self.offset = offset
+
+
+class JournalNewer(JournalDamaged):
+    """Not damaged at all: a line that fits its checksum, of a kind or with fields that came later.
+
+    `program`: the version that wrote it, where a header says so.
+    """
+
+    def __init__(self, file: str, offset: int, problem: str, program: str) -> None:
+        by = f" ({program})" if program else ""
+        remedy = f"use the version that wrote it{by}, or a newer one; nothing is damaged, so cut nothing off"
+        text = f"{file}: a newer version than this one wrote it: at byte {offset}: {problem}\nhint: {remedy}"
+        super().__init__(file, offset, problem, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +86,7 @@ class Lines:
     def __init__(self, file: str = "journal") -> None:
         self._file = file
         self._schema = SCHEMA
+        self._program = ""  # the version that the last header tells
         self._count = 0
         self.offset = 0  # bytes of whole lines that were taken
 
@@ -83,15 +106,21 @@ class Lines:
     def _record(self, line: bytes) -> Record:
         if not _is_sound(line):
             raise JournalDamaged(self._file, self.offset, "the line does not fit its checksum")
+        text = line[CHECKSUM + 1 :]
         try:
-            self._schema = schema_of(line[CHECKSUM + 1 :], self._schema)
-            record = decode(line[CHECKSUM + 1 :], self._schema)
+            self._schema = schema_of(text, self._schema)
+            record = decode(text, self._schema)
+        except NewerRecord as error:
+            program = program_in(text) or self._program
+            raise JournalNewer(self._file, self.offset, str(error), program) from error
         except RecordError as error:
             raise JournalDamaged(self._file, self.offset, str(error)) from error
         if record.seq != self._count + 1:
             problem = f"record {record.seq} follows record {self._count}"
             raise JournalDamaged(self._file, self.offset, problem)
         self._count = record.seq
+        if record.header is not None:
+            self._program = record.header.program
         return record
 
 

@@ -17,14 +17,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
 from machines.errors import Failure
 from machines.spec import MachineSpec
 
-__all__ = ["SCHEMA", "Header", "Kind", "Record", "RecordError", "decode", "encode", "machine_digest"]
+__all__ = [
+    "SCHEMA",
+    "Header",
+    "Kind",
+    "NewerRecord",
+    "Record",
+    "RecordError",
+    "decode",
+    "encode",
+    "machine_digest",
+    "program_in",
+]
 
 SCHEMA = 1
 
@@ -60,6 +71,10 @@ UPGRADES: Mapping[int, Upgrade] = {}
 
 class RecordError(ValueError):
     """Bytes that are whole, and still no record that this program can read."""
+
+
+class NewerRecord(RecordError):  # noqa: N818 - it says what is the case
+    """A record with what this program has no name for: a newer one wrote it."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -134,7 +149,15 @@ def decode(line: bytes, schema: int = SCHEMA, upgrades: Mapping[int, Upgrade] = 
             return _decoder.decode(line)
         return msgspec.convert(_upgraded(_raw_decoder.decode(line), schema, upgrades), Record)
     except UNREADABLE as error:
-        raise RecordError(f"this program does not understand the record: {error}") from error
+        problem = NewerRecord if _has_unknown(line) else RecordError
+        raise problem(f"this program does not understand the record: {error}") from error
+
+
+def program_in(line: bytes) -> str:
+    """The version of the program that began a run, by the line of its header; else empty."""
+    header = _raw(line).get("header")
+    program = header.get("program", "") if isinstance(header, dict) else ""
+    return program if isinstance(program, str) else ""
 
 
 def schema_of(line: bytes, default: int) -> int:
@@ -156,9 +179,26 @@ def machine_digest(spec: MachineSpec) -> str:
     return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
 
 
+def _has_unknown(line: bytes) -> bool:
+    """Whether it has a kind, or a field, that programs up to this one do not write."""
+    raw = _raw(line)
+    header, kind = raw.get("header"), raw.get("kind", "done")
+    fields = set(raw) - set(Record.__struct_fields__)
+    fields |= set(header) - set(Header.__struct_fields__) if isinstance(header, dict) else set()
+    return bool(fields) or (isinstance(kind, str) and kind not in get_args(Kind))
+
+
+def _raw(line: bytes) -> Raw:
+    """The line's fields, whoever wrote them; none where it is no object."""
+    try:
+        return _raw_decoder.decode(line)
+    except UNREADABLE:
+        return {}
+
+
 def _upgraded(raw: Raw, schema: int, upgrades: Mapping[int, Upgrade]) -> Raw:
     if schema > SCHEMA:
-        raise RecordError(f"it is of schema {schema}, and this program knows schemas up to {SCHEMA}")
+        raise NewerRecord(f"it is of schema {schema}, and this program knows schemas up to {SCHEMA}")
     for number in range(schema, SCHEMA):
         if number not in upgrades:
             raise RecordError(f"it is of schema {number}, which there never was")

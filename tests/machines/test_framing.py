@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machines.framing import JournalDamaged, frame, parse
-from machines.records import Record
+from machines.framing import JournalDamaged, JournalNewer, frame, parse
+from machines.records import Header, Record
 
 RECORDS = [
     Record(seq=seq, at=float(seq), kind="done", node=f"n{seq}", evidence={"words": "ä\n{}" * seq})
@@ -66,6 +68,58 @@ def test_a_repeated_record_is_refused() -> None:
     """Neither do they repeat."""
     with pytest.raises(JournalDamaged, match="record 1 follows record 1"):
         parse(LINES[0] + LINES[0])
+
+
+def line_of(text: bytes) -> bytes:
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+HEADER = frame(
+    Record(
+        seq=1,
+        at=0.0,
+        kind="header",
+        header=Header(schema=1, machine="m", version=1, machine_digest="d", program="9.9.0"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"seq":2,"at":0,"kind":"paused","node":"n"}',
+        b'{"seq":2,"at":0,"kind":"done","node":"n","mood":"good"}',
+        b'{"seq":2,"at":0,"kind":"resumed","header":{"schema":1,"machine":"m","version":1,'
+        b'"machine_digest":"d","program":"9.9.0","planet":"x"}}',
+        b'{"seq":2,"at":0,"kind":"resumed","header":{"schema":7,"program":"9.9.0"}}',
+    ],
+    ids=["a kind", "a field", "a field of the header", "a schema"],
+)
+def test_what_a_newer_version_wrote_is_no_damage(line: bytes) -> None:
+    """It is told which one to use, and never to cut off what is sound."""
+    with pytest.raises(JournalNewer) as caught:
+        parse(HEADER + line_of(line), "run/journal.jsonl")
+    said = str(caught.value)
+    assert said.startswith(
+        f"run/journal.jsonl: a newer version than this one wrote it: at byte {len(HEADER)}: "
+    )
+    assert "\nhint: use the version that wrote it (9.9.0), or a newer one; " in said
+    assert "truncate" not in said
+    assert caught.value.offset == len(HEADER)
+
+
+def test_a_newer_version_that_no_header_names_is_told_without_its_number() -> None:
+    """As that of a simulation."""
+    with pytest.raises(JournalNewer, match=r"use the version that wrote it, or a newer one"):
+        parse(line_of(b'{"seq":1,"at":0,"kind":"header","header":{"schema":7,"program":5}}'))
+
+
+@pytest.mark.parametrize("line", [b"[]", b"{}", b'{"seq":"1","at":0,"kind":"done"}', b"\xff"])
+def test_a_sound_line_that_is_no_record_of_any_version_is_damage(line: bytes) -> None:
+    """What is known there has another type, or is missing: nobody would write that."""
+    with pytest.raises(JournalDamaged, match="damaged at byte 0") as caught:
+        parse(line_of(line))
+    assert not isinstance(caught.value, JournalNewer)
 
 
 def test_an_empty_journal_has_no_records() -> None:

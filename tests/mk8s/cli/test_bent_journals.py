@@ -249,6 +249,21 @@ def test_bytes_that_are_no_record_are_damage_with_their_place(bench: Bench, bent
     assert "\nhint: put back a copy of the file" in said
 
 
+@pytest.mark.parametrize("words", [["status"], ["explain"], ["replay"], ["simulate", "--from-state"]])
+def test_a_journal_of_a_newer_version_is_told_as_such(bench: Bench, words: list[str]) -> None:
+    """It is not damaged, and whoever cut it there would lose what was done."""
+    bent = [{**bench.whole[0], "header": {**bench.whole[0]["header"], "program": "9.9.0"}}, bench.whole[1]]
+    bench.put([bent[0], {**bent[1], "mood": "good"}])
+    code, said = bench.call(*words)
+    assert code == 1
+    assert (
+        f"error: {bench.file}: a newer version than this one wrote it: at byte {len(line(bent[0]))}: " in said
+    )
+    assert "unknown field `mood`" in said
+    assert "\nhint: use the version that wrote it (9.9.0), or a newer one; nothing is damaged" in said
+    assert refusal(bench) in said
+
+
 @pytest.mark.parametrize(
     ("bend", "told"),
     [
