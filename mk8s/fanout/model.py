@@ -24,7 +24,7 @@ from transports.simulated import (
     path_of,
 )
 
-__all__ = ["FAN_OUT_DURATIONS", "fan_out_handlers"]
+__all__ = ["CARRYING", "FAN_OUT_DURATIONS", "LOGIN", "fan_out_handlers"]
 
 CARRYING, LOGIN, NO_ANSWER = "fanout:carrying", "fanout:login", "fanout:no-answer"
 

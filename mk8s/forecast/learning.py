@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mk8s.errors import Mk8sError
 from mk8s.forecast.calibrating import calibrated, fewer, release_in
+from mk8s.forecast.carrying import carrying_rate
 from mk8s.forecast.earlier import EarlierRun, read_earlier
 from mk8s.forecast.given import declared_in
 from mk8s.forecast.measuring import FILES, measured
@@ -65,7 +66,7 @@ def _samples(run: EarlierRun, name: str, rates: Mapping[str, Rate]) -> int:
 
 
 def rates_of(run: EarlierRun, layer: Layer) -> dict[str, Rate]:
-    """Bytes per second of the hosts' own work, over what the layer says of the rest."""
+    """Bytes per second of hosts' own work and of the way between them, over the layer's own durations."""
     release = release_in(run)
 
     def rehearsed(durations: Mapping[str, Span]) -> Transcript:
@@ -73,4 +74,6 @@ def rates_of(run: EarlierRun, layer: Layer) -> dict[str, Rate]:
         return rehearse(conditions, keep_transcript=True).transcript
 
     declared = declared_in(run.cluster, run.distro).durations
-    return learnt_rates(run.transcript, rehearsed, declared, layer.latency or 0.0)
+    latency = layer.latency or 0.0
+    carrying = carrying_rate(run.transcript, declared, latency)
+    return {**learnt_rates(run.transcript, rehearsed, declared, latency), **carrying}

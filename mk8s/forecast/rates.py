@@ -27,7 +27,7 @@ from mk8s.paces import RATES
 from mk8s.transcript import CommandDone, Transcript
 from transports.simulated import Span
 
-__all__ = ["Rate", "learnt_rates"]
+__all__ = ["Rate", "Work", "learnt_rates", "rate_of"]
 
 TEST_RATE = 100e6  # bytes per second: any that makes a difference
 LEAST = 1e6  # bytes: models take no time for less
@@ -49,7 +49,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """A command of the run, and the bytes that it works on."""
 
     operation: str
@@ -79,7 +79,7 @@ def learnt_rates(
     for name in sorted(sizes, key=lambda name: -len(_alone(name, sizes))):
         others = [other for other in sizes if other != name]
         done = [
-            _Work(
+            Work(
                 key[1],
                 sizes[name].get(key, 0.0),
                 max(0.0, command.seconds - latency - sum(sizes[o].get(key, 0.0) / known[o] for o in others)),
@@ -88,7 +88,7 @@ def learnt_rates(
             for key, command in real.items()
             if key in bare and not any(key in sizes[other] and other not in found for other in others)
         ]
-        rate = _rate(done, declared, declared[name].rate)
+        rate = rate_of(done, declared, declared[name].rate)
         if rate is not None:
             found[name] = rate
             known[name] = rate.bytes_per_second
@@ -139,8 +139,12 @@ def _sizes(without: Mapping[Key, CommandDone], with_bytes: Mapping[Key, CommandD
     return {key: size for key, size in sizes.items() if size > LEAST}
 
 
-def _rate(done: Sequence[_Work], declared: Mapping[str, Span], model: float) -> Rate | None:
-    """By the slope within operations, or by operations of one size; at least what any command shows."""
+def rate_of(done: Sequence[Work], declared: Mapping[str, Span], model: float) -> Rate | None:
+    """By the slope within operations, or by operations of one size; at least what any command shows.
+
+    `declared`: what operations take beside their bytes by the models; `model`: the rate by them. None: the
+    run does not show it.
+    """
     busy = {work.operation for work in done if work.size}
     groups = [[work for work in done if work.operation == operation] for operation in sorted(busy)]
     found = _by_slope(groups) or _by_size(groups, declared, model)
@@ -152,14 +156,14 @@ def _rate(done: Sequence[_Work], declared: Mapping[str, Span], model: float) -> 
     return replace(found, bytes_per_second=max(found.bytes_per_second, least.bytes_per_second))
 
 
-def _least(group: Sequence[_Work]) -> Rate:
+def _least(group: Sequence[Work]) -> Rate:
     """As if an operation took no time but for its bytes."""
     works = [work for work in group if work.size]
     seconds = sum(work.whole for work in works)
     return Rate(sum(work.size for work in works) / seconds if seconds else 0.0, len(works))
 
 
-def _by_slope(groups: Sequence[Sequence[_Work]]) -> Rate | None:
+def _by_slope(groups: Sequence[Sequence[Work]]) -> Rate | None:
     """Least squares, each operation with seconds of its own beside its bytes."""
     apart: list[tuple[float, float]] = []
     means = 0
@@ -177,7 +181,7 @@ def _by_slope(groups: Sequence[Sequence[_Work]]) -> Rate | None:
     return Rate(1 / slope, len(apart)) if slope > 0 and slope >= CLEAR * error else None
 
 
-def _by_size(groups: Sequence[Sequence[_Work]], declared: Mapping[str, Span], model: float) -> Rate | None:
+def _by_size(groups: Sequence[Sequence[Work]], declared: Mapping[str, Span], model: float) -> Rate | None:
     took, should, samples = 0.0, 0.0, 0
     for group in groups:
         if len({round(work.size) for work in group if work.size}) > 1:
