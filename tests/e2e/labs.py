@@ -14,7 +14,7 @@ import pytest
 
 from mk8s.lab import Lab
 
-__all__ = ["LabMaker", "in_memory", "refuse_full_disk"]
+__all__ = ["LabMaker", "in_memory", "refuse_full_disk", "set_rate", "slow_link"]
 
 ROOMY = 12 << 30  # bytes of memory that are available: then a lab's disks may lie there
 LARGEST = "8g"  # of which all disks of one lab together take so much at the most
@@ -81,6 +81,22 @@ def in_memory(folder: Path) -> Iterator[Path]:
     finally:
         if roomy:
             subprocess.run(["umount", "-l", folder], check=False)
+
+
+@contextmanager
+def slow_link(lab: Lab, rate: str) -> Iterator[None]:
+    """Slow down what this machine sends to the hosts, not what they send to each other."""
+    set_rate(lab, rate)
+    try:
+        yield
+    finally:
+        subprocess.run(["tc", "qdisc", "del", "dev", lab.layout.bridge, "root"], check=False)
+
+
+def set_rate(lab: Lab, rate: str) -> None:
+    """Another rate for a slow link, in words of tc(8)."""
+    shape = ["tc", "qdisc", "replace", "dev", lab.layout.bridge, "root", "tbf", "rate", rate]
+    subprocess.run([*shape, "burst", "128k", "latency", "100ms"], check=True)
 
 
 def refuse_full_disk(folder: Path) -> None:

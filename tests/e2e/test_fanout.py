@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -22,13 +22,15 @@ from mk8s.rollout import Rollout
 from mk8s.session import open_journal, real_rollout
 from mk8s.standin.release import build_release
 from tests.e2e.driving import Driver, drive, states_of, wait_until
-from tests.e2e.labs import LabMaker
+from tests.e2e.labs import LabMaker, set_rate, slow_link
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 MIB = 1 << 20
 SIZE = 64 * MIB
 LINK = "80mbit"  # of this machine to all hosts; hosts reach each other at full speed
+SLOWEST = "32mbit"  # the same until a fault has struck: all is over after 17 s and no earlier
+AFTERWARDS = "240mbit"  # for what is left then
 IMAGES = "rke2-images.linux-amd64.tar.zst"
 FIND = f"find /var/lib/mk8s/artifacts /var/lib/rancher -name {IMAGES} 2>/dev/null | head -n 1"
 LEFT_OVER = f"""
@@ -52,20 +54,8 @@ def site(lab: LabMaker, big_release: Path, tmp_path: Path) -> Iterator[Driver]:
     hosts = lab.fresh(4)
     driver = drive(hosts, tmp_path, big_release, servers=1)
     driver.add('fan_out: {mode: "on"}')
-    with slow_link(hosts):
+    with slow_link(hosts, LINK):
         yield driver
-
-
-@contextmanager
-def slow_link(lab: Lab) -> Iterator[None]:
-    """Slow down what this machine sends to the hosts, not what they send to each other."""
-    bridge = lab.layout.bridge
-    shape = ["tc", "qdisc", "replace", "dev", bridge, "root", "tbf", "rate", LINK]
-    subprocess.run([*shape, "burst", "128k", "latency", "100ms"], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["tc", "qdisc", "del", "dev", bridge, "root"], check=False)
 
 
 def sent_by_us(lab: Lab) -> int:
@@ -132,9 +122,11 @@ def test_each_byte_leaves_this_machine_about_once_and_no_key_stays(site: Driver)
 
 def test_a_source_that_loses_power_costs_time_and_not_the_file(site: Driver) -> None:
     """The others go on without it; it goes on with what it had once it is back."""
+    set_rate(site.lab, SLOWEST)
     with site.running() as process:
         victim = first_with_parts(site, 2 * 8 * MIB)
         site.lab.kill(victim)
+        set_rate(site.lab, AFTERWARDS)
         others = [site.name(i) for i in range(1, 5) if i != victim]
         wait_until(
             lambda: (
@@ -152,10 +144,12 @@ def test_a_source_that_loses_power_costs_time_and_not_the_file(site: Driver) -> 
 
 def test_a_run_that_was_killed_goes_on_and_the_old_keys_are_removed(site: Driver) -> None:
     """The next run knows where they may be, removes them, and sends only what is missing."""
+    set_rate(site.lab, SLOWEST)
     with site.running() as process:
         wait_until(lambda: len(hosts_with_parts(site, 2 * 8 * MIB)) > 1, "pieces on two hosts")
         process.send_signal(signal.SIGKILL)
         process.wait()
+    set_rate(site.lab, AFTERWARDS)
     old = site.on_host(1, f"cat /home/dev/.ssh/authorized_keys {WORKING}/key 2>/dev/null || true")
     assert (site.state / "fan-out.json").exists()
     before = sent_by_us(site.lab)

@@ -17,12 +17,12 @@ import pytest
 from mk8s.lab.manifest_writer import DEFAULT_VERSION, machine_arch
 from mk8s.standin import build_release
 from tests.e2e.driving import Driver, drive, of_kind, wait_until
-from tests.e2e.labs import LabMaker
+from tests.e2e.labs import LabMaker, slow_link
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 IMAGES = 100 << 20  # bytes
-UPLINK = "20MB/s"  # so that an upload is still under way when the cable is pulled
+UPLINK = "32mbit"  # until the cable is pulled: the upload has 25 s, of which two are waited for
 BEGUN = 8 << 20  # bytes of it that have to be there by then
 RESTART_SSHD = (  # and end all sessions; then let the service go on that was frozen meanwhile
     """systemd-run --quiet sh -c "pkill -f '[s]shd:'; systemctl restart ssh; systemctl kill -s CONT {}\""""
@@ -88,10 +88,10 @@ def test_a_cable_pulled_during_an_upload_costs_a_retry(lab: LabMaker, tmp_path: 
     """The attempt is lost, and the same run sends what is missing of the file when the cable is back."""
     large = build_release(tmp_path / "release", DEFAULT_VERSION, machine_arch(), images_size=IMAGES)
     driver = drive(lab.fresh(1), tmp_path, large)
-    driver.add(f"limits: {{bandwidth: {UPLINK}}}")
     with driver.running() as process:
-        wait_until(lambda: part_on(driver, 1) > BEGUN, "the images are on their way")
-        driver.lab.cut(1)
+        with slow_link(driver.lab, UPLINK):
+            wait_until(lambda: part_on(driver, 1) > BEGUN, "the images are on their way")
+            driver.lab.cut(1)
         wait_until(lambda: bool(of_kind(driver.records(), "error", "stage")), "the loss is noticed", 300)
         driver.lab.heal(1)
         _, err = process.communicate(timeout=400)

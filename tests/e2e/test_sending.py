@@ -212,7 +212,7 @@ async def test_a_part_that_is_tampered_with_while_it_grows_is_noticed(scene: Sce
 
 
 SENDER = """
-import anyio, sys
+import anyio, os, signal, sys
 from pathlib import Path, PurePosixPath
 from mk8s.executor import Executor
 from mk8s.steps import Upload
@@ -220,11 +220,22 @@ from transports.base import File
 from transports.ssh import HostKeys, SSHOptions, SSHTransport
 host, port, user, key, known, path, size, sha, target = sys.argv[1:]
 
+class Stopping(SSHTransport):
+    # goes no further than the middle, however long it takes to be killed there
+    sent = 0
+    async def append(self, piece, part, *, sudo=False, on_progress=None):
+        before = self.sent
+        def told(done, size_of_piece):
+            self.sent = before + done
+            if self.sent >= int(size) // 2:
+                os.kill(os.getpid(), signal.SIGSTOP)
+        await super().append(piece, part, sudo=sudo, on_progress=told)
+
 async def main():
     options = SSHOptions(host=host, port=int(port), user=user, key_files=(Path(key),), use_agent=False,
                          host_keys=HostKeys([Path(known)]))
     step = Upload("send", File(Path(path), int(size), sha), PurePosixPath(target), 0o640)
-    await Executor({"n": SSHTransport("n", options)}).run_steps("n", [step], note=lambda text: None)
+    await Executor({"n": Stopping("n", options)}).run_steps("n", [step], note=lambda text: None)
 
 anyio.run(main, backend="trio")
 """
