@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from weakref import WeakSet
 
 __all__ = ["Balancer"]
 
@@ -25,6 +26,7 @@ class Balancer:
         self._address, self._port, self._servers = address, port, list(servers)
         self._up: set[str] = set()
         self._open: dict[str, set[asyncio.StreamWriter]] = {server: set() for server in servers}
+        self._held = WeakSet[asyncio.WriteTransport]()
         self._turn = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -48,13 +50,22 @@ class Balancer:
         self._started.set()
         watchers = [asyncio.create_task(self._watch(server)) for server in self._servers]
         await self._over.wait()
-        listener.close()
+        for door in listener.sockets:  # not closed yet: whom it has let in by then, asyncio would forget
+            self._loop.remove_reader(door.fileno())
         for task in watchers:
             task.cancel()
-        for writer in (end for ends in self._open.values() for end in ends):
-            writer.transport.abort()
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+        # Whoever was accepted just now becomes a task of its own in one of the loop's next turns.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            self._abort_all()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        listener.close()
+        self._abort_all()
         await asyncio.sleep(0)  # what was closed last is gone after the loop's next turn
+
+    def _abort_all(self) -> None:
+        """Also those that are closing: they wait for somebody to read what they still hold."""
+        for transport in self._held:
+            transport.abort()
 
     async def _watch(self, server: str) -> None:
         while True:
@@ -70,11 +81,14 @@ class Balancer:
 
     async def _reach(self, server: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         with suppress(OSError, TimeoutError):
-            return await asyncio.wait_for(asyncio.open_connection(server, self._port), ANSWER)
+            found = await asyncio.wait_for(asyncio.open_connection(server, self._port), ANSWER)
+            self._held.add(found[1].transport)
+            return found
         return None
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client, to whichever server is next."""
+        self._held.add(writer.transport)
         up = [server for server in self._servers if server in self._up]
         self._turn += 1
         server = up[self._turn % len(up)] if up else ""
