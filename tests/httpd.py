@@ -30,6 +30,7 @@ from urllib.parse import unquote, urlsplit
 __all__ = [
     "Cut",
     "Fault",
+    "Hold",
     "NoLength",
     "Server",
     "Slow",
@@ -56,6 +57,14 @@ class Stall:
     """Send so many bytes of the body, then nothing, until the client goes away or the server is closed."""
 
     after: int
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Send so many bytes of the body, and the rest once the event is set."""
+
+    after: int
+    until: threading.Event
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ class Swap:
     content: bytes
 
 
-Fault = Cut | Stall | Slow | Status | WrongLength | NoLength | WrongRange | Swap
+Fault = Cut | Stall | Hold | Slow | Status | WrongLength | NoLength | WrongRange | Swap
 
 
 class Server:
@@ -269,6 +278,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
             if isinstance(fault, Slow):
                 owner.closing.wait(fault.seconds)
+            while isinstance(fault, Hold) and rest - most >= fault.after and not fault.until.is_set():
+                if owner.closing.wait(0.02):
+                    return
         if isinstance(fault, Cut):
             self._reset()
         if isinstance(fault, Stall):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mk8s.lab import UnfitError
 from mk8s.lab.machine import require_root
 from mk8s.standin import build_release
 from tests.e2e.driving import MK8S, wait_until
-from tests.httpd import Server, Slow
+from tests.httpd import Hold, Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -52,10 +53,12 @@ def test_a_disk_that_fills_up_costs_what_was_on_its_way(disk: Path, tmp_path: Pa
     path = f"/{RELEASES}/{IMAGES}"
     with Server(tmp_path / "upstream") as server:
         (disk / "cluster.yaml").write_text(MANIFEST.format(version=VERSION, server=server.url()))
-        server.fault(path, Slow(0.001))
+        full = threading.Event()
+        server.fault(path, Hold(SIZE // 3, full))
         with started(disk) as download:
-            wait_until(lambda: server.sent[path] > SIZE // 3, "a third was sent")
+            wait_until(lambda: server.sent[path] >= SIZE // 3, "a third was sent")
             filler = fill(disk)
+            full.set()
             _, said = download.communicate(timeout=250)
         assert download.returncode in (1, 2), said  # 2: not even the note of what came from where fits
         assert f"{IMAGES}  (" in said
