@@ -30,6 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def main(args: Namespace) -> int:
     from mk8s.errors import UsageError
     from mk8s.manifest.starting import VERSIONS, Start, starting_manifest
+    from mk8s.report.files import write_new
 
     distro, version = _known(args.distro), args.release or VERSIONS.get(args.distro)
     if version is None:
@@ -45,7 +46,7 @@ def main(args: Namespace) -> int:
     if args.to is None:
         print(text, end="")
         return 0
-    _write(args.to, text)
+    write_new(args.to, text.encode(), "--to")
     say(f"wrote {args.to}\nNext: write your nodes' addresses into it, then mk8s validate {args.to}")
     return 0
 
@@ -55,15 +56,3 @@ def _known(name: str) -> str:
     from mk8s.distros.base import load_distro
 
     return load_distro(name).name
-
-
-def _write(path: Path, text: str) -> None:
-    from mk8s.errors import UsageError
-
-    try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError as error:
-        raise UsageError(f"{path} is there already", remedy="name another file") from error
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}", remedy="name another file") from error

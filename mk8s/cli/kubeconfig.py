@@ -28,6 +28,7 @@ def main(args: Namespace) -> int:
     from mk8s.errors import Mk8sError, UsageError
     from mk8s.past import refuse_no_folder
     from mk8s.project import load_project
+    from mk8s.report.files import refuse_needed
     from mk8s.state import write_private
 
     project = load_project(args.manifest)
@@ -49,6 +50,7 @@ def main(args: Namespace) -> int:
         return 0
     if args.copy_to.exists() and not args.force:
         raise UsageError(f"{args.copy_to} is there already", remedy="name another file, or add --force")
+    refuse_needed(args.copy_to, manifest=args.manifest, option="--copy-to")
     write_private(args.copy_to, path.read_bytes())
     say(f"wrote {args.copy_to}")
     return 0

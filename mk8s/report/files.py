@@ -1,17 +1,23 @@
-"""Where a page, or another answer, is written to: whole or not at all, and never over what is not ours."""
+"""Where a page, or another answer, is written to: whole or not at all, and never over what is not ours.
+
+What a run needs to go on (`refuse_needed`) is held, whatever option names it. Begin reading at `write_whole`.
+"""
 
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from machines.framing import looks_framed
-from mk8s.disks import refusals_explained
+from mk8s.disks import Write, refusals_explained, sync_folder, write_all
 from mk8s.errors import UsageError
+from mk8s.state_names import keeper_of
 
-__all__ = ["write_page", "write_whole"]
+__all__ = ["refuse_needed", "write_new", "write_page", "write_whole"]
 
 MARK = b'<meta name="generator" content="mk8s '
+LINE_BEGINS = 16  # bytes, enough to tell a journal from a file of gigabytes
 LOOKED_AT = 64 << 10  # bytes; the mark stands behind the policy, near the beginning
 OUT = "--out"
 
@@ -21,36 +27,77 @@ def write_page(path: Path, text: str, option: str = OUT) -> None:
 
     `option`: the one that named the file, for what a refusal says.
     """
-    with refusals_explained(path, "written", {}, UsageError, _elsewhere(option)):
+    with _refusals(path, option):
         _refuse_other(path, option)
+        _refuse_kept(path, option)
         _put(path, text.encode())
 
 
-def write_whole(path: Path, content: bytes, *, manifest: Path, option: str = OUT) -> None:
-    """Put an answer there that is no page, over an older one too; never over a manifest or a run's journal.
+def write_whole(
+    path: Path, content: bytes, *, manifest: Path, option: str = OUT, write: Write = os.write
+) -> None:
+    """Put an answer there that is no page, over an older one too; never over what `refuse_needed` holds.
 
-    Raises UsageError.
+    Durable when this returns; whoever reads sees the old content or the new. Raises UsageError.
     """
-    with refusals_explained(path, "written", {}, UsageError, _elsewhere(option)):
-        if path.exists() and path.samefile(manifest):
-            raise UsageError(f"{path} is the manifest itself", remedy=_elsewhere(option))
-        if path.is_file() and _is_of_a_real_run(path):
-            raise UsageError(
-                f"{path} is the journal of a real run",
-                cause="without it no run can go on with its cluster",
-                remedy=_elsewhere(option),
-            )
+    with _refusals(path, option):
+        refuse_needed(path, manifest=manifest, option=option)
         if path.exists() and not path.is_file():  # a device or a pipe; a folder refuses by itself
             path.write_bytes(content)
         else:
-            _put(path, content)
+            _put(path, content, write)
+
+
+def write_new(path: Path, content: bytes, option: str, *, write: Write = os.write) -> None:
+    """Put an answer where nothing stands: whole or not at all, and durable. Raises UsageError."""
+    with _refusals(path, option):
+        _refuse_kept(path, option)
+        try:
+            with path.open("xb"):  # whoever comes second is refused
+                pass
+        except FileExistsError as error:
+            raise UsageError(f"{path} is there already", remedy=_elsewhere(option)) from error
+        try:
+            _put(path, content, write)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def refuse_needed(path: Path, *, manifest: Path, option: str) -> None:
+    """Raises UsageError for the manifest, a real run's journal, and whatever runs keep in a state folder."""
+    if path.exists() and path.samefile(manifest):
+        raise UsageError(f"{path} is the manifest itself", remedy=_elsewhere(option))
+    if path.is_file() and _is_of_a_real_run(path):
+        raise UsageError(
+            f"{path} is the journal of a real run",
+            cause="without it no run can go on with its cluster",
+            remedy=_elsewhere(option),
+        )
+    _refuse_kept(path, option)
+
+
+def _refuse_kept(path: Path, option: str) -> None:
+    folder = keeper_of(path)
+    if folder is not None:
+        raise UsageError(
+            f"{path} is where runs keep what they need of a cluster",
+            cause=f"{folder} is a state folder",
+            remedy=_elsewhere(option),
+        )
+
+
+def _refusals(path: Path, option: str) -> AbstractContextManager[None]:
+    return refusals_explained(path, "written", {}, UsageError, _elsewhere(option))
 
 
 def _is_of_a_real_run(path: Path) -> bool:
     """Its last header says when it was started by the wall clock, as that of no simulation does."""
-    content = path.read_bytes()
-    if not looks_framed(content):
-        return False
+    with path.open("rb") as file:
+        if not looks_framed(file.read(LINE_BEGINS)):
+            return False
+        file.seek(0)
+        content = file.read()
     last = content.rpartition(b',"header":{')[2].partition(b"\n")[0]
     return b',"started":"' in last
 
@@ -59,14 +106,16 @@ def _elsewhere(option: str) -> str:
     return f"name another file with {option}"
 
 
-def _put(path: Path, content: bytes) -> None:
-    """In one move. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _put(path: Path, content: bytes, write: Write = os.write) -> None:
+    """In one move, on the disk when it is there. Raises OSError."""
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
     try:
         with temporary.open("xb") as file:  # x: no link that others put there is followed
-            file.write(content)
+            write_all(file.fileno(), content, write)
+            os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
