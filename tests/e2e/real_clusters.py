@@ -25,10 +25,11 @@ KUBECTL = "PATH=$PATH:/usr/local/bin kubectl --kubeconfig /etc/kubernetes/admin.
 PLACES = "/etc /var/lib/kubernetes /var/lib/kubelet/pki"
 CERTIFICATES = f"find {PLACES} -name '*.crt' -not -path '/etc/ssl/*' 2>/dev/null | sort | xargs -r sha256sum"
 WHOLE_RUN = 600.0  # seconds: on busy cores
-RECOVERY = 120.0  # seconds: an API server restarts, etcd elects, a balancer notices
+RECOVERY = 300.0  # seconds: an API server restarts, etcd elects, a balancer notices; here on busy cores
 AWAY = re.compile(
     r"connection|connect to|EOF|tim(e|ed) ?out|deadline exceeded|handshake|etcdserver|leader|no route|"
-    r"InternalError|ServiceUnavailable|TooManyRequests|unable to handle|not ready",
+    r"Internal ?Error|ServiceUnavailable|TooManyRequests|unable to handle|not ready|rpc error|stream error|"
+    r"GOAWAY|broken pipe|cancel|time allotted|doesn't have a resource type|no matches for kind",
     re.IGNORECASE,
 )  # what is said of an API server that does not answer just now, not of an answer
 
@@ -61,9 +62,10 @@ class RealCluster:
         An API that is away for a moment, as after a server's loss, is asked again for `patience` seconds.
         """
         server = f" --server https://{self.address(on)}:6443" if own else ""
-        return self._asked(on, f"{KUBECTL}{server} --request-timeout=20s {words}", patience)
+        return self.asked(on, f"{KUBECTL}{server} --request-timeout=20s {words}", patience)
 
-    def _asked(self, on: int, script: str, patience: float) -> str:
+    def asked(self, on: int, script: str, patience: float = RECOVERY) -> str:
+        """What a script on a host says that asks the API, or etcd; asked again as `kubectl` is."""
         end = time.monotonic() + patience
         while True:
             try:
@@ -96,7 +98,7 @@ class RealCluster:
         return found
 
     def apply(self, manifest: str, on: int = 1) -> None:
-        self._asked(on, f"{KUBECTL} apply -f - <<'END'\n{manifest}\nEND", RECOVERY)
+        self.asked(on, f"{KUBECTL} apply -f - <<'END'\n{manifest}\nEND")
 
 
 def manifest_of(lab: Lab, distro: str, release: Path, *, servers: int, nodes: int, endpoint: str = "") -> str:

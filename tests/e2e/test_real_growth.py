@@ -14,7 +14,7 @@ from tests.e2e.labs import LabMaker
 from tests.e2e.real_clusters import RealCluster, manifest_of
 from tests.e2e.test_real_clusters import etcd_members
 
-pytestmark = [pytest.mark.e2e, pytest.mark.real, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.real, pytest.mark.timeout(1800)]
 
 # pid and start time in clock ticks since boot: field 22 of /proc/PID/stat, after the name in brackets.
 # Of each name the oldest: what one of them starts bears its name until its exec.

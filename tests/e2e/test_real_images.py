@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from mk8s.artifacts.logins import Logins
 from mk8s.artifacts.registry import Registry
 from mk8s.artifacts.web import Web
 from mk8s.images import image_names
+from tests.e2e.driving import wait_until
 from tests.registryd import RegistryServer, load_archive, put_image
+from tests.transports.sshd import short_folder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.real, pytest.mark.timeout(1800)]
 
@@ -32,11 +34,11 @@ root = "{folder}/root"
 state = "{folder}/state"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
-  address = "{folder}/containerd.sock"
+  address = "{socket}"
 [ttrpc]
-  address = "{folder}/containerd.ttrpc"
+  address = "{socket}.ttrpc"
 """
-ANSWERS = 120.0  # seconds until containerd does
+ANSWERS = 300.0  # seconds until containerd does
 LAYOUT = ("index.json", "oci-layout")
 TOOL, TOOL_NAME = "tools/hello", "docker.io/tools/hello:1"
 
@@ -46,10 +48,13 @@ class Containerd:
     """One of our own, apart from any other on this machine."""
 
     folder: Path
+    socket: Path  # elsewhere: its path has to be short
+
+    def command(self, *words: str) -> list[str]:
+        return [str(self.folder / "bin/ctr"), "-a", str(self.socket), "-n", "k8s.io", *words]
 
     def ctr(self, *words: str, check: bool = True) -> str:
-        socket = f"{self.folder}/containerd.sock"
-        command = [str(self.folder / "bin/ctr"), "-a", socket, "-n", "k8s.io", *words]
+        command = self.command(*words)
         done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
         assert done.returncode == 0 or not check, done.stderr
         return done.stdout if done.returncode == 0 else ""
@@ -67,15 +72,18 @@ def containerd(lab: object, real_release: dict[str, Path], tmp_path: Path) -> It
     """containerd of the release, started and ended here. (`lab` asks for root.)"""
     with tarfile.open(real_release["kubeadm"] / "containerd-linux-amd64.tar.gz") as tar:
         tar.extractall(tmp_path, filter="data")
-    config = tmp_path / "config.toml"
-    config.write_text(CONFIG.format(folder=tmp_path))
-    daemon = Containerd(tmp_path)
-    command = [str(tmp_path / "bin/containerd"), "-c", str(config), "-l", "warn"]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    with short_folder() as short, started(Containerd(tmp_path, short / "socket")) as daemon:
+        wait_until(lambda: daemon.ctr("version", check=False) != "", "containerd answers", ANSWERS)
+        yield daemon
+
+
+@contextmanager
+def started(daemon: Containerd) -> Iterator[Containerd]:
+    config, log = daemon.folder / "config.toml", daemon.folder / "log"
+    config.write_text(CONFIG.format(folder=daemon.folder, socket=daemon.socket))
+    command = [str(daemon.folder / "bin/containerd"), "-c", str(config), "-l", "warn"]
+    with log.open("wb") as said, subprocess.Popen(command, stdout=said, stderr=said) as process:
         try:
-            end = time.monotonic() + ANSWERS
-            while not daemon.ctr("version", check=False) and time.monotonic() < end:
-                time.sleep(0.1)
             yield daemon
         finally:
             process.terminate()

@@ -47,9 +47,8 @@ def pull(daemon: Containerd, given: Given, image: str = IMAGE) -> subprocess.Com
         target = certs_d / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content.decode().replace(str(AUTHORITIES), str(daemon.folder)))
-    command = [str(daemon.folder / "bin/ctr"), "-a", f"{daemon.folder}/containerd.sock", "-n", "k8s.io"]
-    words = ["images", "pull", "--hosts-dir", str(certs_d), image]
-    return subprocess.run([*command, *words], capture_output=True, text=True, timeout=3000, check=False)
+    command = daemon.command("images", "pull", "--hosts-dir", str(certs_d), image)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
 
 
 def mirrored(*endpoints: str, name: str = "docker.io", folder: str = "") -> Registries:

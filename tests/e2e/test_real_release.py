@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 
 from mk8s.lab import Lab
 from mk8s.lab.cgroups import LAB_GROUP, find_hierarchies
+from tests.e2e.driving import wait_until
 from tests.e2e.labs import LabMaker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.real]
 
 IMAGE = "registry.local/busybox:1.35"
 CTR = "/usr/local/bin/ctr -n k8s.io"
+SECONDS = str(1_000_000 + os.getpid())  # that pods sleep for: no other process of this machine does
 UNIT = """
 cat > /etc/systemd/system/containerd.service <<END
 [Service]
@@ -30,12 +33,14 @@ systemctl enable -q --now containerd
 """
 # Processes in cgroups of their own, as kubelet nests them, a mount and a bridge.
 PODS = f"""
-for i in 1 2 3 4; do {CTR} run -d --memory-limit 33554432 {IMAGE} pod$i sleep 4711; done
+for i in 1 2 3 4; do {CTR} run -d --memory-limit 33554432 {IMAGE} pod$i sleep {SECONDS}; done
 for hierarchy in /sys/fs/cgroup/*/; do mkdir -p $hierarchy/kubepods/burstable/pod-1/a; done
 mkdir -p /var/lib/kubelet/pods/1
 mount -t tmpfs tmpfs /var/lib/kubelet/pods/1
 ip link add cni0 type bridge
 """
+# Beside them, those of units come and go while it looks.
+KUBEPODS = "find /sys/fs/cgroup -name 'kubepods*' 2>/dev/null || true"
 
 
 @pytest.fixture
@@ -70,13 +75,16 @@ def test_a_container_has_its_libraries_and_its_shell(host: Lab) -> None:
 def test_a_host_full_of_containers_loses_power_and_comes_back(host: Lab) -> None:
     """Nothing of them is left on the machine, no old cgroup in the host; its disk knows them still."""
     host.run(1, PODS)
+    wait_until(lambda: len(processes_with(SECONDS)) == 4, "what containers were started for runs in them")
+    assert host.run(1, KUBEPODS).stdout
     host.kill(1)
-    assert processes_with("4711") == []
+    assert processes_with(SECONDS) == []
     assert [path for path in groups_of(host) if path.exists()] == []
 
     host.heal(1)
-    assert host.run(1, "find /sys/fs/cgroup -name 'kubepods*'").stdout == ""
+    assert host.run(1, KUBEPODS).stdout == ""
     assert host.run(1, "findmnt /var/lib/kubelet/pods/1", check=False).stdout == ""
+    host.run(1, "systemctl start containerd")  # returns when it is ready: SSH may have been so before
     assert host.run(1, f"{CTR} containers ls -q").stdout.split() == ["pod1", "pod2", "pod3", "pod4"]
     host.run(1, f"{CTR} tasks start -d pod1")
     assert "RUNNING" in host.run(1, f"{CTR} tasks ls").stdout
