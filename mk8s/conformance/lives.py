@@ -49,12 +49,33 @@ class Life:
         binding = self.rollout.binding
         await binding.executor.run_steps(node.name, steps, binding.distro.classify)
 
+    async def begin(self, node: Node) -> None:
+        """Start the primary, or let another node join. Raises ActionError."""
+        distro, s = self.rollout.binding.distro, await self.situation(node)
+        await self.do(node, distro.start(s) if node.role == "primary" else distro.join(s))
+
+    async def verify(self, node: Node) -> None:
+        """Wait for its own readiness, as a run does before the next ones begin. Raises ActionError."""
+        await self.do(node, self.rollout.binding.distro.verify(await self.situation(node)))
+
+    async def reboot(self, node: Node) -> None:
+        """Reboot a host, and wait until it is up again."""
+        host = self.host(node)
+        host.reboot()
+        await host.time.sleep(host.profile.boot_seconds + 1)
+
     async def ask(self, node: Node, questions: list[Question]) -> Verdict:
         """The first that is not met, or all; an answer that did not come is 'not met'."""
         try:
             return await self.rollout.binding.ask(node.name, questions)
         except ActionError as error:
             return Verdict(met=False, reason=str(error))
+
+    def running(self, node: Node) -> set[str]:
+        """The services of a host that run, or are about to."""
+        self.network.timeline.catch_up()  # hosts go on when somebody looks
+        services = self.host(node).services.values()
+        return {service.name for service in services if service.state in ("active", "activating")}
 
     def files(self, node: Node) -> Files:
         """What lies on a host: path -> hash and mode."""

@@ -116,8 +116,69 @@ async def _again(life: Life) -> list[str]:
     return found
 
 
+def starts_in_time(subject: Subject) -> Iterator[str]:
+    """Installing leaves something to start to `start` and `join`: no service of theirs runs before."""
+    yield from live(subject, subject.cluster(3, 1), _services_in_time)
+
+
+async def _services_in_time(life: Life) -> list[str]:
+    before = await _installed(life)
+    found = []
+    for node in life.cluster.nodes:
+        await life.begin(node)
+        await life.verify(node)
+        running = life.running(node)
+        if running and running <= before[node.name]:
+            found.append(f"{node.name}: {', '.join(sorted(running))} ran before it was to start")
+    return found
+
+
+async def _installed(life: Life) -> dict[str, set[str]]:
+    """Stage and install every node, as before a signal; the services that run then."""
+    distro = life.rollout.binding.distro
+    for node in life.cluster.nodes:
+        s = await life.rollout.binding.situation_of(node.name)
+        await life.do(node, [*distro.stage(s), *distro.bootstrap(s)])
+    return {node.name: life.running(node) for node in life.cluster.nodes}
+
+
+def joined_when_done(subject: Subject) -> Iterator[str]:
+    """When `start` or `join` has ended, the node has joined: others may follow then."""
+    yield from live(subject, subject.cluster(3, 1), _joined_in_turn)
+
+
+async def _joined_in_turn(life: Life) -> list[str]:
+    await _installed(life)
+    found = []
+    for node in life.cluster.nodes:
+        await life.begin(node)
+        s = await life.rollout.binding.situation_of(node.name)
+        verdict = await life.ask(node, life.rollout.binding.distro.has_joined(s))
+        if not verdict.met:
+            found.append(f"{node.name}: has not joined when the edge has ended: {verdict.reason}")
+        await life.verify(node)
+    return found
+
+
+def agents_serve_nothing(subject: Subject) -> Iterator[str]:
+    """An agent listens on no port that the driver asks for on servers alone."""
+    yield from live(subject, subject.cluster(3, 1), _ports_of_agents)
+
+
+async def _ports_of_agents(life: Life) -> list[str]:
+    await life.run()
+    distro, cluster = life.rollout.binding.distro, life.cluster
+    agents = [node for node in cluster.nodes if not node.is_server]
+    servers = {port for node in cluster.servers for port in distro.requirements(node, cluster).ports}
+    found = []
+    for node in agents:
+        own = servers - set(distro.requirements(node, cluster).ports)
+        found += [f"{node.name} listens on {port}" for port in sorted(own & set(life.host(node).listening))]
+    return found
+
+
 def stop_can_be_repeated(subject: Subject) -> Iterator[str]:
-    """`stop_unit` takes a join back, and may run again after a crash."""
+    """`stop_unit` takes a join back, over a reboot too, and may run again after a crash."""
     yield from live(subject, subject.cluster(3, 2), _stopped)
 
 
@@ -125,10 +186,17 @@ async def _stopped(life: Life) -> list[str]:
     await life.run()
     distro, last = life.rollout.binding.distro, life.cluster.nodes[-1]
     s = await life.rollout.binding.situation_of(last.name)
+    ran = life.running(last)
     for _ in range(2):
         await life.do(last, distro.stop_unit(s))
     verdict = await life.ask(last, distro.has_joined(s))
-    return [f"{last.name}: stopped, and has_joined is met: {verdict.reason}"] if verdict.met else []
+    found = [f"{last.name}: stopped, and has_joined is met: {verdict.reason}"] if verdict.met else []
+    stopped = ran - life.running(last)
+    if ran and not stopped:
+        found.append(f"{last.name}: nothing is stopped: {', '.join(sorted(ran))}")
+    await life.reboot(last)
+    back = stopped & life.running(last)
+    return [*found, *(f"{last.name}: a reboot starts {unit} again" for unit in sorted(back))]
 
 
 def conditions(subject: Subject) -> Iterator[str]:

@@ -14,7 +14,7 @@ from machines.loading import load_machine
 from mk8s.conformance.subjects import TOKEN, Subject, commands_of, words_of
 from mk8s.distros.base import Question
 from mk8s.resources import spec_path
-from mk8s.steps import Run, WriteFile
+from mk8s.steps import Run, Upload, WriteFile
 from transports.base import Outcome
 
 __all__: list[str] = []
@@ -95,6 +95,17 @@ def spoken_steps(subject: Subject) -> Iterator[str]:
                         yield f"{where}: operation {command.operation!r} is no name such as mine.start"
                     if not command.description or "\n" in command.description or command.timeout <= 0:
                         yield f"{where}: {command.operation} has no one-line description, or no time limit"
+
+
+def files_first(subject: Subject) -> Iterator[str]:
+    """No step writes a file that a command before it on that edge has named: it was started without it."""
+    for what, s in subject.situations():
+        for edge, steps in subject.steps(s).items():
+            named: set[str] = set()
+            for step in steps:
+                if isinstance(step, WriteFile | Upload) and str(step.target) in named:
+                    yield f"{what}: {edge}: {step.target} is written behind a command that names it"
+                named |= {word for command in commands_of(step) for word in command.args}
 
 
 def hidden_secrets(subject: Subject) -> Iterator[str]:

@@ -16,6 +16,7 @@ import pytest
 
 from machines import ActionError
 from mk8s.cluster import Cluster, Node
+from mk8s.commands import unit_is_enabled
 from mk8s.conformance import RULES, Subject
 from mk8s.distros.base import ArtifactItem, Condition, Distro, Lookup, Question, Requirements, Situation
 from mk8s.distros.phases import Phases, Shown
@@ -157,6 +158,60 @@ class Sure(Solo):
         return [MET]
 
 
+class Backwards(Solo):
+    """Starts first, and writes then what is to be read."""
+
+    def start(self, s: Situation) -> list[Step]:
+        token = WriteFile("write the token", solo_module.TOKEN, s.token.encode(), mode=0o600, secret=True)
+        return [*super().start(s), token]
+
+
+class Eager(Solo):
+    """Starts as soon as it is installed."""
+
+    def bootstrap(self, s: Situation) -> list[Step]:
+        return [*super().bootstrap(s), *(step for step in super().start(s) if isinstance(step, Run))]  # type: ignore[misc]
+
+
+class Careless(Solo):
+    """Starts, and looks no further."""
+
+    def start(self, s: Situation) -> list[Step]:
+        return [step for step in super().start(s) if isinstance(step, Run)]
+
+
+class Serving(Solo):
+    """Its agents serve as its servers do."""
+
+    def requirements(self, node: Node, cluster: Cluster) -> Requirements:
+        return Requirements(ports={6443: "solo"} if node.is_server else {})
+
+    def model(self, host: SimulatedHost, network: SimulatedNetwork, cluster: Cluster) -> None:
+        super().model(host, network, cluster)  # type: ignore[misc]
+        host.service_models[self.unit] = ServiceModel(serving_life)
+
+
+def serving_life(host: SimulatedHost, service: SimulatedService) -> Iterator[float]:
+    host.listening[6443] = "solo"
+    yield from solo_module.life(host, service)
+
+
+class OnlyDisables(Solo):
+    """And questions that no stopped service meets, or the rule of old would do."""
+
+    def stop_unit(self, s: Situation) -> list[Step]:
+        return super().stop_unit(s)[:1]
+
+    def has_joined(self, s: Situation) -> list[Question]:
+        enabled = Question("enabled", unit_is_enabled(self.unit), lambda outcome: Verdict(outcome.ok))
+        return [*super().has_joined(s), enabled]
+
+
+class OnlyStops(Solo):
+    def stop_unit(self, s: Situation) -> list[Step]:
+        return super().stop_unit(s)[1:]
+
+
 class NoConditions(Solo):
     def conditions(self, situations: Any) -> list[Condition]:
         return []
@@ -167,6 +222,10 @@ class Trusting(Solo):
         return text
 
 
+MORE: list[tuple[str, Solo]] = [
+    ("stop-can-be-repeated", OnlyDisables()),
+    ("stop-can-be-repeated", OnlyStops()),
+]
 BROKEN: dict[str, Solo] = {
     "name": BadName(),
     "sound-clusters": FaultsAll(),
@@ -175,6 +234,7 @@ BROKEN: dict[str, Solo] = {
     "artifacts": SameId(),
     "same-input": Moody(),
     "spoken-steps": Untitled(),
+    "files-first": Backwards(),
     "hidden-secrets": Chatty(),
     "private-files": Open(),
     "requirements": WildPorts(),
@@ -188,6 +248,9 @@ BROKEN: dict[str, Solo] = {
     "shown-phases": Boasting(),
     "repeated-steps": Drifting(),
     "questions-tell": Sure(),
+    "starts-in-time": Eager(),
+    "joined-when-done": Careless(),
+    "agents-serve-nothing": Serving(),
     "stop-can-be-repeated": Sure(),
     "conditions": NoConditions(),
     "kubeconfig": Trusting(),
@@ -197,11 +260,11 @@ NEVER_ALONE = {"one-journal", "questions-change-nothing"}
 """What breaks these breaks the simulation itself first: a driver is given neither chance nor a clock."""
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_driver_with_the_mistake_is_found_out(name: str) -> None:
+@pytest.mark.parametrize(("name", "driver"), [*BROKEN.items(), *MORE])
+def test_a_driver_with_the_mistake_is_found_out(name: str, driver: Solo) -> None:
     """By the rule that names it."""
     (rule,) = [rule for rule in RULES if rule.name == name]
-    assert rule.broken_by(Subject(cast("Distro", BROKEN[name]), VERSION)) != []
+    assert rule.broken_by(Subject(cast("Distro", driver), VERSION)) != []
 
 
 def test_every_rule_has_its_mistake() -> None:
