@@ -18,7 +18,7 @@ from mk8s.artifacts.fetch import Fetcher, Patience, Wanted
 from mk8s.artifacts.filing import CacheError
 from mk8s.artifacts.web import FetchError, Web, make_client
 from tests.httpd import Cut, NoLength, Server, Stall, Status, Swap, WrongLength, WrongRange
-from tests.mk8s.artifacts.fetching import cache_in, content, digest, fetch
+from tests.mk8s.artifacts.fetching import HANG, cache_in, content, digest, fetch
 
 PATH = "/releases/v1/file"
 DATA = content(300_000)
@@ -236,7 +236,7 @@ def test_no_room_is_told_before_the_body_is_taken(server: Server, tmp_path: Path
     """By the length that the answer has, where nobody said it before."""
 
     async def main() -> None:
-        async with make_client() as client:
+        async with make_client(stall=HANG) as client:
             fetcher = Fetcher(Web(client, Egress()), cache_in(tmp_path), free=lambda _folder: 299_999)
             await fetcher.fetch(wanted(server))
 
@@ -379,7 +379,7 @@ def test_two_that_want_the_same_file_fetch_it_once(server: Server, tmp_path: Pat
     cache = cache_in(tmp_path)
 
     async def main() -> None:
-        async with make_client() as client, trio.open_nursery() as nursery:
+        async with make_client(stall=HANG) as client, trio.open_nursery() as nursery:
             fetcher = Fetcher(Web(client, Egress()), cache)
             nursery.start_soon(fetcher.fetch, wanted(server))
             nursery.start_soon(fetcher.fetch, wanted(server))

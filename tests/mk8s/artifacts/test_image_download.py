@@ -24,6 +24,7 @@ from mk8s.artifacts.web import Web
 from mk8s.cluster import ArtifactSource, Cluster
 from mk8s.distros.base import ArtifactItem, load_catalogue
 from mk8s.images import image_names
+from tests.mk8s.artifacts.fetching import HANG
 from tests.mk8s.distros.situations import make_cluster
 from tests.registryd import Fault, RegistryServer, Store, digest_of, put_image
 
@@ -87,7 +88,7 @@ class Case:
         self, cluster: Cluster, arch: str = "amd64", free: int = 1 << 40
     ) -> AsyncIterator[ImageMaker]:
         egress = egress_in_air_gap(cluster)
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=HANG) as client:
             cache = Cache.open(self.folder / "cache", lambda _words: None)
             fetcher = Fetcher(Web(client, egress), cache, Patience(first=0.001))
             yield ImageMaker(cluster, fetcher, Logins(), arch=arch, free=lambda _path: free)

@@ -23,6 +23,7 @@ from mk8s.artifacts.registry import Registry, RegistryError
 from mk8s.artifacts.web import FetchError, Web
 from mk8s.distros.upstream.images import find
 from mk8s.images import image_names
+from tests.mk8s.artifacts.fetching import HANG
 from tests.registryd import Fault, RegistryServer, Store, digest_of, put_image
 
 PAUSE, DNS = "registry.k8s.io/pause:3.10", "registry.k8s.io/coredns/coredns:v1.11.3"
@@ -65,7 +66,7 @@ async def desk(
     egress: Egress | None = None,
     auth: httpx.Auth | None = None,
 ) -> AsyncIterator[Desk]:
-    async with httpx.AsyncClient(trust_env=False, auth=auth) as client:
+    async with httpx.AsyncClient(trust_env=False, auth=auth, timeout=HANG) as client:
         web = Web(client, egress or Egress())
         fetcher = Fetcher(web, Cache.open(folder / "cache", lambda _words: None))
         mirrors = {"registry.k8s.io": server.url, "a.example": server.url}
