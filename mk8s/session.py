@@ -141,8 +141,8 @@ def refuse_untrue(journal: FileJournal, cluster: Cluster, again: str) -> None:
         faults_in(records, table_to_read(node_machine(cluster))),
         journal.path,
         "run",
-        f"no node was touched; see all of it: mk8s replay {again}; then put back a copy of the file "
-        "from before it was changed",
+        f"no node was touched; see all of it: mk8s replay {again}; then put back a copy of the file from "
+        "before, or move it away: the next run goes through every step and recognises what is done",
     )
 
 
