@@ -109,6 +109,7 @@ async def test_a_second_factor_follows_a_key(
         methods = "AuthenticationMethods publickey,keyboard-interactive"
         server = pam_server(f"{ASKING}\n{methods}\nAuthorizedKeysFile {keys}")
         keys.write_text(f"{public(server.key)}\n")
+        keys.chmod(0o644)
 
         assert await enters(server, user=temporary_user.name, answers=person)
     assert person.asked == ["Password:"]

@@ -47,6 +47,7 @@ def node(member: users.TemporaryUser) -> Iterator[Server]:
         folder.chmod(0o755)
         with running(folder / "sshd") as server:
             server.folder.chmod(0o755)
+            (server.folder / "authorized_keys").chmod(0o644)
             yield server
 
 
