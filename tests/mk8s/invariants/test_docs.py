@@ -7,6 +7,7 @@ from pathlib import Path
 
 from machines.simulation import INVARIANTS
 from tests.machines.simulation.mutants import MUTANTS as OF_THE_ENGINE
+from tests.mk8s.invariants.test_driver_mutants import MUTANTS as OF_DRIVERS
 from tests.mk8s.invariants.test_mutants import MUTANTS as OF_ROLLOUTS
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +24,8 @@ def test_every_mutant_stands_there_with_the_law_that_notices_it() -> None:
     """And no other."""
     rows = re.findall(r"^\| ([^`|]+) \| `([a-z-]+)` \|$", PAGE, re.MULTILINE)
     engine = [(mutant.broken, mutant.invariant) for mutant in OF_THE_ENGINE]
-    assert rows == [*engine, *((broken, law) for broken, (law, _, _) in OF_ROLLOUTS.items())]
+    rollouts = [(broken, law) for broken, (law, _, _) in OF_ROLLOUTS.items()]
+    assert rows == [*engine, *rollouts, *((broken, name) for broken, (name, _) in OF_DRIVERS.items())]
 
 
 def test_every_test_that_it_names_is_there() -> None:
