@@ -298,7 +298,7 @@ async def test_progress_is_told_now_and_then_with_its_rate_and_the_time_left() -
 
     texts = [text for _, text in on.notes]
     assert texts[0] == "send the images"
-    assert texts[1].startswith("12.5 MiB of 50.0 MiB, 5.0 MiB/s, 8s left: send the images")
+    assert texts[1].startswith("12.5 MiB of 50.0 MiB, 5.0 MiB/s, 8 s left: send the images")
     assert texts[-1] == "50.0 MiB of 50.0 MiB: send the images"
     assert len(texts) <= 6
 
