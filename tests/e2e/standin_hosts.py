@@ -19,7 +19,6 @@ __all__ = ["K0S", "K3S", "RKE2", "TOKEN", "Places", "StandinHosts", "eventually"
 
 TOKEN = "S3cret"
 PATIENCE = 150.0  # seconds: what takes five here takes many times that on a busy machine
-FREEZING = 150  # seconds to wait for an event, on the host
 QUICK = {"START_SECONDS": 0.5, "PROMOTE_SECONDS": 0.7, "READY_SECONDS": 0.2}  # the stand-in's own pauses
 
 
@@ -138,16 +137,25 @@ class StandinHosts:
     def wait_said(self, i: int, words: str, role: str = "server") -> None:
         eventually(lambda: self.said(i, words, role), f"host {i} says: {words}")
 
-    def freeze_after(self, i: int, event: str, role: str = "server") -> None:
-        """Stop a host's service in the middle of what it does, right after this event, until `thaw`.
+    def freeze_at(self, i: int, event: str, role: str = "server") -> None:
+        """Have a host stop its service in the middle of what it does, right after this event, until `thaw`.
 
         So that what is to happen in between has time, however slow this machine is: the host itself looks.
+        Said before the service begins; `wait_frozen` tells when it is so.
         """
         look = f"until grep -qs {event} {self.places.data}/standin-log.jsonl; do sleep 0.05; done"
-        self.sh(i, f"timeout {FREEZING} sh -c '{look}' && systemctl kill -s STOP {self.unit(role)}")
+        stop = f"systemctl kill -s STOP {self.unit(role)}"
+        self.sh(i, f"systemd-run --quiet sh -c '{look}; {stop} && touch /run/frozen'")
+
+    def wait_frozen(self, i: int) -> None:
+        eventually(lambda: self.run(i, "test -e /run/frozen").returncode == 0, f"{i} is frozen")
 
     def thaw(self, i: int, role: str = "server") -> None:
         self.sh(i, f"systemctl kill -s CONT {self.unit(role)}")
+
+    def wait_nothing(self, i: int, script: str) -> None:
+        """What was killed may take a moment to be gone."""
+        eventually(lambda: self.sh(i, script) == "", f"{i} prints nothing: {script}")
 
     def evidence(self, i: int) -> list[dict[str, Any]]:
         text = self.sh(i, f"cat {self.places.data}/standin-log.jsonl 2>/dev/null || :")

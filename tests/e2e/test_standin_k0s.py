@@ -92,8 +92,9 @@ def test_two_controllers_at_once_are_one_too_many(hosts: K0sHosts) -> None:
     """A voter that does not run yet takes the majority away: the other one is refused, and tries again."""
     hosts.up()
     token = hosts.token("controller")
+    hosts.freeze_at(2, "join-member")
     hosts.start(2, "controller", token, {"ETCD_START_SECONDS": 3})
-    hosts.freeze_after(2, "join-member")
+    hosts.wait_frozen(2)
     eventually(lambda: "[-]etcd failed" in hosts.kubectl(1, "get --raw=/readyz").stderr, "no majority")
     hosts.start(3, "controller", token)
     hosts.wait_said(3, "not enough started members")
@@ -128,7 +129,7 @@ def test_a_restart_keeps_the_data_and_a_reset_leaves_none(hosts: K0sHosts) -> No
     hosts.sh(1, "k0s stop && k0s reset")
     places = "/var/lib/k0s /etc/systemd/system/k0s* /run/k0s /run/standin-k0s"
     assert hosts.sh(1, f"ls -d {places} 2>/dev/null || :") == ""
-    assert hosts.sh(1, "ss -Hlntu 'sport = :6443 or sport = :9443 or sport = :8132'") == ""
+    hosts.wait_nothing(1, "ss -Hlntu 'sport = :6443 or sport = :9443 or sport = :8132'")
 
 
 def test_one_node_alone_lets_nobody_join(hosts: K0sHosts) -> None:

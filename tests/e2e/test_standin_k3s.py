@@ -34,8 +34,9 @@ def hosts(lab: LabMaker, small_release: Path) -> StandinHosts:
 def test_three_servers_of_an_etcd_cluster(hosts: StandinHosts) -> None:
     """cluster-init and two joins on port 6443; learners one at a time, roles in the Nodes."""
     hosts.first(settings={"PROMOTE_SECONDS": 3}, cluster_init="true")
+    hosts.freeze_at(2, "join-learner")
     hosts.begin(2, server=hosts.url(1))
-    hosts.freeze_after(2, "join-learner")
+    hosts.wait_frozen(2)
     hosts.begin(3, server=hosts.url(1))
     eventually(lambda: hosts.when(3, "join-refused"), "host 3 is refused meanwhile")
     hosts.thaw(2)
@@ -110,8 +111,8 @@ def test_the_uninstall_scripts_leave_nothing(hosts: StandinHosts) -> None:
             "/usr/local/bin/* /etc/rancher/k3s /etc/systemd/system/k3s* /var/lib/rancher /run/standin-k3s"
         )
         assert hosts.sh(i, f"ls -d {places} 2>/dev/null || :") == ""
-        assert hosts.sh(i, "ss -Hlntu 'sport = :6443'") == ""
-        assert hosts.sh(i, "pgrep -fa '[b]in/k3s|[s]_server' || :") == ""
+        hosts.wait_nothing(i, "ss -Hlntu 'sport = :6443'")
+        hosts.wait_nothing(i, "pgrep -fa '[b]in/k3s|[s]_server' || :")
 
 
 def test_servers_share_a_real_postgresql(hosts: StandinHosts) -> None:
