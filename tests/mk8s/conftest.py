@@ -12,7 +12,7 @@ import pytest
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 FOREIGN = (
     *PROXIES, *map(str.upper, PROXIES), "NETRC", "SSL_CERT_FILE", "SSL_CERT_DIR",  # whom we speak to
-    "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR",  # how wide and how bright we are
+    "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE",  # how we look
     "SOURCE_DATE_EPOCH", "POSIXLY_CORRECT", "CDPATH", "ENV", "BASH_ENV",  # what programs and shells do
     "OMP_NUM_THREADS", "OMP_THREAD_LIMIT",  # how many processors nproc counts
 )  # fmt: skip

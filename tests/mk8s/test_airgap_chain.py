@@ -23,7 +23,7 @@ from tests.httpd import Server
 from tests.registryd import RegistryServer, Store, put_image
 from tests.upstream_tree import IMAGES_OF_KUBEADM, upstream_tree
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 VERSIONS = {
     "rke2": "v1.33.4+rke2r1",

@@ -14,7 +14,7 @@ from mk8s.distros.base import load_distro
 from tests.mk8s.examples import cluster
 from tests.mk8s.invariants.sites import EndState, MortalJournal, Site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 SHARES = 8  # into which the records to crash at are split, so that they spread over the cores
 SAMPLE = 9  # of the other distros' records every so many is crashed at
