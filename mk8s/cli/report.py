@@ -90,13 +90,14 @@ def _refuse_nonsense(args: Namespace) -> None:
 
 def _simulated(args: Namespace, project: Project) -> View:
     from machines.simulation import FAULT_KINDS, FaultPlan
-    from mk8s.forecast.sizes import sizes_at_hand
+    from mk8s.forecast.sizes import sizes_at_hand, sizes_in_words
     from mk8s.rehearsal import Conditions, rehearse
 
     profile = profile_of(args, project)
     sizes = sizes_at_hand(project.cluster, project.distro)
     rates = dict.fromkeys(FAULT_KINDS, args.faults / len(FAULT_KINDS))
     say("simulated hosts, virtual time: no node is touched")
+    say(f"sizes of files: {sizes_in_words(sizes)}")
     run = rehearse(
         Conditions(
             project.cluster,

@@ -52,9 +52,11 @@ def test_the_run_is_laid_beside_its_prediction(
 
 
 def test_a_rehearsal_becomes_a_page_on_stdout(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is recorded of it, and nothing else is on stdout."""
+    """Nothing is recorded of it, and nothing else is on stdout; which sizes it counted is said beside."""
     assert main(["report", str(manifest), "--simulate", "--seed", "7", "--out", "-"]) == 0
-    text = capsys.readouterr().out
+    told = capsys.readouterr()
+    text = told.out
+    assert "sizes of files: nominal ones, as no file of the release is here" in told.err
     assert text.startswith("<!doctype html>")
     assert text.endswith("</html>\n")
     assert "simulated run, seed 7" in text
