@@ -37,8 +37,8 @@ ANSWER = 180.0  # seconds for one question to a host, or one file
 FROZEN = "var/lib/frozen"  # on a host: its service was stopped in the middle
 FREEZER = """systemd-run --quiet sh -c 'until grep -qs "{event}" {log}; do sleep 0.02; done
 systemctl kill -s STOP {unit}; touch /{frozen}'"""
-SLOW_START = "echo STANDIN_START_SECONDS=3600 > /etc/default/rke2-server"
-QUICK_START = "rm /etc/default/rke2-server; systemctl try-restart --no-block rke2-server 2>/dev/null || :"
+SLOW_START = "echo STANDIN_START_SECONDS=3600 > /etc/default/{0}"
+QUICK_START = "rm /etc/default/{0}; systemctl try-restart --no-block {0} 2>/dev/null || :"
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,11 @@ class Driver:
         return (self.lab.folder / "hosts" / str(i) / FROZEN).exists()
 
     @contextmanager
-    def starting_slowly(self, i: int) -> Iterator[None]:
+    def starting_slowly(self, i: int, unit: str = "rke2-server") -> Iterator[None]:
         """A first server that begins to start in the block does not come to its end there."""
-        self.on_host(i, SLOW_START)
+        self.on_host(i, SLOW_START.format(unit))
         yield
-        self.on_host(i, QUICK_START)
+        self.on_host(i, QUICK_START.format(unit))
 
     def edit(self, pattern: str, replacement: str) -> None:
         """Change the manifest as a user with an editor would."""

@@ -77,7 +77,7 @@ def lived(lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> Lived:
 
 def killed_with_something_done(driver: Driver) -> None:
     """kill -9 as soon as a host has got its files."""
-    with driver.running() as process:
+    with driver.starting_slowly(1, "k3s"), driver.running() as process:
         wait_until(lambda: bool(of_kind(driver.records(), "done", "stage")), "a host has its files")
         process.kill()
         assert process.wait() == -signal.SIGKILL
