@@ -8,11 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-from mk8s.lab import Lab
+from mk8s.lab import Lab, UnfitError
+from mk8s.lab.addresses import Layout
+from mk8s.lab.network import refuse_overlap
 
 __all__ = ["LabMaker", "in_memory", "refuse_full_disk", "set_rate", "slow_link"]
 
@@ -33,7 +36,8 @@ class LabMaker:
 
     def __init__(self, folder: Path, process: int | None = None) -> None:
         process = process or os.getpid()
-        self._lab = Lab(folder, name=f"t{_short(process)}", subnet=_subnet(process))
+        name = f"t{_short(process)}"
+        self._lab = Lab(folder, name=name, subnet=_free_subnet(name, process))
 
     @contextmanager
     def inherited(self) -> Iterator[None]:
@@ -126,6 +130,20 @@ def _short(number: int) -> str:
         number, digit = divmod(number, len(DIGITS))
         text = DIGITS[digit] + text
     return text
+
+
+def _free_subnet(name: str, process: int) -> str:
+    """One that is none of this machine's own networks; another process's next choice is another, too."""
+    subnets = [_subnet(process + 256 * step) for step in range(128)]
+    return next((subnet for subnet in subnets if _is_free(name, subnet)), subnets[0])
+
+
+def _is_free(name: str, subnet: str) -> bool:
+    try:
+        refuse_overlap(Layout(name, "node-", IPv4Network(subnet)))
+    except UnfitError:
+        return False
+    return True
 
 
 def _subnet(process: int) -> str:
