@@ -164,9 +164,9 @@ async def test_after_a_timeout_the_transport_works_on(rig: Rig) -> None:
 
 async def test_a_cancelled_command_ends_soon_and_the_transport_works_on(rig: Rig) -> None:
     """Cancelling does not wait for the command."""
-    with anyio.fail_after(25):
+    with anyio.fail_after(60):
         with anyio.move_on_after(0.2):
-            await rig.transport.run(say.asleep(30))
+            await rig.transport.run(say.asleep(100, timeout=200))
         assert (await rig.transport.run(say.echo("still here"))).text == "still here"
 
 

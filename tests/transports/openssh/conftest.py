@@ -60,7 +60,7 @@ async def connected(server: Server, **changes: Any) -> AsyncIterator[OpenSSHTran
 async def refused(server: Server, **changes: Any) -> TransportError:
     """The error of a login that fails. It is never ambiguous, and it leaves no process behind."""
     async with connected(server, **changes) as transport:
-        with anyio.fail_after(30), pytest.raises(TransportError) as caught:
+        with anyio.fail_after(60), pytest.raises(TransportError) as caught:
             await transport.run(sh(LOGIN))
     assert not caught.value.ambiguous
     assert caught.value.remedy

@@ -48,7 +48,7 @@ async def asked(path: Path) -> Channel:
     """A session that was asked for, closed again."""
     channel = Channel()
     try:
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             await channel.request(path, "true")
             await channel.opened()
     finally:

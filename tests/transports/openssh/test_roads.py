@@ -225,7 +225,7 @@ async def test_sudo_asks_over_stdin(server: Server, temporary_user: TemporaryUse
             outcome = await transport.run(sh("id -u; cat; echo said >&2", sudo=True, stdin=b"mine"))
             assert (outcome.stdout, outcome.stderr) == (b"0\nmine", b"said\n")
         async with connected(server, **login, sudo_password=lambda: "swordfish") as transport:
-            with anyio.fail_after(20), pytest.raises(TransportError) as caught:
+            with anyio.fail_after(60), pytest.raises(TransportError) as caught:
                 await transport.run(sh("id -u", sudo=True))
 
     assert caught.value.lineage == ("sudo.password", "sudo")

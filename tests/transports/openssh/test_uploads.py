@@ -97,7 +97,7 @@ async def test_closing_ends_an_upload(server: Server, tmp_path: Path, folder: Pa
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(close)
-            with anyio.fail_after(20), pytest.raises(TransportError) as caught:
+            with anyio.fail_after(60), pytest.raises(TransportError) as caught:
                 await transport.put(source, PurePosixPath(folder / "file"))
 
     assert caught.value.lineage[-1] == "connection"

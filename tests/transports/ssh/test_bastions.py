@@ -50,7 +50,7 @@ async def behind(server: Server, *bastions: Bastion, count: int = 1, **changes: 
 
 
 async def refused(node: SSHTransport) -> TransportError:
-    with anyio.fail_after(30), pytest.raises(TransportError) as caught:
+    with anyio.fail_after(60), pytest.raises(TransportError) as caught:
         await node.run(sh("true"))
     assert not caught.value.ambiguous
     return caught.value
@@ -111,7 +111,7 @@ async def test_nodes_that_wait_for_a_bastion_do_not_hold_up_others(make_server: 
     gate, node, turn = make_server(), make_server(), ConnectionStarts(1)
     way = bastion_to(gate, starts=turn, limit=1)
     async with behind(node, way, count=3) as nodes:
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
                 for transport in nodes:
                     tasks.start_soon(transport.run, sh("true"))
@@ -139,7 +139,7 @@ async def test_a_host_that_is_down_does_not_keep_others_from_being_reached(make_
 
             tasks.start_soon(try_dead)
             await until(lambda: [line.carries for line in lines] == [1])  # the dead one's turn
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await transport.run(sh("true"))
         await dead.close()
 

@@ -48,7 +48,7 @@ def allow(rules: Path, line: str) -> None:
 async def by_doas(server: Server, user: TemporaryUser, **changes: object) -> TransportError:
     login = {"user": user.name, "key_files": (), "password": lambda: user.password, "escalate": "doas"}
     async with connected(server, **{**login, **changes}) as transport:
-        with anyio.fail_after(20), pytest.raises(TransportError) as caught:
+        with anyio.fail_after(60), pytest.raises(TransportError) as caught:
             await transport.run(sh("id -u", sudo=True))
         assert (await transport.run(sh("echo usable"))).text == "usable"
     assert caught.value.final

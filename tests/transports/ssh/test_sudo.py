@@ -76,7 +76,7 @@ async def refused(
     node: Server, user: users.TemporaryUser, answer: Callable[[], str | None] | None
 ) -> TransportError:
     async with connected(node, user=user.name, sudo_password=answer) as transport:
-        with anyio.fail_after(20), pytest.raises(TransportError) as caught:
+        with anyio.fail_after(60), pytest.raises(TransportError) as caught:
             await transport.run(sh("id -u", sudo=True))
         assert (await transport.run(sh("echo usable"))).text == "usable"
     assert caught.value.final
