@@ -40,9 +40,12 @@ class Process:
 def find_process(pid: int) -> Process | None:
     """The process that has this number now; None if there is none, or only a zombie."""
     try:
-        started = parse_start(Path(f"/proc/{pid}/stat").read_text())
+        stat = (
+            Path(f"/proc/{pid}/stat").read_bytes().decode(errors="replace")
+        )  # a name may be cut in a letter
     except OSError:
         return None
+    started = parse_start(stat)
     return None if started is None else Process(pid, started)
 
 

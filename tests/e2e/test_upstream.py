@@ -26,7 +26,7 @@ SNAPSHOT = """\
 find /etc -xdev \\( -type f -o -type l \\) -printf '%p %m %u %l ' -exec sh -c '
   [ -h "$1" ] || sha256sum <"$1"' sh {} \\; -printf '\\n'
 sysctl net.ipv4.ip_forward net.bridge.bridge-nf-call-iptables net.bridge.bridge-nf-call-ip6tables
-cat /proc/swaps
+while read -r file kind size _; do echo "$file $kind $size"; done </proc/swaps
 ls /var/lib/mk8s 2>/dev/null
 exit 0
 """

@@ -8,7 +8,7 @@ from threading import Event
 
 from mk8s.lab.locks import locked
 
-PATIENCE = 10
+PATIENCE = 60  # seconds: only who hangs takes so long
 
 
 def test_the_second_waits_and_says_so(tmp_path: Path) -> None:

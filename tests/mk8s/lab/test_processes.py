@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +52,21 @@ def test_a_signal_ends_the_process_it_is_meant_for() -> None:
         process = find_process(child.pid)
         assert process is not None
         send_signal(process)
-        assert child.wait(10) == -9
+        assert child.wait(60) == -9
+
+
+@linux
+def test_a_process_is_found_whatever_bytes_its_name_has() -> None:
+    """The kernel cuts names after fifteen bytes, also in the middle of a letter."""
+    code = "open('/proc/self/comm', 'wb').write('fünfzehn Byte–'.encode()); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"\n"
+        assert b"\xe2" in Path(f"/proc/{child.pid}/comm").read_bytes()
+        assert find_process(child.pid) is not None
+        child.communicate(b"\n")
 
 
 def test_a_command_that_fails_is_told_with_its_last_words() -> None:
