@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from machines import Record
-from mk8s.refreshing import HEALTHY
+from mk8s.tables import HEALTHY
 from transports.simulated import SimulatedHost, SimulatedNetwork
 
 __all__ = ["Earned"]

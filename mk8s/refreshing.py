@@ -14,11 +14,11 @@ from machines import ActionError
 from mk8s.distros.base import Situation
 from mk8s.errors import Mk8sError
 from mk8s.rollout import Rollout
+from mk8s.tables import HEALTHY
 
 __all__ = ["refresh_healthy"]
 
 PATIENCE = 120.0  # seconds for each node; they are told at once, and a dead one is noticed sooner
-HEALTHY = "healthy"
 AGAIN = "the next `mk8s run` tells it again; look whether the machine is up and the way to it is open"
 
 

@@ -17,7 +17,10 @@ from machines.loading import load_machine, parse_machine
 from mk8s.cluster import Cluster
 from mk8s.resources import spec_path
 
-__all__ = ["is_for", "next_edge", "node_machine", "table_to_read", "titles_of"]
+__all__ = ["HEALTHY", "PENDING", "is_for", "next_edge", "node_machine", "table_to_read", "titles_of"]
+
+PENDING, HEALTHY = "pending", "healthy"
+"""The states of the shipped machine in which a node's way begins, and ends well."""
 
 GATED_EDGE = "join-agent"
 SERVERS_ONLY = {"is_primary", "is_server"}

@@ -21,7 +21,7 @@ from mk8s.forecast.basis import Basis, basis_of
 from mk8s.forecast.bounds import Bound, PathLeg, bounds_of
 from mk8s.forecast.profile import Profile
 from mk8s.rehearsal import Conditions, Rehearsal, rehearse
-from mk8s.tables import node_machine, titles_of
+from mk8s.tables import HEALTHY, node_machine, titles_of
 from mk8s.timeline import Timeline, timeline_of
 
 __all__ = ["SEEDS", "Bound", "Forecast", "Moved", "PathLeg", "Range", "forecast", "seeds_for"]
@@ -30,7 +30,6 @@ SEEDS = 20
 FEWEST_SEEDS = 3
 NODE_RUNS = 1500  # nodes times seeds that are rehearsed unless told otherwise: some ten seconds
 KEPT = 5  # seeds at the most whose rehearsals are all kept in detail; of more, the middle one is made again
-HEALTHY = "healthy"
 LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9  # quantiles, by the nearest rank: of few seeds the lowest and the highest
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from weakref import WeakKeyDictionary
 
 from mk8s.cluster import Cluster
@@ -117,17 +118,21 @@ class World:
         name: str,
         *,
         ready_in: float = 0.0,
+        network: bool = True,
         labels: Mapping[str, str] | None = None,
         taints: Mapping[str, str] | None = None,
     ) -> NodeObject:
-        """The kubelet registers its node, or comes back. The first time it waits for a network."""
+        """The kubelet registers its node, or comes back. The first time it waits for its network.
+
+        Without one it is never Ready, and as well as it can be: whoever brings his own gets it as it is.
+        """
         node = self.nodes.get(name)
         if node is None:
-            ready_at = self.now + ready_in
+            ready_at = self.now + ready_in if network else inf
             node = self.nodes[name] = NodeObject(name, host, self.cluster.version, ready_at)
         elif node.host is not host:
             self.network.breach("one-name", f"{host.name} and {node.host.name} are both node {name}")
-        host.well_from(node.ready_at)
+        host.well_from(node.ready_at if network else self.now)
         node.running = True
         node.labels |= labels or {}
         node.taints |= taints or {}

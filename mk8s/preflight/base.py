@@ -21,10 +21,10 @@ from mk8s.cluster import Cluster, Node
 from mk8s.distros.base import Requirements
 from mk8s.preflight.found import Found, Reached
 from mk8s.release import Inspection
+from mk8s.tables import HEALTHY, PENDING
 
 __all__ = [
     "CHECKS",
-    "PENDING",
     "RELEASE",
     "Among",
     "Check",
@@ -41,7 +41,6 @@ __all__ = [
 
 Level: TypeAlias = Literal["ok", "warn", "error"]
 RELEASE = ""  # in the place of a node's name; a node may be called anything else
-PENDING, HEALTHY = "pending", "healthy"  # names of the node machine's states
 Among: TypeAlias = Literal["every", "unfinished", "bare"]
 """Whom a check looks at: every host that answered, those not healthy yet, or those that no run began."""
 

@@ -9,8 +9,9 @@ import re
 from pathlib import PurePosixPath
 
 from mk8s.amounts import bytes_in_words
-from mk8s.preflight.base import PENDING, Host, Scene, Trouble, of_each_host
+from mk8s.preflight.base import Host, Scene, Trouble, of_each_host
 from mk8s.preflight.found import Mount, Own
+from mk8s.tables import PENDING
 
 __all__ = ["UNPACKED"]
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from mk8s.distros.base import Opening
-from mk8s.preflight.base import HEALTHY, PENDING, Host, Scene
+from mk8s.preflight.base import Host, Scene
 from mk8s.preflight.found import Target
 from mk8s.preflight.reaching import reach
+from mk8s.tables import HEALTHY, PENDING
 from transports.base import Command
 
 __all__ = [

@@ -6,12 +6,20 @@ from dataclasses import replace
 
 from machines import EdgeSpec
 from mk8s.cluster import Cluster, ControlPlane
-from mk8s.tables import node_machine
+from mk8s.tables import HEALTHY, PENDING, node_machine
 from tests.mk8s.examples import cluster
 
 
 def edge(of: Cluster, name: str) -> EdgeSpec:
     return next(edge for edge in node_machine(of).edges if edge.name == name)
+
+
+def test_the_names_of_states_are_those_of_the_shipped_machine() -> None:
+    """Rooms that ask for one take it from here: where every way begins, and the one end that is a success."""
+    machine = node_machine(cluster())
+
+    assert machine.initial == PENDING
+    assert [name for name, state in machine.states.items() if state.outcome == "success"] == [HEALTHY]
 
 
 def test_agents_of_a_control_plane_that_exists_wait_for_nothing() -> None:

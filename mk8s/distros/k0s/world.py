@@ -271,18 +271,21 @@ class K0sWorld:
         """The kubelet's Node: Ready once its network is up, and never without its images."""
         self.world.open(host, KUBELET)
         ready_in = host.seconds("k0s:node-network")
-        if not has_network(self.cluster) or not self._has_images(host, node):
+        if not self._has_images(host, node):
             ready_in = float("inf")
         pairs = filter(None, words.get("--labels", "").split(","))
         labels = dict(pair.partition("=")[::2] for pair in pairs)
         kept = node.is_server and "--no-taints" not in words and not is_single(node)
         taints = {TAINT: "NoSchedule"} if kept else {}
         registered = self.world.register(
-            host, host.hostname.lower(), ready_in=ready_in, labels=labels, taints=taints
+            host,
+            host.hostname.lower(),
+            ready_in=ready_in,
+            network=has_network(self.cluster),
+            labels=labels,
+            taints=taints,
         )
         registered.version = self.cluster.version.rpartition(".")[0]
-        if not has_network(self.cluster):  # whoever brings his own gets the node as it is
-            host.well_from(self.now)
 
     def _has_images(self, host: SimulatedHost, node: Node) -> bool:
         if not self.cluster.airgap or self.cluster.artifacts_mode == "preinstalled":

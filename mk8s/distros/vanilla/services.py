@@ -132,10 +132,8 @@ def _kubelet(world: World, host: SimulatedHost, service: SimulatedService) -> It
     world.open(host, HEALTH["kubelet"], KUBELET)
     yield from _until_reached(world, host, "kubelet")
     network = world.cluster.net.cni != "none"
-    ready_in = host.seconds("vanilla:node-network") if network else float("inf")
-    world.register(host, flags["hostname-override"], ready_in=ready_in)
-    if not network:  # whoever brings his own gets the node as it is
-        host.well_from(world.now)
+    ready_in = host.seconds("vanilla:node-network") if network else 0.0
+    world.register(host, flags["hostname-override"], ready_in=ready_in, network=network)
 
 
 def _proxy(world: World, host: SimulatedHost, service: SimulatedService) -> Iterator[float]:

@@ -133,6 +133,17 @@ async def test_a_node_is_ready_when_its_network_is(world: World) -> None:
     assert "cni plugin not initialized" in verdict.reason
 
 
+@pytest.mark.parametrize(("network", "well_in"), [(True, 5.0), (False, 0.0)])
+async def test_a_node_without_a_network_is_never_ready_and_well_at_once(
+    world: World, network: bool, well_in: float
+) -> None:
+    """Whoever brings his own network gets the node as it is."""
+    agent = host_of(world, "agent-1")
+    node = world.register(agent, "agent-1", ready_in=5.0, network=network)
+    assert agent.well_at == world.now + well_in
+    assert (node.ready_at == float("inf")) is not network
+
+
 async def test_a_node_without_its_kubelet_is_unknown(world: World) -> None:
     world.kubelet_gone(host_of(world, "srv-1"))
     verdict = judges.node_is_ready("srv-1")(await ask(world, NODE))
