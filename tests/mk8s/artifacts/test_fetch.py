@@ -336,10 +336,9 @@ def test_a_full_disk_keeps_what_arrived(server: Server, tmp_path: Path) -> None:
     with pytest.raises(CacheError, match="No space left") as caught:
         fetch(cache, wanted(server))
     assert "free some space" in str(caught.value)
-    before = server.sent[PATH]
     assert fetch(cache_in(tmp_path), wanted(server)).path.read_bytes() == DATA
     assert server.asked[-1][2]["range"].startswith("bytes=9")  # the note of what it is took the rest
-    assert server.sent[PATH] - before < len(DATA) - 90_000
+    assert server.times(PATH) == 2  # what was sent to the first is not counted: it may still be going out
 
 
 def test_an_odd_note_beside_a_part_is_as_good_as_none(server: Server, tmp_path: Path) -> None:
