@@ -189,13 +189,14 @@ class Server:
 
     def signal_sessions(self, number: signal.Signals) -> None:
         """Signal the sessions. They are stopped before they are killed: one of them could fork between our
-        look and its end. All that is below them goes on with them: a child may have been stopped between
-        its fork, when it was an sshd, and its exec."""
+        look and its end. All that is below them goes on: a child may have been told to stop between its
+        fork, when it was an sshd, and its exec."""
         if number in (signal.SIGSTOP, signal.SIGKILL):
             self._freeze_sessions()
-        for pid in descendants(self.pid) if number == signal.SIGCONT else self.sessions():
+        below, sessions = descendants(self.pid), set(self.sessions())
+        for pid in below:
             with suppress(ProcessLookupError):  # it ended while we looked
-                os.kill(pid, number)
+                os.kill(pid, number if pid in sessions else signal.SIGCONT)
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")
