@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,7 +20,13 @@ def written(folder: Path, version: str) -> Path:
 
 def run(*command: str | Path, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(word) for word in command], input=text, capture_output=True, text=True, timeout=100, check=False
+        [str(word) for word in command],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, "LC_ALL": "C"},  # perl complains of a language that is not installed
     )
 
 
