@@ -190,24 +190,24 @@ class Server:
     def signal_sessions(self, number: signal.Signals) -> None:
         """Signal the sessions. They are stopped before they are killed: one of them could fork between our
         look and its end. All that is below them goes on: a child may have been told to stop between its
-        fork, when it was an sshd, and its exec."""
-        if number in (signal.SIGSTOP, signal.SIGKILL):
-            self._freeze_sessions()
+        fork, when it was an sshd, and its exec; its session may have ended by itself and left it behind."""
+        frozen = self._freeze_sessions() if number in (signal.SIGSTOP, signal.SIGKILL) else set()
         below, sessions = descendants(self.pid), set(self.sessions())
-        for pid in below:
+        for pid in frozen.union(below):
             with suppress(ProcessLookupError):  # it ended while we looked
                 os.kill(pid, number if pid in sessions else signal.SIGCONT)
 
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
-    def _freeze_sessions(self) -> None:
-        """What a session had forked before it stood still is found the next time."""
+    def _freeze_sessions(self) -> set[int]:
+        """What a session had forked before it stood still is found the next time. All that were stopped."""
         frozen: set[int] = set()
         while fresh := set(self.sessions()) - frozen:
             for pid in fresh:
                 freeze(pid)
             frozen |= fresh
+        return frozen
 
 
 @contextmanager
