@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,6 +90,41 @@ def test_open_ways_are_known_with_any_of_the_three(shell: list[str], tool: str, 
     assert seen.ways["tcp", "127.0.0.1", listened] == Way("open", answers=True)
     refused = seen.ways["tcp", "127.0.0.1", free]
     assert refused == Way("open") or (tool == "curl" and refused.state == "unknown")  # newer ones do not say
+
+
+# Instead of timeout(1): so a tool ends, as if nobody had answered it, the first time or each time.
+DEAF = """#!/bin/sh
+for word; do :; done
+port=${{word##*:}}
+echo "$port" >>"{log}"
+case $port in
+  {never}) exit {status};;
+  {late}) [ "$(grep -c "^$port$" "{log}")" -gt 1 ] || exit {status};;
+esac
+exec {timeout} "$@"
+"""
+
+
+@pytest.mark.parametrize(("tool", "status"), [("bash", 124), ("nc", 124), ("curl", 28)])
+def test_silence_alone_is_asked_again_and_only_once(
+    shell: list[str], tool: str, status: int, tmp_path: Path
+) -> None:
+    """Two packets that are lost, or bash that starts late on a busy host, are no firewall."""
+    if tool == "curl" and shell != ["dash"]:
+        pytest.skip("it holds each connection for three seconds: once is enough")
+    path, log = only_with(tool, tmp_path), tmp_path / "asked"
+    with ports() as (late, free), ports() as (_, never):
+        (tmp_path / "grep").symlink_to(str(shutil.which("grep")))
+        deaf = {"log": log, "never": never, "late": late, "status": status}
+        (tmp_path / "timeout").unlink()
+        (tmp_path / "timeout").write_text(DEAF.format(**deaf, timeout=shutil.which("timeout")))
+        (tmp_path / "timeout").chmod(0o755)
+        seen = run_for_real(shell, reach([("tcp", "127.0.0.1", port) for port in (late, free, never)]), path)
+
+    assert seen.ways["tcp", "127.0.0.1", late] == Way("open", answers=True)
+    assert seen.ways["tcp", "127.0.0.1", free].state != "silent"
+    assert seen.ways["tcp", "127.0.0.1", never] == Way("silent", words="no answer")
+    assert Counter(map(int, log.read_text().split())) == {late: 2, free: 1, never: 2}
 
 
 def test_without_any_of_them_nothing_is_tried(shell: list[str], tmp_path: Path) -> None:
@@ -196,7 +232,7 @@ def test_an_answer_that_was_cut_is_none() -> None:
 def test_the_command_has_the_time_that_its_attempts_may_take(targets: int) -> None:
     """A few seconds for each hundred."""
     asked = reach([("tcp", "10.0.0.1", port) for port in range(1, targets + 1)])
-    assert asked.timeout == seconds_for(targets) <= 20 + 4 * (targets / BATCH + 1)
+    assert asked.timeout == seconds_for(targets) <= 20 + 7 * (targets / BATCH + 1)
 
 
 @given(st.text())
