@@ -68,7 +68,7 @@ class Balancer:
             transport.abort()
 
     async def _watch(self, server: str) -> None:
-        while not self._over.is_set():  # Python 3.11 may forget a cancel: wait_for that has just been answered
+        while not self._over.is_set():  # a cancel may be forgotten: by wait_for, if it was just answered
             writer = await self._reach(server)
             if writer is None:
                 self._up.discard(server)
