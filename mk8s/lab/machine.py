@@ -77,11 +77,12 @@ def install_packages(
     """Install Debian packages on this machine. Raises LabError if apt-get fails. The rest is for tests."""
     say(f"installing {' '.join(names)} on this machine")
     for words in (["update"], ["install", "-y", "--no-install-recommends", *names]):
-        _apt_get([apt, "-o", f"DPkg::Lock::Timeout={PATIENCE}", *words], wait)
+        _apt_get([apt, "-o", "DPkg::Lock::Timeout=0", *words], wait)
 
 
 def _apt_get(command: Sequence[str], wait: Callable[[float], None]) -> None:
-    """Waits for another apt-get, ours or the system's own: by itself it waits for one of its three locks."""
+    """Waits for another apt-get, ours or the system's own. By itself it would wait for one of its three locks,
+    and so long in each try."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     for _ in range(PATIENCE):
         done = run(command, env=environment, check=False)
