@@ -81,8 +81,8 @@ def install_packages(
 
 
 def _apt_get(command: Sequence[str], wait: Callable[[float], None]) -> None:
-    """Waits for another apt-get, ours or the system's own. By itself it would wait for one of its three locks,
-    and so long in each try."""
+    """Waits for another apt-get, ours or the system's own. By itself it would wait for one of its three
+    locks, and as long again in each try."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
     for _ in range(PATIENCE):
         done = run(command, env=environment, check=False)

@@ -92,8 +92,8 @@ def test_open_ways_are_known_with_any_of_the_three(shell: list[str], tool: str, 
     assert refused == Way("open") or (tool == "curl" and refused.state == "unknown")  # newer ones do not say
 
 
-# Instead of timeout(1): so a tool ends, as if nobody had answered it, the first time or each time. Else it has
-# all time, lest this machine be busy; only curl, which holds a connection, has to be ended.
+# Instead of timeout(1): so a tool ends, as if nobody had answered it, the first time or each time. Else it
+# has all time, lest this machine be busy; only curl, which holds a connection, has to be ended.
 DEAF = """#!/bin/sh
 for word; do :; done
 port=${{word##*:}}
