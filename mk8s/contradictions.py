@@ -25,6 +25,8 @@ WORK = ("probed", "intent", "done", "error", "retry")
 ENDS = ("finished", "stopped")
 OF_ONES_OWN = ("state", "blocked", *WORK)
 
+Way: TypeAlias = tuple[str, str, str]
+"""From, to, by which edge."""
 Look: TypeAlias = Callable[[Record, History], Iterator[str]]
 
 
@@ -35,8 +37,8 @@ def faults_in(records: Sequence[Record], table: Table) -> list[str]:
     begins twice or goes on after its end, moves from where a node was not or that the table does not hold,
     work on an edge that was not begun, and signals of members that never were there.
     """
-    ways = {(row.source, row.dest or row.source, row.edge.name) for row in table.rows}
-    looks: tuple[Look, ...] = (_begins_twice, _moves(ways), _works, _goes_on, _is_put_back, _signals)
+    moves = _moves(frozenset(_ways(table)))
+    looks: tuple[Look, ...] = (_begins_twice, moves, _works, _goes_on, _is_put_back, _signals)
     faults: list[str] = []
     history: History | None = None
     before = records[0] if records else None
@@ -78,7 +80,16 @@ def _begins_twice(record: Record, _history: History) -> Iterator[str]:
         yield " begins a journal, in the middle of one: two were put into one file"
 
 
-def _moves(ways: set[tuple[str, str, str]]) -> Look:
+def _ways(table: Table) -> Iterator[Way]:
+    """Every move that a node can make. Which failure an edge leads to, clauses say: so each of them counts."""
+    failures = [state for state in table.states if table.outcome(state) == "failure"]
+    for row in table.rows:
+        yield row.source, row.dest or row.source, row.edge.name
+        if row.kind == "err":
+            yield from ((row.source, state, row.edge.name) for state in failures)
+
+
+def _moves(ways: frozenset[Way]) -> Look:
     def look(record: Record, history: History) -> Iterator[str]:
         life = history.lives.get(record.node)
         if record.kind != "state" or life is None:

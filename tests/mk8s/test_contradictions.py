@@ -114,6 +114,15 @@ def test_nor_does_a_simulated_run(tmp_path: Path) -> None:
     assert faults_in(run_of(manifest_in(tmp_path)).records, Run().table) == []
 
 
+def test_a_table_whose_clauses_set_nodes_aside_otherwise_tells_no_fault() -> None:
+    """Clauses change from version to version: what failed may have led elsewhere then."""
+    run = begun().add("error", "srv-2", edge="join-server", attempt=1, lineage=("disk.full",))
+    run.move("srv-2", "join-server", "quarantined")
+    spec = run.table.spec
+    plain = [msgspec.structs.replace(edge, retry=[], catch=edge.catch[-1:]) for edge in spec.edges]
+    assert faults_in(run.records, table_to_read(msgspec.structs.replace(spec, edges=plain))) == []
+
+
 def begun() -> Run:
     """The primary is healthy, and srv-2 on its way."""
     run = Run().all_ready().after(60).healthy("srv-1", "start-primary")
