@@ -48,9 +48,9 @@ def main(args: Namespace) -> int:
     if args.copy_to is None:
         print(path)
         return 0
+    refuse_needed(args.copy_to, manifest=args.manifest, option="--copy-to")
     if args.copy_to.exists() and not args.force:
         raise UsageError(f"{args.copy_to} is there already", remedy="name another file, or add --force")
-    refuse_needed(args.copy_to, manifest=args.manifest, option="--copy-to")
     write_private(args.copy_to, path.read_bytes())
     say(f"wrote {args.copy_to}")
     return 0

@@ -65,16 +65,20 @@ def write_new(path: Path, content: bytes, option: str, *, write: Write = os.writ
 
 
 def refuse_needed(path: Path, *, manifest: Path, option: str) -> None:
-    """Raises UsageError for the manifest, a real run's journal, and whatever runs keep in a state folder."""
-    if path.exists() and path.samefile(manifest):
-        raise UsageError(f"{path} is the manifest itself", remedy=_elsewhere(option))
-    if path.is_file() and _is_of_a_real_run(path):
-        raise UsageError(
-            f"{path} is the journal of a real run",
-            cause="without it no run can go on with its cluster",
-            remedy=_elsewhere(option),
-        )
-    _refuse_kept(path, option)
+    """Raises UsageError for the manifest, a real run's journal, and whatever runs keep in a state folder.
+
+    And for what cannot be looked at: nobody knows what it is.
+    """
+    with _refusals(path, option):
+        if path.exists() and path.samefile(manifest):
+            raise UsageError(f"{path} is the manifest itself", remedy=_elsewhere(option))
+        if path.is_file() and _is_of_a_real_run(path):
+            raise UsageError(
+                f"{path} is the journal of a real run",
+                cause="without it no run can go on with its cluster",
+                remedy=_elsewhere(option),
+            )
+        _refuse_kept(path, option)
 
 
 def _refuse_kept(path: Path, option: str) -> None:

@@ -139,6 +139,8 @@ def test_a_copy_of_the_kubeconfig_takes_no_place_of_what_is_needed(
         assert main(["kubeconfig", str(manifest), "--copy-to", str(path), "--force"]) == 2
         assert "hint: name another file with --copy-to" in capsys.readouterr().err
     assert manifest.read_bytes() == before
+    assert main(["kubeconfig", str(manifest), "--copy-to", "n" * 300]) == 2
+    assert "cannot be written: File name too long" in capsys.readouterr().err
     copy = manifest.with_name("copy")
     for _ in range(2):
         assert main(["kubeconfig", str(manifest), "--copy-to", str(copy), "--force"]) == 0
