@@ -81,7 +81,7 @@ def _begins_twice(record: Record, _history: History) -> Iterator[str]:
 
 
 def _ways(table: Table) -> Iterator[Way]:
-    """Every move that a node can make. Which failure an edge leads to, clauses say: so each of them counts."""
+    """Every move that a node can make. To which failure an edge leads, clauses say: each of them counts."""
     failures = [state for state in table.states if table.outcome(state) == "failure"]
     for row in table.rows:
         yield row.source, row.dest or row.source, row.edge.name
