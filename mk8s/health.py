@@ -154,7 +154,8 @@ class Examination:
                     outcome = await self.binding.executor.ask(name, question.command)
                     verdict = question.judge(outcome)
                     reason = self.binding.executor.redact(verdict.reason)
-                    remedy = self.bare.get(name, verdict.remedy)
+                    speaks = question.on == A_SERVER and outcome.ok  # then it is installed, whoever did it
+                    remedy = verdict.remedy if speaks else self.bare.get(name, verdict.remedy)
                     return outcome.ok, replace(verdict, reason=reason, remedy=remedy)
                 except ActionError as error:
                     verdict = _refusal(error)

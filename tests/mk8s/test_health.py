@@ -13,6 +13,7 @@ from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.distros.base import Condition, Question, load_distro
 from mk8s.distros.rancher.readiness import UnitView
 from mk8s.health import Examination, Finding, bare_nodes, findings_as_data, findings_as_text
+from mk8s.kube.conditions import A_SERVER
 from mk8s.problems import load_catalogue
 from mk8s.rehearsal import Conditions, rehearse
 from mk8s.steps import Verdict
@@ -183,6 +184,17 @@ async def test_a_node_that_was_never_installed_gets_no_hint_at_what_an_installer
     (found,) = await Examination(Bed(own=(Condition("c", (asked,)),)).binding, bare=bare).look()
     assert found.evidence == "a1: the unit is not installed"
     assert remedy in found.remedy
+
+
+async def test_a_server_that_answers_for_the_cluster_is_not_bare() -> None:
+    """Whoever asks from a machine without the journal has all nodes for bare."""
+    ask = Command(operation="kube.hello", description="hello", script="exit 0")
+    asked = Question(
+        "", ask, lambda _outcome: Verdict(False, "a1 is not Ready", remedy="look at a1"), on=A_SERVER
+    )
+    bed = Bed(own=(Condition("c", (asked,)),))
+    (found,) = await Examination(bed.binding, bare={"s1": "`mk8s run` does it"}).look()
+    assert found.remedy == "look at a1"
 
 
 async def test_a_bare_node_that_is_away_is_told_to_be_away() -> None:
