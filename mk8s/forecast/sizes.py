@@ -60,6 +60,8 @@ def _size(path: Path) -> int | None:
 
 def sizes_in_words(sizes: Sizes) -> str:
     """Which sizes count, for people."""
+    if not sizes.release:
+        return "none, as no file of a release is sent"
     own = len(sizes.release) - len(sizes.assumed)
     if not sizes.assumed:
         return f"those of the {counted(own, 'file')} of the release that are here"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mk8s.distros.base import load_distro
@@ -61,3 +62,9 @@ def test_the_words_name_the_files_whose_sizes_are_made_up(tmp_path: Path) -> Non
         "sha256sum-amd64.txt 64.0 KiB, rke2-images.linux-amd64.tar.zst 850.0 MiB"
     )
     assert sizes_in_words(at_hand(tmp_path)) == "those of the 3 files of the release that are here"
+
+
+def test_where_the_release_is_on_the_nodes_no_size_counts() -> None:
+    """Nothing of it is sent."""
+    sizes = sizes_at_hand(replace(cluster(), artifacts_mode="preinstalled"), RKE2)
+    assert sizes_in_words(sizes) == "none, as no file of a release is sent"
