@@ -13,6 +13,7 @@ from pathlib import Path
 
 import trio
 
+from machines.files import JOURNAL
 from mk8s.cluster import Cluster
 from mk8s.connect import make_transports, refuse_missing_secrets
 from mk8s.distros.base import Distro
@@ -20,6 +21,7 @@ from mk8s.errors import Mk8sError
 from mk8s.executor import Executor
 from mk8s.forecast.predicting import Forecast, forecast, seeds_for
 from mk8s.forecast.profile import DEFAULTS, Profile
+from mk8s.identity import refuse_simulated
 from mk8s.images import images_in
 from mk8s.keeper import Keeper
 from mk8s.named_secrets import join_token, with_named
@@ -136,6 +138,8 @@ def _foreseen(
     cluster = project.cluster
     notes = [*_few_seeds(cluster, wishes.seeds), *_not_asked(looks)]
     try:
+        if past is not None:
+            refuse_simulated(past.records, project.past_state(wishes.state).journal / JOURNAL)
         journal = journal_of(project, wishes.state) if past else b""
         if all(is_done(ground, node) for node in cluster.nodes):
             return None, ()

@@ -12,6 +12,7 @@ from machines.framing import frame
 from mk8s.cli import main
 from mk8s.project import load_project
 from mk8s.rehearsal import Conditions, rehearse
+from tests.mk8s.cli.recorded import as_real
 
 MANIFEST = """\
 distro: rke2
@@ -37,10 +38,12 @@ def plan(manifest: Path, *words: str) -> int:
     return main(["plan", str(manifest), "--seeds", "2", *words])
 
 
-def keep_journal(manifest: Path, share: float) -> Path:
+def keep_journal(manifest: Path, share: float, *, simulated: bool = False) -> Path:
     """The journal of a run that came so far, in the usual state folder."""
     project = load_project(manifest)
     records = rehearse(Conditions(project.cluster, project.distro)).records
+    if not simulated:
+        records = as_real(records)
     state = project.state()
     journal = FileJournal(state.journal)
     journal.close()
@@ -97,6 +100,17 @@ def test_a_run_that_would_be_refused_is_not_called_fine(
     )
     assert plan(manifest, "--output", "html") == 1
     assert "How long it takes cannot be said." in capsys.readouterr().out
+
+
+def test_nor_is_one_that_would_go_on_from_a_simulation(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What such a journal calls healthy was never done: a run refuses it, and the plan leads to no run."""
+    keep_journal(manifest, 1, simulated=True)
+    assert plan(manifest) == 1
+    shown, said = capsys.readouterr()
+    assert "is of a simulation: no run can go on from it" in shown
+    assert said.endswith("Next: mend what is said above\n")
 
 
 def test_a_journal_that_cannot_be_read_is_told(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
