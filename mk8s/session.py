@@ -142,7 +142,9 @@ def refuse_untrue(journal: FileJournal, cluster: Cluster, again: str) -> None:
         journal.path,
         "run",
         f"no node was touched; see all of it: mk8s replay {again}; then put back a copy of the file from "
-        "before, or move it away: the next run goes through every step and recognises what is done",
+        "before, or move it away: preflight then takes this cluster for an earlier one, so uninstall "
+        "nothing, waive those checks (`checks: {waive: [ports, leftovers]}`), and the run goes through every "
+        "step and recognises what is done",
     )
 
 

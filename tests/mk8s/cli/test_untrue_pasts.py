@@ -75,6 +75,7 @@ def test_one_that_contradicts_itself_is_refused(
     assert f"error: {journal} contradicts itself: no run can go on from it" in said
     assert told in said
     assert "hint: no node was touched; see all of it: mk8s replay " in said
+    assert "so uninstall nothing, waive those checks (`checks: {waive: [ports, leftovers]}`)" in said
     assert AWAY not in said
     assert main(["status", str(manifest)]) == 0
     assert main(["journal", str(manifest)]) == 0
