@@ -44,7 +44,7 @@ def length(seconds: float) -> str:
     if seconds <= 0:
         return "0 s"
     if seconds < 1:
-        return f"{seconds:.2g} s" if seconds >= 0.005 else "<0.01 s"
+        return f"{seconds:.2g} s" if seconds >= 0.01 else "<0.01 s"
     return f"{seconds:.1f} s" if seconds < SHORT else duration(seconds)
 
 
