@@ -27,6 +27,7 @@ __all__ = [
     "Past",
     "as_mk8s_error",
     "find_past",
+    "holder_of",
     "journal_file",
     "past_of",
     "read_past",
@@ -59,7 +60,7 @@ def read_past(project: Project, state: Path | None) -> Past:
 def _nothing_yet(project: Project, state: Path | None) -> NoReturn:
     """A run that looks at its hosts first has written nothing, and nobody is to begin another beside it."""
     folder, name = project.past_state(state).journal, project.cluster.name
-    holder = _holder(folder)
+    holder = holder_of(folder)
     if holder:
         raise Mk8sError(
             f"the run of {name} has written nothing yet",
@@ -82,7 +83,8 @@ def refuse_no_folder(project: Project, state: Path | None) -> None:
         raise UsageError(f"there is no state folder {state}", remedy=f"look at its name; {ours}")
 
 
-def _holder(folder: Path) -> Holder | None:
+def holder_of(folder: Path) -> Holder | None:
+    """Who writes the journal in this folder at this moment; None: nobody, as far as can be seen."""
     try:
         return holder_now(folder)
     except OSError:

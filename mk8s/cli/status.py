@@ -29,11 +29,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     from mk8s.audit import audit_now
-    from mk8s.past import read_past
+    from mk8s.past import holder_of, read_past
     from mk8s.project import load_project
     from mk8s.status import status_rows, status_text
 
     project = load_project(args.manifest)
+    going = holder_of(project.past_state(args.state).journal)  # before the journal, which may end meanwhile
     past = read_past(project, args.state)
     rows = status_rows(project.cluster, past.history, past.records)
     if args.ask:
@@ -42,8 +43,8 @@ def main(args: Namespace) -> int:
         rows = [row.answered(answers.get(row.node)) for row in rows]
     print(json.dumps([row.as_data() for row in rows]) if args.output == "json" else status_text(rows))
     healthy = sum(row.healthy for row in rows)
-    say(
-        f"{healthy} of {len(rows)} healthy"
-        + ("" if healthy == len(rows) else f".  Next: mk8s run {project.words(args.state)}")
-    )
+    words = project.words(args.state)
+    following = f"; a run goes on ({going}).  Next: mk8s journal {words} --follow" if going else ""
+    left = "" if healthy == len(rows) else f".  Next: mk8s run {words}"
+    say(f"{healthy} of {len(rows)} healthy{following or left}")
     return 0 if healthy == len(rows) else 1

@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from machines import EdgeSpec, MachineSpec
-from machines.lock import holder_now
 from mk8s.explaining.scene import Going, Scene, second_now
-from mk8s.past import Past, read_past, transcript_beside
+from mk8s.past import Past, holder_of, read_past, transcript_beside
 from mk8s.planning.making import Ground, steps_of
 from mk8s.project import Project
 from mk8s.rehearsal import nominal_release
@@ -65,10 +64,7 @@ def step_in_words(step: Step) -> str:
 
 
 def _going(project: Project, state: Path | None) -> Going | None:
-    try:
-        holder = holder_now(project.past_state(state).journal)
-    except OSError:
-        return None
+    holder = holder_of(project.past_state(state).journal)
     return Going(f"process {holder.pid}, since {holder.since}", None) if holder else None
 
 

@@ -90,6 +90,21 @@ def test_nobody_is_told_to_run_what_runs_already(tmp_path: Path, capsys: pytest.
     )
 
 
+def test_nor_is_who_asks_for_the_status(
+    manifest: Path, records: list[Record], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the run goes on; once it was killed, a run is what is to be done."""
+    folder = keep(manifest, records[:4]).parent
+    lock = FolderLock(folder, Holder(os.getpid(), socket.gethostname(), "ten o'clock"))
+    assert main(["status", str(manifest)]) == 1
+    lock.release()
+    during = capsys.readouterr().err
+    assert f"0 of 5 healthy; a run goes on (process {os.getpid()} on " in during
+    assert during.endswith(f"Next: mk8s journal {manifest} --follow\n")
+    assert main(["status", str(manifest)]) == 1
+    assert capsys.readouterr().err == f"0 of 5 healthy.  Next: mk8s run {manifest}\n"
+
+
 def test_the_answers_are_json_too(manifest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the cluster, of a node and of an edge."""
     assert json.loads(told(capsys, str(manifest), "--output", "json"))["roots"][0]["nodes"] == ["srv-3"]
