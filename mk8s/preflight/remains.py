@@ -43,6 +43,10 @@ UNINSTALLERS = {
     "kubeadm": "`kubeadm reset -f`",
 }
 MOST = 6  # remains that are named one by one
+LOST = (  # nothing tells a host's own cluster from an earlier one, once the journal is away
+    "but uninstall nothing if it is this very cluster, and only its journal was lost: waive the checks that "
+    "take it for another (`checks: {waive: [ports, leftovers]}`), and a run recognises what is done"
+)
 
 
 @of_each_host("leftovers", "nothing of an earlier cluster is there", among="bare")
@@ -54,10 +58,12 @@ def leftovers(host: Host, scene: Scene) -> Trouble | None:
     found = [*own, *(f"{name} (of {whose})" for name, whose in others.items() if name not in own)]
     more = f" and {len(found) - MOST} more" if len(found) > MOST else ""
     ways = [UNINSTALLERS[whose] for whose in dict.fromkeys(others.values())]
-    return Trouble(
-        f"an earlier cluster left {', '.join(found[:MOST])}{more}",
+    remedy = (
         "take the earlier cluster off the host with its own uninstaller"
-        f"{': ' + ', '.join(ways) if ways else ''}, then remove what is left",
+        f"{': ' + ', '.join(ways) if ways else ''}, then remove what is left"
+    )
+    return Trouble(
+        f"an earlier cluster left {', '.join(found[:MOST])}{more}", remedy if others else f"{remedy}; {LOST}"
     )
 
 

@@ -233,6 +233,13 @@ def test_kubeadm_and_vanilla_share_their_paths(distro: str) -> None:
     assert "`k0s stop; k0s reset`" in finding.remedy
 
 
+def test_what_may_be_this_very_cluster_is_not_to_be_uninstalled() -> None:
+    """Where the journal is lost, the hosts look as after an earlier cluster of the same distro."""
+    own, mixed = ("/etc/kubernetes", "/var/lib/etcd"), ("/etc/kubernetes", "/var/lib/rancher/k3s")
+    assert "uninstall nothing if it is this very cluster" in the_trouble(scene(host(leftovers=own))).remedy
+    assert "uninstall nothing" not in the_trouble(scene(host(leftovers=mixed))).remedy
+
+
 @pytest.mark.parametrize("distro", ["kubeadm", "vanilla"])
 def test_a_containerd_that_runs_is_in_the_way_of_those_who_bring_it(distro: str) -> None:
     seen = host(units=units("containerd active enabled"))
