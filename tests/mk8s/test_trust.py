@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import io
+import itertools
 import json
 import os
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +30,18 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Servers; skip, saying why, where none can be started."""
     if reason := sshd.missing():
         pytest.skip(reason)
-    made: list[Server] = []
+    numbers = itertools.count()
+    with ExitStack() as closing:
 
-    def one(**options: Any) -> Server:
-        host = f"127.0.0.{len(made) + 1}"  # a manifest names no address twice
-        made.append(Server(tmp_path / f"sshd{len(made)}", host=host, **options))
-        made[-1].start()
-        return made[-1]
+        def one(**options: Any) -> Server:
+            number = next(numbers)
+            host = f"127.0.0.{number + 1}"  # a manifest names no address twice
+            server = Server(tmp_path / f"sshd{number}", host=host, **options)
+            closing.callback(server.close)
+            server.start()
+            return server
 
-    yield one
-    for server in made:
-        server.close()
+        yield one
 
 
 class Fleet:
