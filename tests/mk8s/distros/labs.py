@@ -16,7 +16,15 @@ from mk8s.parts_model import modelled_delivery
 from mk8s.steps import Run, Step
 from transports.simulated import SimulatedHost, SimulatedNetwork, SimulatedTransport
 
-__all__ = ["DriverLab", "HostsLab", "Look"]
+__all__ = ["VERSIONS", "DriverLab", "HostsLab", "Look"]
+
+VERSIONS = {  # of each distro one, where any will do
+    "k0s": "v1.33.4+k0s.0",
+    "k3s": "v1.33.4+k3s1",
+    "kubeadm": "v1.31.2",
+    "rke2": "v1.33.4+rke2r1",
+    "vanilla": "v1.31.2",
+}
 
 Look = Callable[[Cluster, str], Situation]
 

@@ -14,16 +14,10 @@ from mk8s.conformance.lives import Life, live
 from mk8s.distros.base import Distro, Situation, load_distro
 from mk8s.distros.rke2.driver import Rke2
 from mk8s.steps import Run, Step, Upload
+from tests.mk8s.distros.labs import VERSIONS
 from transports.simulated import SimulatedHost, SimulatedNetwork
 
 BUNDLE = "rke2.linux-amd64.tar.gz"
-VERSIONS = {
-    "k0s": "v1.33.4+k0s.0",
-    "k3s": "v1.33.4+k3s1",
-    "kubeadm": "v1.31.2",
-    "rke2": "v1.33.4+rke2r1",
-    "vanilla": "v1.31.2",
-}
 
 
 class OnTrust(Rke2):

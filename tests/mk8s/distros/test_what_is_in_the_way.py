@@ -11,15 +11,9 @@ from mk8s.conformance import Subject
 from mk8s.distros.base import load_distro
 from mk8s.rehearsal import Conditions, Rehearsal, nominal_release, rehearse
 from mk8s.simulating.happenings import Happening, Moment
+from tests.mk8s.distros.labs import VERSIONS
 from transports.simulated import SimulatedHost
 
-VERSIONS = {
-    "k0s": "v1.33.4+k0s.0",
-    "k3s": "v1.33.4+k3s1",
-    "kubeadm": "v1.31.2",
-    "rke2": "v1.33.4+rke2r1",
-    "vanilla": "v1.31.2",
-}
 Prepare = Callable[[Mapping[str, SimulatedHost]], Awaitable[None]]
 
 

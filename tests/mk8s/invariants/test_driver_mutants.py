@@ -21,14 +21,8 @@ from mk8s.distros.kubeadm.driver import Kubeadm
 from mk8s.distros.rke2.driver import Rke2
 from mk8s.rehearsal import Conditions, rehearse
 from mk8s.steps import Run, Step, Verdict, WaitFor, WriteFile
+from tests.mk8s.distros.labs import VERSIONS
 from transports.base import Command
-
-VERSIONS = {
-    "k0s": "v1.33.4+k0s.0",
-    "k3s": "v1.33.4+k3s1",
-    "kubeadm": "v1.31.2",
-    "rke2": "v1.33.4+rke2r1",
-}
 
 
 def as_role(s: Situation, role: str) -> Situation:
