@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 import anyio
 import pytest
 
 from tests.processes import is_alive
 from tests.transports.ssh.conftest import sh, until
+from tests.transports.sshd import Server
 from transports.base import Stream, Transport, TransportError
 
 GROUP = "sleep 1001 & echo $! $$; sleep 1002"
@@ -68,3 +72,23 @@ async def struck_in_a_command(
         with anyio.fail_after(60), pytest.raises(TransportError) as caught:
             await transport.run(sh("echo $$; sleep 20"), on_output=pids)
     return caught.value, pids.all(1)[0]
+
+
+@contextmanager
+def halting(server: Server) -> Iterator[None]:
+    """A server whose sessions get their turn only now and then, as on a busy machine."""
+    over = Event()
+
+    def halt() -> None:
+        while not over.wait(0.005):
+            server.signal_sessions(signal.SIGSTOP)
+            over.wait(0.005)
+            server.signal_sessions(signal.SIGCONT)
+
+    thread = Thread(target=halt)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

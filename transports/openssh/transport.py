@@ -30,6 +30,7 @@ from transports.openssh.mux import CannotOpen, Channel, Lost
 from transports.openssh.options import OpenSSHOptions
 from transports.openssh.uploads import feed_source
 from transports.pace import Pace
+from transports.rooms import Room
 from transports.shell import Output
 from transports.ssh.options import ConnectionStarts, UploadThreads
 
@@ -62,7 +63,7 @@ class OpenSSHTransport(SmallFilesWhole):
         self._master: Master | None = None
         self._master_turn = anyio.Lock()
         self._upload_turn = anyio.Lock()
-        self._room = anyio.CapacityLimiter(SESSIONS)
+        self._room = Room(SESSIONS)
         self._closed = False
         self._user = options.user
         self._sudo_password = SudoPassword(name, options.sudo_password, options.escalate)
@@ -79,15 +80,17 @@ class OpenSSHTransport(SmallFilesWhole):
 
     async def _run(self, command: Command, output: Output, *, supply: Supply | None = None) -> Outcome:
         job = await self._job(command, supply)
+        turn = self._room.turn()
         while True:
-            async with self._room:
+            async with turn:
                 exchange = self._exchange(job, output)
                 master, fresh = await self._connection()
                 try:
                     return output.outcome(await self._attempt(master, job, exchange))
                 except CannotOpen as refusal:
-                    self._take_less_room(str(refusal))
-                    continue
+                    if await turn.refused():
+                        continue
+                    raise no_room(f"{self._name}: sshd lets the user run no command: {refusal}") from None
                 except Lost as lost:
                     reason = str(lost)
             if exchange.started or fresh:
@@ -195,13 +198,6 @@ class OpenSSHTransport(SmallFilesWhole):
 
     def _say(self, text: str) -> None:
         self._log(f"{self._name}: {text}")
-
-    def _take_less_room(self, refusal: str) -> None:
-        """The server gives fewer sessions than we assumed: never have as many again."""
-        in_use = int(self._room.borrowed_tokens)
-        if in_use <= 1:
-            raise no_room(f"{self._name}: sshd lets the user run no command: {refusal}")
-        self._room.total_tokens = in_use - 1
 
     def _lost(self, command: Command, reason: str, *, ambiguous: bool) -> TransportError:
         return lost(self._name, command, reason, ambiguous=ambiguous)

@@ -28,6 +28,7 @@ from transports.base import (
 from transports.file_commands import SmallFilesWhole
 from transports.jobs import SudoPassword, closed, kill_command, lost, no_room
 from transports.pace import Pace
+from transports.rooms import Room
 from transports.shell import Output
 from transports.ssh.bastions import Bastion
 from transports.ssh.channels import CannotOpen, Exchange, Remote
@@ -100,7 +101,7 @@ class SSHTransport(SmallFilesWhole):
         self._control = Lane(self._open, self._say)
         self._bulk = Lane(self._open, self._say)
         self._bulk_turn = anyio.Lock()
-        self._room = anyio.CapacityLimiter(CHANNELS)
+        self._room = Room(CHANNELS)
         self._closed = False
         self._sudo_password = SudoPassword(name, options.sudo_password, options.escalate)
 
@@ -122,15 +123,18 @@ class SSHTransport(SmallFilesWhole):
         self, command: Command, output: Output, *, lane: Lane | None = None, supply: Supply | None = None
     ) -> Outcome:
         job = await self._job(command, supply)
+        turn = self._room.turn()
         while True:
-            async with self._room:
+            async with turn:
                 exchange = self._exchange(job, output)
                 driver, fresh = await self._connection(lane or self._control)
                 try:
                     return output.outcome(await converse(driver, job, exchange))
                 except CannotOpen:
-                    self._take_less_room()
-                    continue
+                    if await turn.refused():
+                        continue
+                    user = self._options.user
+                    raise no_room(f"{self._name}: sshd lets {user} run no command (MaxSessions)") from None
                 except Lost as lost:
                     reason = str(lost)
             if exchange.started or fresh:
@@ -206,13 +210,6 @@ class SSHTransport(SmallFilesWhole):
 
     def _say(self, text: str) -> None:
         self._log(f"{self._name}: {text}")
-
-    def _take_less_room(self) -> None:
-        """The server gives fewer channels than we assumed: never have as many again."""
-        in_use = int(self._room.borrowed_tokens)
-        if in_use <= 1:
-            raise no_room(f"{self._name}: sshd lets {self._options.user} run no command (MaxSessions)")
-        self._room.total_tokens = in_use - 1
 
     def _lost(self, command: Command, reason: str, *, ambiguous: bool) -> TransportError:
         if self._via is not None and self._via.trouble:

@@ -19,6 +19,7 @@ from tests.transports.watching import (
     STUBBORN,
     Pids,
     end_soon,
+    halting,
     stopped_by_its_timeout,
     struck_in_a_command,
 )
@@ -117,6 +118,16 @@ async def test_few_sessions_are_shared(kind: Kind, make_server: MakeServer) -> N
                 tasks.start_soon(ask)
 
     assert done == ["done"] * 12
+
+
+async def test_a_session_that_has_just_ended_is_not_in_the_way(kind: Kind, make_server: MakeServer) -> None:
+    """A busy server reads the end of one and the request for the next in one go, and refuses that one."""
+    server = make_server(extra="MaxSessions 1")
+    async with kind.connected(server) as transport:
+        await transport.run(sh("true"))
+        with halting(server):
+            for _ in range(30):
+                await transport.run(sh("true"))
 
 
 # ---- servers that go, come back, or freeze
