@@ -10,13 +10,14 @@ manifest is of the same cluster
 What is refused here, a run could not follow anyway (`mk8s.changes`). Journals that say nothing of whose
 they are (of older versions) are taken as they come.
 
-A simulated run says whose it is, too, and that it is simulated: who only looks may look at it, and no run
-goes on from what was done to nobody.
+A simulated run says whose it is, too, and that it is simulated: who only looks may look at it, and is told
+so; no run goes on from what was done to nobody (`simulation_in`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from machines import History, Record
@@ -24,7 +25,7 @@ from mk8s.changes import UNTOUCHED
 from mk8s.cluster import Cluster
 from mk8s.errors import UsageError
 
-__all__ = ["is_of", "marks_of", "refuse_other_cluster", "refuse_simulated"]
+__all__ = ["Simulation", "is_of", "marks_of", "refuse_other_cluster", "refuse_simulated", "simulation_in"]
 
 
 def marks_of(cluster: Cluster) -> tuple[str, ...]:
@@ -61,16 +62,40 @@ def refuse_other_cluster(cluster: Cluster, history: History, journal: Path) -> N
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A journal that lies there and is a simulation's: all of it, or from a record on."""
+
+    journal: Path
+    first: int  # number of that record, from 1
+
+    @property
+    def words(self) -> str:
+        """What it is, for whoever is told what it says."""
+        since = "it says" if self.first == 1 else f"it says from record {self.first} on"
+        return f"{self.journal} is of a simulation: nothing of what {since} was done to any node"
+
+    @property
+    def remedy(self) -> str:
+        """What to do with it, after its name: no run goes on from it."""
+        return "away, and put this cluster's own journal back if it has one"
+
+
+def simulation_in(records: Sequence[Record], journal: Path) -> Simulation | None:
+    """The simulation that wrote the journal, which lies there, or went on with it; None: runs wrote it."""
+    first = next((record.seq for record in records if _is_simulated(record)), 0)
+    return Simulation(journal, first) if first else None
+
+
 def refuse_simulated(records: Sequence[Record], journal: Path) -> None:
     """Raises UsageError where the journal, which lies there, is a simulation's from some record on."""
-    first = next((record.seq for record in records if _is_simulated(record)), 0)
-    if not first:
+    found = simulation_in(records, journal)
+    if found is None:
         return
-    remedy = "move it away, and put this cluster's own journal back if it has one"
     raise UsageError(
         f"{journal} is of a simulation: no run can go on from it",
-        cause=f"nothing of what it says was done to any node (from record {first} on)",
-        remedy=f"{remedy}; mk8s simulate --from-state goes on from one",
+        cause=f"nothing of what it says was done to any node (from record {found.first} on)",
+        remedy=f"move it {found.remedy}; mk8s simulate --from-state goes on from one",
     )
 
 

@@ -16,7 +16,7 @@ from machines.framing import looks_framed, parse
 from machines.lock import Holder, holder_now
 from machines.signals import listed
 from mk8s.errors import Mk8sError, UsageError
-from mk8s.identity import refuse_other_cluster
+from mk8s.identity import Simulation, refuse_other_cluster, simulation_in
 from mk8s.project import Project
 from mk8s.state import STATE_JOURNAL, TRANSCRIPT
 from mk8s.tables import node_machine, table_to_read, titles_of
@@ -32,8 +32,8 @@ __all__ = [
     "past_of",
     "read_past",
     "read_recorded",
+    "real_part",
     "refuse_no_folder",
-    "states_by_journal",
     "transcript_beside",
     "transcript_file",
 ]
@@ -45,10 +45,16 @@ class Past:
 
     history: History
     records: Sequence[Record]
+    journal: Path  # its file
 
     @property
     def titles(self) -> dict[str, str]:
         return titles_of(self.history.table.spec)
+
+    @property
+    def simulation(self) -> Simulation | None:
+        """None: what it says was done to real nodes."""
+        return simulation_in(self.records, self.journal)
 
 
 def read_past(project: Project, state: Path | None) -> Past:
@@ -91,10 +97,12 @@ def holder_of(folder: Path) -> Holder | None:
         return None
 
 
-def states_by_journal(project: Project, state: Path | None) -> dict[str, str]:
-    """Where each node is; those that no run has begun with are not in it. Raises Mk8sError."""
-    past = find_past(project, state)
-    return {name: life.state for name, life in past.history.lives.items()} if past else {}
+def real_part(project: Project, past: Past | None) -> Past | None:
+    """What was done to real nodes of what a journal says; None: nothing. Raises Mk8sError."""
+    simulation = past.simulation if past else None
+    if past is None or simulation is None:
+        return past
+    return past_of(project, past.records[: simulation.first - 1], past.journal)
 
 
 def find_past(project: Project, state: Path | None) -> Past | None:
@@ -206,7 +214,7 @@ def past_of(project: Project, records: Sequence[Record], path: Path) -> Past | N
         history = fold(records, table_to_read(spec))
     except HistoryError as error:
         raise as_mk8s_error(error, path) from error
-    return None if history is None else Past(history, records)
+    return None if history is None else Past(history, records, path)
 
 
 def as_mk8s_error(error: Exception, path: Path | None = None) -> Mk8sError:

@@ -28,6 +28,7 @@ class Row:
     since: float  # seconds of the run
     reason: str
     healthy: bool
+    simulated: bool = False  # the journal is of a simulation: its state was never the node's
 
     def answered(self, verdict: Verdict | None) -> Row:
         """The same row after the node was asked; None: it was not."""
@@ -41,10 +42,12 @@ class Row:
         return asdict(self)
 
 
-def status_rows(cluster: Cluster, history: History, records: Sequence[Record]) -> list[Row]:
+def status_rows(
+    cluster: Cluster, history: History, records: Sequence[Record], *, simulated: bool = False
+) -> list[Row]:
     """In the manifest's order of work: primary, servers, agents; then those that it has no more.
 
-    Nodes new to the journal are pending.
+    Nodes new to the journal are pending. `simulated`: a simulation wrote it.
     """
     since = {record.node: record.at for record in records if record.kind == "state"}
     rows = []
@@ -63,10 +66,11 @@ def status_rows(cluster: Cluster, history: History, records: Sequence[Record]) -
                 since.get(node.name, 0.0),
                 reason,
                 state == "healthy",
+                simulated,
             )
         )
     return rows + [
-        Row(life.name, life.role, "-", life.state, since.get(life.name, 0.0), GONE, healthy=False)
+        Row(life.name, life.role, "-", life.state, since.get(life.name, 0.0), GONE, False, simulated)
         for life in history.lives.values()
         if life.name not in {node.name for node in cluster.nodes}
     ]

@@ -47,14 +47,17 @@ def main(args: Namespace) -> int:
     from mk8s.asking import ask_cluster
     from mk8s.connect import refuse_missing_secrets
     from mk8s.health import Examination, Finding, bare_nodes, findings_as_data, findings_as_text
-    from mk8s.past import find_past
+    from mk8s.past import find_past, real_part
     from mk8s.project import load_project
     from mk8s.rollout import Rollout
 
     project = load_project(args.manifest)
     refuse_missing_secrets(project.cluster, os.environ)
     past = find_past(project, args.state)
-    bare = bare_nodes(project.cluster, past.history if past else None)
+    real = real_part(project, past)
+    bare = bare_nodes(project.cluster, real.history if real else None)
+    if past and past.simulation:
+        say(f"note: {past.simulation.words}")
 
     async def ask(rollout: Rollout) -> list[Finding]:
         examination = Examination(rollout.binding, args.patience, bare)
@@ -71,4 +74,6 @@ def main(args: Namespace) -> int:
     if met < len(found) and past is None:
         say(f"{project.cluster.name} has not been run from here yet")
         say(f"Next: mk8s run {project.words(args.state)}")
+    elif past and past.simulation:
+        say(f"Next: move {past.journal} {past.simulation.remedy}")
     return 0 if met == len(found) else 1

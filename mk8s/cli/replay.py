@@ -79,7 +79,8 @@ def _verify(past: Past) -> int:
     if faults:
         say("hint: no run writes such records; the file was changed, or it is of another program")
         return 1
-    say(f"{len(past.records)} records of {len(past.history.lives)} nodes: each fits the one before")
+    how = ", simulated" if past.simulation else ""
+    say(f"{len(past.records)} records of {len(past.history.lives)} nodes{how}: each fits the one before")
     return 0
 
 

@@ -125,15 +125,17 @@ def _recorded(args: Namespace, project: Project) -> View:
     records, changes = past.records, come_and_gone(past.history.lives, project.cluster)
     for each in changes:
         say(printable(f"{args.manifest} has changed since: {each}"))
-    begun = [bool(record.header.started) for record in records if record.header]
-    how = f"from {args.journal}" + (", which goes on from a real run" if any(begun) else "")
+    simulation = past.simulation
+    how = f"from {past.journal}" + (
+        ", which goes on from a real run" if simulation and simulation.first > 1 else ""
+    )
     return _view(
         args,
         project,
         profile_of(args, project),
         records,
         transcript_beside(project, args.state, records, args.journal),
-        simulated="" if begun[-1] or args.journal is None else how,
+        simulated=how if simulation else "",
         kept_in=str(args.journal or project.past_state(args.state).folder),
         changes=changes,
     )

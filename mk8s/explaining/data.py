@@ -51,6 +51,7 @@ def _run(scene: Scene) -> dict[str, Any]:
         "run": {
             "goes_on": scene.going is not None,
             "finished": scene.history.finished,
+            "simulated": scene.simulation is not None,
             "at": scene.history.at,
             "now": scene.now if scene.is_now_known else None,
         }

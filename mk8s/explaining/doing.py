@@ -17,7 +17,11 @@ LONG = 0.8  # of an attempt's time: from then on it is worth a look
 
 
 def to_do(scene: Scene, reasons: Reasons, node: str = "") -> list[str]:
-    """For one node, or for the whole cluster."""
+    """For one node, or for the whole cluster. Nothing is to be mended on hosts that a simulation modelled."""
+    if scene.simulation is not None:
+        return [
+            f"move {scene.simulation.journal} {scene.simulation.remedy}: no run goes on from a simulation"
+        ]
     if node and reasons.of(node).is_well:
         return ["nothing"]
     if all(reason.is_well for reason in reasons.all()):

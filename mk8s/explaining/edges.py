@@ -19,8 +19,9 @@ from mk8s.amounts import duration, length
 from mk8s.cluster import Node
 from mk8s.errors import UsageError
 from mk8s.explaining.now import ground_of, step_in_words
+from mk8s.identity import Simulation
 from mk8s.last_words import MARK
-from mk8s.past import find_past, transcript_beside
+from mk8s.past import Past, find_past, transcript_beside
 from mk8s.planning.making import steps_of
 from mk8s.planning.text import detail
 from mk8s.project import Project
@@ -48,6 +49,7 @@ class EdgeView:
     attempts: tuple[Stretch, ...]
     done: Mapping[str, StepDone]
     assumed: tuple[str, ...] = ()  # files that are not here: their sizes and hashes are made up
+    simulation: Simulation | None = None  # that wrote what came of it; None: real nodes said so
 
 
 def edge_view(project: Project, node: Node, name: str, state: Path | None) -> EdgeView:
@@ -56,9 +58,11 @@ def edge_view(project: Project, node: Node, name: str, state: Path | None) -> Ed
     spec = node_machine(cluster, pacing=project.distro.pacing(cluster))
     edge = _edge(spec, node, name)
     steps, assumed = _steps(project, spec, node, edge)
-    attempts = _attempts(project, state, node, edge)
+    past = find_past(project, state)
+    attempts = _attempts(project, state, past, node, edge)
     done = {step.title: step for attempt in attempts for step in attempt.steps}
-    return EdgeView(node, edge, spec, steps, attempts, done, assumed)
+    simulation = past.simulation if past else None
+    return EdgeView(node, edge, spec, steps, attempts, done, assumed, simulation)
 
 
 def _steps(
@@ -93,8 +97,9 @@ def _edge(spec: MachineSpec, node: Node, name: str) -> EdgeSpec:
     return found
 
 
-def _attempts(project: Project, state: Path | None, node: Node, edge: EdgeSpec) -> tuple[Stretch, ...]:
-    past = find_past(project, state)
+def _attempts(
+    project: Project, state: Path | None, past: Past | None, node: Node, edge: EdgeSpec
+) -> tuple[Stretch, ...]:
     if past is None:
         return ()
     transcript = transcript_beside(project, state, past.records)
@@ -108,6 +113,7 @@ def edge_as_text(view: EdgeView) -> str:
     """For people: the conditions, each step with its commands, the attempts."""
     edge = view.edge
     lines = [
+        *([f"note: {view.simulation.words}"] if view.simulation else []),
         f"{edge.name} on {view.node.name} ({view.node.role}): {edge.title or edge.name}",
         f"  from {', '.join(edge.sources)} to {edge.to}",
         *(f"  {line}" for line in _conditions(view)),
@@ -176,6 +182,7 @@ def edge_as_data(view: EdgeView) -> dict[str, Any]:
         "conditions": list(_conditions(view)),
         "steps": [_step_as_data(step, view.done.get(step.title)) for step in view.steps],
         "assumed": list(view.assumed),
+        "simulated": view.simulation is not None,
         "attempts": [
             {
                 "attempt": each.attempt,

@@ -44,6 +44,7 @@ def scene_now(project: Project, state: Path | None) -> Scene:
         transcript,
         _with_now(going, past),
         lambda node, edge: titles(node, edge.name),
+        past.simulation,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from machines import EdgeSpec, History, Life, MachineSpec, Record
 from mk8s.cluster import Cluster
+from mk8s.identity import Simulation
 from mk8s.tables import is_for, next_edge
 from mk8s.timeline import Lane, Stretch, Timeline
 from mk8s.transcript import NOTHING_DONE, CommandDone, StepDone, Transcript
@@ -55,6 +56,7 @@ class Scene:
     transcript: Transcript = NOTHING_DONE
     going: Going | None = None  # None: no run goes on, as far as can be seen
     titles: Titles = field(default=_no_titles)
+    simulation: Simulation | None = None  # that wrote the journal; None: what it says was done to real nodes
 
     @property
     def now(self) -> float:

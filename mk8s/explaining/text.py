@@ -17,6 +17,7 @@ from mk8s.explaining.doing import to_do
 from mk8s.explaining.reasons import Reasons
 from mk8s.explaining.scene import Scene
 from mk8s.explaining.values import Reason, Try
+from mk8s.identity import Simulation
 from mk8s.last_words import MARK
 from mk8s.screen.words import line_of
 from mk8s.tables import titles_of
@@ -31,6 +32,7 @@ def node_as_text(node: str, scene: Scene, reasons: Reasons) -> str:
     """One node: its reason, down to the roots; what was tried; what comes next; what to do."""
     reason = reasons.of(node)
     lines = [
+        *_simulated(scene.simulation),
         f"{node} ({reason.role}) {reason.words}",
         f"  ({headline(scene)})",
         *_state(reason),
@@ -51,12 +53,21 @@ def cluster_as_text(scene: Scene, reasons: Reasons) -> str:
     shown = {name for root in roots for name in root.group.nodes}
     rest = grouped(reason for reason in every if reason.node not in shown)
     healthy = sum(reason.is_well for reason in every)
-    lines = [f"{scene.cluster.name}: {healthy} of {len(every)} healthy; {headline(scene)}"]
+    lines = [
+        *_simulated(scene.simulation),
+        f"{scene.cluster.name}: {healthy} of {len(every)} healthy; {headline(scene)}",
+    ]
     if roots:
         lines += ["what bounds it:", *(line for root in roots for line in _root(root, scene))]
     if rest:
         lines += ["the others:" if roots else "the nodes:", *(f"  {_subject(group)}" for group in rest)]
     return printable("\n".join([*lines, *_doing(to_do(scene, reasons))]))
+
+
+def _simulated(simulation: Simulation | None) -> Iterator[str]:
+    """Before everything else: whoever reads the rest takes it for what is."""
+    if simulation:
+        yield f"note: {simulation.words}"
 
 
 def headline(scene: Scene) -> str:

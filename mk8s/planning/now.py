@@ -13,7 +13,6 @@ from pathlib import Path
 
 import trio
 
-from machines.files import JOURNAL
 from mk8s.cluster import Cluster
 from mk8s.connect import make_transports, refuse_missing_secrets
 from mk8s.distros.base import Distro
@@ -139,7 +138,7 @@ def _foreseen(
     notes = [*_few_seeds(cluster, wishes.seeds), *_not_asked(looks)]
     try:
         if past is not None:
-            refuse_simulated(past.records, project.past_state(wishes.state).journal / JOURNAL)
+            refuse_simulated(past.records, past.journal)
         journal = journal_of(project, wishes.state) if past else b""
         if all(is_done(ground, node) for node in cluster.nodes):
             return None, ()

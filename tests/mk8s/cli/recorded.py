@@ -44,9 +44,8 @@ def run_of(manifest: Path, *faults: ScriptedFault) -> Rehearsal:
     return rehearse(Conditions(project.cluster, project.distro), faults=plan, keep_transcript=True)
 
 
-def as_real(records: Sequence[Record]) -> list[Record]:
-    """As a run on real nodes would have written them."""
-    started = "2026-11-20T09:00:00+00:00"
+def as_real(records: Sequence[Record], started: str = "2026-11-20T09:00:00+00:00") -> list[Record]:
+    """As a run on real nodes would have written them, which began then by the wall clock."""
     return [
         replace(record, header=replace(record.header, simulated=False, started=started))
         if record.header

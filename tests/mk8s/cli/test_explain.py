@@ -1,4 +1,4 @@
-"""mk8s explain: nodes, the cluster and edges, over the journal and transcript of a simulated run."""
+"""mk8s explain: nodes, the cluster and edges, over the journal and transcript of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from machines import Record
 from machines.lock import FolderLock, Holder
 from machines.simulation import ScriptedFault
 from mk8s.cli import main
-from tests.mk8s.cli.recorded import keep, manifest_in, run_of
+from tests.mk8s.cli.recorded import as_real, keep, manifest_in, run_of
 
 FULL = ScriptedFault("srv-3", "file.append", "disk-full", attempt=None)
 
@@ -21,7 +21,7 @@ FULL = ScriptedFault("srv-3", "file.append", "disk-full", attempt=None)
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     """A run whose third server has a full disk."""
-    return list(run_of(manifest_in(tmp_path_factory.mktemp("run")), FULL).records)
+    return as_real(run_of(manifest_in(tmp_path_factory.mktemp("run")), FULL).records)
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def test_without_a_node_the_cluster_is_explained(manifest: Path, capsys: pytest.
 def test_a_run_that_goes_on_is_seen_by_its_lock(
     manifest: Path, records: list[Record], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its holder is named, and what is at work is at work."""
+    """Its holder is named, and what is at work is at work. When it began, its journal does not say."""
     begun = next(i for i, record in enumerate(records) if record.kind == "intent")
-    folder = keep(manifest, records[: begun + 1]).parent
+    folder = keep(manifest, as_real(records[: begun + 1], started="once")).parent
     lock = FolderLock(folder, Holder(os.getpid(), socket.gethostname(), "ten o'clock"))
     during = told(capsys, str(manifest))
     lock.release()

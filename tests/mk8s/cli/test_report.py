@@ -12,7 +12,7 @@ from machines.simulation import ScriptedFault
 from mk8s.cli import main
 from mk8s.rehearsal import TOKEN
 from mk8s.report.files import write_page
-from tests.mk8s.cli.recorded import keep, manifest_in, run_of
+from tests.mk8s.cli.recorded import as_real, keep, manifest_in, run_of
 
 FULL = ScriptedFault("srv-3", "file.append", "disk-full", attempt=None)
 
@@ -21,7 +21,7 @@ FULL = ScriptedFault("srv-3", "file.append", "disk-full", attempt=None)
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cluster whose only run ended with a full disk on one server."""
     path = manifest_in(tmp_path_factory.mktemp("report"))
-    keep(path, run_of(path, FULL).records)
+    keep(path, as_real(run_of(path, FULL).records))
     return path
 
 

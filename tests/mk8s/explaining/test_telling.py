@@ -183,7 +183,7 @@ def test_both_answers_are_json_with_names_and_not_words_alone() -> None:
     """Kinds, nodes, seconds; the same roots as in the text."""
     scene = joining().scene(now=90.0)
     whole = json.loads(json.dumps(cluster_as_data(scene, Reasons(scene))))
-    assert whole["run"] == {"goes_on": True, "finished": False, "at": 60.0, "now": 90.0}
+    assert whole["run"] == {"goes_on": True, "finished": False, "simulated": False, "at": 60.0, "now": 90.0}
     assert [root["nodes"] for root in whole["roots"]] == [["srv-2"]]
     assert {node["node"]: node["kind"] for node in whole["nodes"]}["srv-3"] == "queue"
     one = json.loads(json.dumps(node_as_data("agent-1", scene, Reasons(scene))))
