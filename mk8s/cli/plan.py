@@ -64,6 +64,7 @@ def main(args: Namespace) -> int:
     from mk8s.project import load_project
 
     project = load_project(args.manifest)
+    _refuse_unwritable(args)
     profile = profile_of(args, project)
     if args.facts:
         say_asking(project.cluster)
@@ -98,6 +99,18 @@ def _shown(plan: Plan, args: Namespace) -> str:
     from mk8s.planning.text import plan_as_text
 
     return plan_as_text(plan, commands=args.commands)
+
+
+def _refuse_unwritable(args: Namespace) -> None:
+    """Before nodes are asked and seeds are tried."""
+    from mk8s.report.files import refuse_page, refuse_whole
+
+    if args.out is None:
+        return
+    if args.output == "html":
+        refuse_page(args.out)
+    else:
+        refuse_whole(args.out, manifest=args.manifest)
 
 
 def _give(args: Namespace, text: str) -> None:

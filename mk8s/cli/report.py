@@ -58,17 +58,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(args: Namespace) -> int:
     from mk8s.project import load_project
-    from mk8s.report.files import write_page
+    from mk8s.report.files import refuse_page, write_page
     from mk8s.report.run import run_page
 
     _refuse_nonsense(args)
     project = load_project(args.manifest, keys=False)
+    out = args.out or Path(f"report-{project.cluster.name}.html")
+    if args.out != STDOUT:
+        refuse_page(out)
     view = _simulated(args, project) if args.simulate else _recorded(args, project)
     text = run_page(view)
     if args.out == STDOUT:
         sys.stdout.write(text)
         return 0
-    out = args.out or Path(f"report-{project.cluster.name}.html")
     write_page(out, text)
     print(out)
     return 0

@@ -91,9 +91,11 @@ def main(args: Namespace) -> int:
     from mk8s.project import load_project
     from mk8s.simulating.request import refuse_too_few
     from mk8s.simulating.resting import Resting
+    from mk8s.simulating.saving import refuse_unwritable
 
     _refuse_nonsense(args)
     project = load_project(args.manifest)
+    refuse_unwritable(args.manifest, report=args.report, journal=args.journal, scenario=args.save)
     request = _request(args, project)
     experiment = request.experiment(project)
     for words in experiment.cast.idle:
@@ -115,10 +117,6 @@ def _refuse_nonsense(args: Namespace) -> None:
         raise UsageError("--save keeps what --shrink finds", remedy="add --shrink, or leave --save out")
     if args.journal and args.runs > 1:
         raise UsageError("--journal keeps one run's journal", remedy="leave --runs out, and give its --seed")
-    if args.journal:
-        from mk8s.simulating.saving import refuse_others_file
-
-        refuse_others_file(args.journal)
 
 
 def _request(args: Namespace, project: Project) -> Request:

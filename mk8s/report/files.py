@@ -1,12 +1,15 @@
 """Where a page, or another answer, is written to: whole or not at all, and never over what is not ours.
 
-What a run needs to go on (`refuse_needed`) is held, whatever option names it. Begin reading at `write_whole`.
+What a run needs to go on (`refuse_needed`) is held, whatever option names it. Long work asks before it begins
+whether its answer can be written at all (`refuse_page`, `refuse_whole`). Begin reading at `write_whole`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from machines.framing import looks_framed
@@ -14,7 +17,7 @@ from mk8s.disks import Write, refusals_explained, sync_folder, write_all
 from mk8s.errors import UsageError
 from mk8s.state_names import keeper_of
 
-__all__ = ["refuse_needed", "write_new", "write_page", "write_whole"]
+__all__ = ["refuse_needed", "refuse_page", "refuse_whole", "write_new", "write_page", "write_whole"]
 
 MARK = b'<meta name="generator" content="mk8s '
 LINE_BEGINS = 16  # bytes, enough to tell a journal from a file of gigabytes
@@ -33,6 +36,14 @@ def write_page(path: Path, text: str, option: str = OUT) -> None:
         _put(path, text.encode())
 
 
+def refuse_page(path: Path, option: str = OUT) -> None:
+    """Raises UsageError where `write_page` would, as far as that is seen before; leaves all as it is."""
+    with _refusals(path, option):
+        _refuse_other(path, option)
+        _refuse_kept(path, option)
+        _try(path)
+
+
 def write_whole(
     path: Path, content: bytes, *, manifest: Path, option: str = OUT, write: Write = os.write
 ) -> None:
@@ -46,6 +57,13 @@ def write_whole(
             path.write_bytes(content)
         else:
             _put(path, content, write)
+
+
+def refuse_whole(path: Path, *, manifest: Path, option: str = OUT) -> None:
+    """Raises UsageError where `write_whole` would, as far as that is seen before; leaves all as it is."""
+    with _refusals(path, option):
+        refuse_needed(path, manifest=manifest, option=option)
+        _try(path)
 
 
 def write_new(path: Path, content: bytes, option: str, *, write: Write = os.write) -> None:
@@ -112,14 +130,31 @@ def _elsewhere(option: str) -> str:
 
 def _put(path: Path, content: bytes, write: Write = os.write) -> None:
     """In one move, on the disk when it is there. Raises OSError."""
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
-    try:
+    with _beside(path) as temporary:
         with temporary.open("xb") as file:  # x: no link that others put there is followed
             write_all(file.fileno(), content, write)
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
+
+
+def _try(path: Path) -> None:
+    """Raises OSError where nothing can be put there: tried beside it, where what is put there is made."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if path.exists() and not path.is_file():  # a device or a pipe, which no trial leaves as it is
+        return
+    with _beside(path) as temporary:
+        temporary.open("xb").close()
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """The name under which a file is made; nothing has it afterwards."""
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
+    try:
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -10,12 +10,33 @@ import hashlib
 from pathlib import Path
 
 from mk8s.errors import UsageError
-from mk8s.report.files import write_whole
+from mk8s.report.files import refuse_page, refuse_whole, write_whole
 from mk8s.transcript import Transcript, beside_journal, is_of_journal, lines_of
 
-__all__ = ["refuse_others_file", "save_transcript"]
+__all__ = ["refuse_others_file", "refuse_unwritable", "save_transcript"]
 
 OPTION = "--journal"
+
+
+def refuse_unwritable(
+    manifest: Path, *, report: Path | None, journal: Path | None, scenario: Path | None
+) -> None:
+    """Before the first run: what a thousand of them found out is not to be lost for a mistyped folder.
+
+    Raises UsageError.
+    """
+    named = [file.absolute() for file in (report, journal, scenario) if file]
+    if len(set(named)) < len(named):
+        raise UsageError(
+            "one file is named twice", remedy=f"give each of --report, {OPTION} and --save its own"
+        )
+    if report:
+        refuse_page(report, "--report")
+    if journal:
+        refuse_whole(journal, manifest=manifest, option=OPTION)
+        refuse_others_file(journal)
+    if scenario:
+        refuse_whole(scenario, manifest=manifest, option="--save")
 
 
 def refuse_others_file(journal: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from machines.framing import parse
 from mk8s.cli import main
+from mk8s.report.files import refuse_page, refuse_whole
 from tests.mk8s.cli.recorded import keep, manifest_in
 from tests.mk8s.test_identity import OLD
 
@@ -110,6 +111,54 @@ def test_the_journal_of_a_real_run_is_never_overwritten(
     assert f"{old} is the journal of a real run" in said
     assert f"hint: name another file with {option}" in said
     assert old.read_bytes() == OLD.read_bytes()
+
+
+@pytest.mark.parametrize("place", ["", "nowhere/answer", "cluster.yaml/answer", "n" * 300])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["simulate", "--journal"],
+        ["simulate", "--report"],
+        ["simulate", "--runs", "2", "--jobs", "1", "--report"],
+        ["simulate", "--shrink", "--save"],
+        ["plan", "--out"],
+        ["plan", "--output", "html", "--out"],
+        ["report", "--simulate", "--out"],
+    ],
+    ids=" ".join,
+)
+def test_where_nothing_can_be_written_is_refused_before_anything_is_simulated(
+    words: list[str], place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder, no folder, a name that is too long: by the option, and nothing is left behind."""
+    manifest = manifest_in(tmp_path)
+    verb, *options = words
+    assert main([verb, str(manifest), *options, str(tmp_path / place)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"error: {tmp_path / place} ")
+    assert options[-1] in said.err.partition("hint: ")[2]
+    assert list(tmp_path.iterdir()) == [manifest]
+
+
+def test_asking_whether_an_answer_can_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    """Who stops the runs, or sees them fail, still has it."""
+    manifest, old = manifest_in(tmp_path), tmp_path / "old"
+    old.write_bytes(b"")  # the one file that both take the place of
+    before = old.stat()
+    refuse_page(old, "--report")
+    refuse_whole(old, manifest=manifest)
+    after = old.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert sorted(tmp_path.iterdir()) == [manifest, old]
+
+
+def test_one_file_is_not_named_for_two_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second would take the place of the first."""
+    manifest, file = manifest_in(tmp_path), str(tmp_path / "both")
+    assert main(["simulate", str(manifest), "--journal", file, "--report", file]) == 2
+    assert "one file is named twice" in capsys.readouterr().err
+    assert not (tmp_path / "both").exists()
 
 
 def test_what_goes_on_from_a_real_run_is_saved_as_the_simulation_that_it_is(
