@@ -122,6 +122,7 @@ def test_a_restart_keeps_the_data_and_a_reset_leaves_none(hosts: K0sHosts) -> No
     node = json.loads(hosts.kubectl(1, f"get node {hosts.name(1)} -o json").stdout)
     assert node["spec"]["taints"][0]["key"] == "node-role.kubernetes.io/control-plane"
     hosts.sh(1, "systemctl restart k0scontroller")
+    hosts.wait_api(1)  # before that it already tells of its Node, as it was
     hosts.wait_ready(1, 1)
     starts = [line for line in hosts.evidence(1) if line["event"] == "ready"]
     assert [line["how"] for line in starts] == ["init", "resume"]

@@ -25,10 +25,10 @@ sub controller (@arguments) {
     listen_on('0.0.0.0', $PORT, \&serve_tls, \&join_api);
     listen_on('0.0.0.0', at($CONFIG, qw(spec konnectivity agentPort)) // 8132, \&serve_nothing, undef);
     pump($pause);
-    spew("$RUN/ready", "ready\n");
     pump(0.3) until has_quorum();
+    event('ready', how => $how, cluster => state_now()->{cluster});    # whoever sees it ready finds it written
+    spew("$RUN/ready", "ready\n");
     info('kube-apiserver (stand-in) is ready');
-    event('ready', how => $how, cluster => state_now()->{cluster});
     $WORKS ? live_as_node($me) : eval { pump(3600) while 1 };
 }
 

@@ -17,10 +17,10 @@ sub server (@arguments) {
     pump($pause);
     register_server($me);
     write_kubeconfig($config);
+    event('ready', how => $how, cluster => state_now()->{cluster});    # whoever sees it ready finds it written
     spew("$RUN/ready", "ready\n");
     info("$DISTRO is up and running");
     notify_systemd("READY=1\nSTATUS=stand-in for $TITLE $VERSION: server is ready");
-    event('ready', how => $how, cluster => state_now()->{cluster});
     live($me, sub { cluster_write('/v1-standin/node-ready', encode(who($me))) });
 }
 

@@ -23,8 +23,8 @@ sub agent (@arguments) {
     know($answer);
     write_kubelet_files($answer->{kubelet});
     event('agent-join', cluster => $answer->{cluster});
-    notify_systemd("READY=1\nSTATUS=stand-in for $TITLE $VERSION: agent is ready");
     event('ready', cluster => $answer->{cluster});
+    notify_systemd("READY=1\nSTATUS=stand-in for $TITLE $VERSION: agent is ready");
     live($me, sub { ask_any(POST => '/v1-standin/node-ready', encode(who($me))) });
 }
 
