@@ -134,6 +134,8 @@ def read_recorded(project: Project, state: Path | None, file: Path | None) -> Pa
         return read_past(project, state)
     path = journal_file(file)
     remedy = "name a file that `mk8s simulate --journal FILE` wrote, or a state folder"
+    if file.is_dir() and not path.exists():
+        raise UsageError(f"the folder {file} holds no journal", remedy=remedy)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -295,7 +295,10 @@ def refuse_untrusted(folder: Path, found: os.stat_result) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise _untrusted(folder, "is a link", "remove the link, or name the folder itself with --state")
     if not stat.S_ISDIR(found.st_mode):
-        remedy = "name the folder of this cluster's runs, or a new one, with --state"
+        remedy = (
+            "name the folder of this cluster's runs, or a new one, with --state; a journal in a file is "
+            "named with --journal: mk8s replay (or journal, report, graph --run)"
+        )
         raise Mk8sError(f"the state folder {folder} is not a folder", remedy=remedy)
     if found.st_uid != os.geteuid():
         remedy = "run as the owner, or name another folder with --state"

@@ -25,9 +25,11 @@ from mk8s.cluster import Cluster
 from mk8s.distros.base import distro_names
 from mk8s.errors import ManifestError
 from mk8s.manifest.checking import read_manifest
+from mk8s.manifest.mistaken import BEGINNING, mistaken_for
 from mk8s.manifest.resolving import Place, resolve
 from mk8s.manifest.source import EACH, Source
 from mk8s.manifest.values import Wrong, path_text
+from mk8s.state import STATE_JOURNAL
 
 __all__ = ["MAX_BYTES", "LoadedCluster", "load_cluster", "load_cluster_text"]
 
@@ -128,9 +130,12 @@ def _read(path: Path) -> bytes:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise ManifestError(f"{path} is not an ordinary file", remedy=_remedy(path))
+            beginning = file.read(BEGINNING)
+            if mistaken := mistaken_for(beginning, str(path)):
+                raise ManifestError(f"{path} is no manifest: it is {mistaken.what}", remedy=mistaken.remedy)
             if found.st_size > MAX_BYTES:
                 raise _refused(str(path), [_too_large(str(path), found.st_size)])
-            return file.read(MAX_BYTES + 1)  # it may have grown just now
+            return beginning + file.read(MAX_BYTES + 1 - len(beginning))  # it may have grown just now
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
@@ -155,6 +160,8 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def _remedy(path: Path) -> str:
+    if _is_folder(path / STATE_JOURNAL):
+        return f"it is a state folder; name the manifest, and it with --state: cluster.yaml --state {path}"
     if _is_folder(path):
         return f"it is a folder; name the manifest in it, such as {path / 'cluster.yaml'}"
     return "name the manifest's file; docs/manifest.md shows how to write one"

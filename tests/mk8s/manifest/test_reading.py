@@ -83,11 +83,18 @@ def test_ten_megabytes_are_refused_by_their_size(tmp_path: Path) -> None:
     )
 
 
-def test_a_binary_file_is_refused_at_its_first_odd_byte(tmp_path: Path) -> None:
+def test_a_text_of_another_encoding_is_refused_at_its_first_odd_byte(tmp_path: Path) -> None:
+    """Such as one that an old editor saved."""
+    path = write(tmp_path, "name: café".encode("latin-1"))
+
+    assert refused(path).split("\n")[1] == f"{path}:1:10: the byte 0xe9 is not UTF-8 text"
+
+
+def test_a_binary_file_is_refused_as_no_text(tmp_path: Path) -> None:
     """Such as a release file in the manifest's place."""
     path = write(tmp_path, b"\x1f\x8b\x08\x00\xff\xfe")
 
-    assert refused(path).split("\n")[1] == f"{path}:1:2: the byte 0x8b is not UTF-8 text"
+    assert refused(path).split("\n")[0] == f"{path} is no manifest: it is no text"
 
 
 @pytest.mark.parametrize(
