@@ -20,12 +20,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from machines import History, Record
+from machines import Header, History, Record
 from mk8s.changes import UNTOUCHED
 from mk8s.cluster import Cluster
 from mk8s.errors import UsageError
 
-__all__ = ["Simulation", "is_of", "marks_of", "refuse_other_cluster", "refuse_simulated", "simulation_in"]
+__all__ = [
+    "Simulation",
+    "is_of",
+    "is_simulated",
+    "marks_of",
+    "refuse_other_cluster",
+    "refuse_simulated",
+    "simulation_in",
+]
 
 
 def marks_of(cluster: Cluster) -> tuple[str, ...]:
@@ -81,9 +89,17 @@ class Simulation:
         return "away, and put this cluster's own journal back if it has one"
 
 
+def is_simulated(header: Header) -> bool:
+    """Whether what follows this header was done to nobody.
+
+    Older versions said it by the wall clock alone, which every real run has told since the first.
+    """
+    return header.simulated or not header.started
+
+
 def simulation_in(records: Sequence[Record], journal: Path) -> Simulation | None:
     """The simulation that wrote the journal, which lies there, or went on with it; None: runs wrote it."""
-    first = next((record.seq for record in records if _is_simulated(record)), 0)
+    first = next((record.seq for record in records if record.header and is_simulated(record.header)), 0)
     return Simulation(journal, first) if first else None
 
 
@@ -97,11 +113,6 @@ def refuse_simulated(records: Sequence[Record], journal: Path) -> None:
         cause=f"nothing of what it says was done to any node (from record {found.first} on)",
         remedy=f"move it {found.remedy}; mk8s simulate --from-state goes on from one",
     )
-
-
-def _is_simulated(record: Record) -> bool:
-    """Older versions said it by the wall clock alone, which every real run has told since the first."""
-    return record.header is not None and (record.header.simulated or not record.header.started)
 
 
 def _told(cluster: str, addresses: Mapping[str, str], shared: Sequence[str]) -> str:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from machines.framing import looks_framed
+from machines.framing import JournalDamaged, looks_framed, parse
 from mk8s.disks import Write, refusals_explained, sync_folder, write_all
 from mk8s.errors import UsageError
+from mk8s.identity import is_simulated
 from mk8s.state_names import keeper_of
 
 __all__ = ["refuse_needed", "refuse_page", "refuse_whole", "write_new", "write_page", "write_whole"]
@@ -90,12 +91,9 @@ def refuse_needed(path: Path, *, manifest: Path, option: str) -> None:
     with _refusals(path, option):
         if path.exists() and path.samefile(manifest):
             raise UsageError(f"{path} is the manifest itself", remedy=_elsewhere(option))
-        if path.is_file() and _is_of_a_real_run(path):
-            raise UsageError(
-                f"{path} is the journal of a real run",
-                cause="without it no run can go on with its cluster",
-                remedy=_elsewhere(option),
-            )
+        if path.is_file() and (what := _journal(path)):
+            cause = "without it no run can go on with its cluster"
+            raise UsageError(f"{path} is {what}", cause=cause, remedy=_elsewhere(option))
         _refuse_kept(path, option)
 
 
@@ -113,15 +111,18 @@ def _refusals(path: Path, option: str) -> AbstractContextManager[None]:
     return refusals_explained(path, "written", {}, UsageError, _elsewhere(option))
 
 
-def _is_of_a_real_run(path: Path) -> bool:
-    """Its last header says when it was started by the wall clock, as that of no simulation does."""
+def _journal(path: Path) -> str:
+    """Which journal it is that must stay; empty: a simulation went on with it last, or it is none."""
     with path.open("rb") as file:
         if not looks_framed(file.read(LINE_BEGINS)):
-            return False
+            return ""
         file.seek(0)
         content = file.read()
-    last = content.rpartition(b',"header":{')[2].partition(b"\n")[0]
-    return b',"started":"' in last
+    try:
+        headers = [record.header for record in parse(content, str(path)).records if record.header]
+    except JournalDamaged:
+        return "a journal that this mk8s cannot read, perhaps of a real run"
+    return "the journal of a real run" if headers and not is_simulated(headers[-1]) else ""
 
 
 def _elsewhere(option: str) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from machines.files import JOURNAL
+from machines.framing import frame
 from mk8s.cli import main
 from mk8s.errors import UsageError
 from mk8s.fanout.places import FilePlaces
@@ -116,6 +118,22 @@ def test_a_new_file_that_cannot_be_written_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is there already"):
         write_new(tmp_path / "c.yaml", b"newer", "--to")
     assert (tmp_path / "c.yaml").read_bytes() == b"new"
+
+
+def test_a_journal_that_cannot_be_read_is_held_as_a_real_run_is(manifest: Path) -> None:
+    """Nobody knows what it is; a simulation's, and one that a simulation went on with, is overwritten."""
+    run = run_of(manifest).records[:1]
+    path = manifest.with_name("some.jsonl")
+    path.write_bytes(b"".join(map(frame, run)).replace(b"six", b"sex"))
+    with pytest.raises(UsageError, match="a journal that this mk8s cannot read, perhaps of a real run"):
+        refuse_needed(path, manifest=manifest, option="--save")
+    on_it = replace(run[0], seq=2, kind="resumed")
+    for simulated in (run, [*as_real(run), on_it]):
+        path.write_bytes(b"".join(map(frame, simulated)))
+        refuse_needed(path, manifest=manifest, option="--save")
+    path.write_bytes(b"".join(map(frame, [*run, *as_real([on_it])])))
+    with pytest.raises(UsageError, match="is the journal of a real run"):
+        refuse_needed(path, manifest=manifest, option="--save")
 
 
 def test_a_link_is_replaced_and_not_followed(manifest: Path) -> None:
