@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from machines.framing import JournalDamaged, looks_framed, parse
 from mk8s.disks import Write, refusals_explained, sync_folder, write_all
@@ -21,6 +22,9 @@ from mk8s.state_names import keeper_of
 __all__ = ["refuse_needed", "refuse_page", "refuse_whole", "write_new", "write_page", "write_whole"]
 
 MARK = b'<meta name="generator" content="mk8s '
+Link: TypeAlias = Callable[[Path, Path], None]
+"""os.link, or what a test puts in its place to bring a file system without links."""
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what link(2) says where there are none: FAT, FUSE
 LINE_BEGINS = 16  # bytes, enough to tell a journal from a file of gigabytes
 LOOKED_AT = 64 << 10  # bytes; the mark stands behind the policy, near the beginning
 OUT = "--out"
@@ -67,20 +71,18 @@ def refuse_whole(path: Path, *, manifest: Path, option: str = OUT) -> None:
         _try(path)
 
 
-def write_new(path: Path, content: bytes, option: str, *, write: Write = os.write) -> None:
+def write_new(
+    path: Path, content: bytes, option: str, *, write: Write = os.write, link: Link = os.link
+) -> None:
     """Put an answer where nothing stands: whole or not at all, and durable. Raises UsageError."""
     with _refusals(path, option):
         _refuse_kept(path, option)
         try:
-            with path.open("xb"):  # whoever comes second is refused
-                pass
+            with _made_beside(path, content, write) as temporary:
+                _name_new(temporary, path, link)
         except FileExistsError as error:
             raise UsageError(f"{path} is there already", remedy=_elsewhere(option)) from error
-        try:
-            _put(path, content, write)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        sync_folder(path.parent)
 
 
 def refuse_needed(path: Path, *, manifest: Path, option: str) -> None:
@@ -131,12 +133,39 @@ def _elsewhere(option: str) -> str:
 
 def _put(path: Path, content: bytes, write: Write = os.write) -> None:
     """In one move, on the disk when it is there. Raises OSError."""
+    with _made_beside(path, content, write) as temporary:
+        temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def _name_new(temporary: Path, path: Path, link: Link) -> None:
+    """Give a whole file its name, where nothing has it. Raises FileExistsError for whoever comes second."""
+    try:
+        link(temporary, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        _take_name(temporary, path)
+
+
+def _take_name(temporary: Path, path: Path) -> None:
+    """The same in two moves. A kill between them leaves an empty file."""
+    path.open("xb").close()
+    try:
+        temporary.replace(path)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _made_beside(path: Path, content: bytes, write: Write) -> Iterator[Path]:
+    """A whole file, on the disk, under a name that it loses again. Raises OSError."""
     with _beside(path) as temporary:
         with temporary.open("xb") as file:  # x: no link that others put there is followed
             write_all(file.fileno(), content, write)
             os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        yield temporary
 
 
 def _try(path: Path) -> None:

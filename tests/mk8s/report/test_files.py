@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +29,15 @@ KEPT = [
     STATE.transcript, STATE.kubeconfig, STATE.known_hosts, STATE.accepted_manifest,
     STATE.rendered("srv-1") / "etc" / "x.yaml", STATE.folder / "fan-out.json",
 ]  # fmt: skip
+
+ROOT = Path(__file__).parents[3]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mk8s.report.files import write_new
+write_new(Path(sys.argv[1]), b"new", "--to", write=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+"""
+"""A process that comes to its first byte."""
 
 
 @pytest.fixture
@@ -118,6 +130,42 @@ def test_a_new_file_that_cannot_be_written_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is there already"):
         write_new(tmp_path / "c.yaml", b"newer", "--to")
     assert (tmp_path / "c.yaml").read_bytes() == b"new"
+
+
+def test_a_new_file_is_whole_or_not_there_whenever_it_is_killed(tmp_path: Path) -> None:
+    """Before: it was there, and empty, while it was written. An empty manifest is taken for a wrong one."""
+    path = tmp_path / "c.yaml"
+    died = subprocess.run([sys.executable, "-c", KILLED, path], cwd=ROOT, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert not path.exists()
+    write_new(path, b"new", "--to")
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS], ids=errno.errorcode.get)
+def test_where_a_file_has_one_name_only_a_new_one_is_still_nobodys_else(code: int, tmp_path: Path) -> None:
+    """On a memory stick: whoever comes second is refused, and nothing is left beside it."""
+    path = tmp_path / "c.yaml"
+
+    def link(_source: Path, _name: Path) -> None:
+        raise OSError(code, os.strerror(code))
+
+    write_new(path, b"new", "--to", link=link)
+    with pytest.raises(UsageError, match="is there already"):
+        write_new(path, b"newer", "--to", link=link)
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_another_refusal_of_the_name_is_told(tmp_path: Path) -> None:
+    """As that of a full folder."""
+
+    def link(_source: Path, _name: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(UsageError, match=r"c\.yaml cannot be written: No space left on device"):
+        write_new(tmp_path / "c.yaml", b"new", "--to", link=link)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_journal_that_cannot_be_read_is_held_as_a_real_run_is(manifest: Path) -> None:
