@@ -11,6 +11,7 @@ It knows no distro and prints nothing. Begin reading at `Examination.look`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +25,14 @@ from mk8s.distros.base import Condition, Question, Situation
 from mk8s.kube.conditions import A_SERVER
 from mk8s.steps import Verdict
 
-__all__ = ["Examination", "Finding", "bare_nodes", "findings_as_data", "findings_as_text"]
+__all__ = [
+    "Examination",
+    "Finding",
+    "bare_nodes",
+    "findings_as_data",
+    "findings_as_text",
+    "without_names",
+]
 
 PATIENCE = 30.0  # seconds for one answer of one node
 AT_ONCE = 4  # questions on one host; each is a kubectl, and servers have work to do
@@ -123,13 +131,28 @@ class Examination:
         return verdicts
 
     def _tell_silence_once(self, verdicts: Sequence[Sequence[Verdict]]) -> list[list[Verdict]]:
-        """Why a node is silent is told by the first condition that asks it, in full; the others name it."""
-        silent, told = set(self._silent.values()), set[Verdict]()
+        """Why a node is silent is told by the first condition that asks it, in full; the others name it.
+
+        Where that is as with a node before it, up to their names and addresses, that node is named instead.
+        """
+        whose, first = {verdict: name for name, verdict in self._silent.items()}, dict[str, Verdict]()
+        told = set[Verdict]()
         shorter = []
         for answers in verdicts:
-            shorter.append([TOLD_ABOVE if answer in told else answer for answer in answers])
-            told |= silent.intersection(answers)
+            shorter.append(
+                [TOLD_ABOVE if answer in told else self._alike(answer, whose, first) for answer in answers]
+            )
+            told |= whose.keys() & set(answers)
         return shorter
+
+    def _alike(self, answer: Verdict, whose: Mapping[Verdict, str], first: dict[str, Verdict]) -> Verdict:
+        """The answer, or the node with the same one. `first` is brought up to date: words to their first."""
+        name = whose.get(answer)
+        if name is None:
+            return answer
+        node = next(node for node in self.cluster.nodes if node.name == name)
+        before = first.setdefault(without_names(answer.reason, (node.name, node.address)), answer)
+        return answer if before == answer else replace(answer, reason=f"the same as {whose[before]}")
 
     async def _answer(self, question: Question) -> Verdict:
         """A node's own answer, or the first server's that can give one."""
@@ -185,6 +208,13 @@ def _bare(name: str, life: Life | None) -> str:
         f"nothing was installed on {name}, which is {life.state}: `mk8s explain` says why; mend that, and "
         "`mk8s run` goes on with it"
     )
+
+
+def without_names(words: str, names: Sequence[str]) -> str:
+    """What two nodes have in common of what is said of each."""
+    for name in names:
+        words = re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", "…", words)
+    return words
 
 
 def _refusal(error: ActionError) -> Verdict:

@@ -12,7 +12,14 @@ from machines import History, fold
 from machines.simulation import FaultPlan, ScriptedFault
 from mk8s.distros.base import Condition, Question, load_distro
 from mk8s.distros.rancher.readiness import UnitView
-from mk8s.health import Examination, Finding, bare_nodes, findings_as_data, findings_as_text
+from mk8s.health import (
+    Examination,
+    Finding,
+    bare_nodes,
+    findings_as_data,
+    findings_as_text,
+    without_names,
+)
 from mk8s.kube.conditions import A_SERVER
 from mk8s.problems import load_catalogue
 from mk8s.rehearsal import Conditions, rehearse
@@ -112,6 +119,35 @@ async def test_why_a_node_is_silent_is_told_once() -> None:
     assert first.evidence.count("a1") == 1
     assert later.evidence == "kubelet.service on a1: does not answer"
     assert not later.remedy
+
+
+async def test_nodes_that_are_silent_for_the_same_reason_are_told_once() -> None:
+    """A site that is away is one sentence, not one a node; who is silent for another reason is told it."""
+    bed = up()
+    for name in ("s1", "s2", "s3", "a2"):
+        bed.hosts[name].power_off()
+
+    async def refuse(_host: SimulatedHost, _command: Command) -> Outcome:
+        return Outcome(status=1, stderr=b"no more processes")
+
+    bed.hosts["a1"].handles("facts.gather")(refuse)
+    found = await look(bed)
+    first = found["all nodes answer"]
+    away, others, odd = first.evidence.split("; ")
+    assert away == "s1: 10.0.0.1 did not answer within 10 s"
+    assert others == "s2, s3, a2: the same as s1"
+    assert odd.startswith("a1: ")
+    assert "no more processes" in odd
+    assert first.remedy == "is the host on, and is the address right?"
+    assert "s1, s2, s3" in found["the API server is ready on every server"].evidence
+    assert "the same as" not in found["the API server is ready on every server"].evidence
+
+
+def test_a_name_within_another_is_not_taken_for_it() -> None:
+    """What differs in more than the node's own name and address is another reason."""
+    assert without_names("to a1 (10.0.0.1:22) by a12", ("a1", "10.0.0.1")) == "to … (…:22) by a12"
+    assert without_names("to a1.b by 10.0.0.12", ("a1", "10.0.0.1")) == "to a1.b by 10.0.0.12"
+    assert without_names("a1: gone. a1 is off.", ("a1", "10.0.0.1")) == "…: gone. … is off."
 
 
 async def test_without_any_server_each_condition_says_so() -> None:
