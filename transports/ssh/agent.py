@@ -14,21 +14,17 @@ from typing import Any
 
 import anyio
 import anyio.abc
-from ssh2.exceptions import (
-    AgentError,
-    AuthenticationError,
-    PublickeyUnverifiedError,
-    SocketDisconnectError,
-)
+from ssh2.exceptions import AgentError, AuthenticationError, PublickeyUnverifiedError
 
+from transports.ssh.driver import farewell
 from transports.ssh.keyfiles import string
 
-__all__ = ["Identity", "identities", "sign_in"]
+__all__ = ["Identity", "identities", "is_unanswered", "sign_in"]
 
 LIST_KEYS = b"\0\0\0\1\x0b"
 KEYS_LISTED = 12
 PATIENCE = 5.0  # seconds for an agent to list its keys
-HUNG_UP = "Waiting for USERAUTH response"  # libssh2's words where none came
+UNANSWERED = "Waiting for "  # so libssh2's words begin where no answer came
 ANSWER_LIMIT = 1 << 18  # bytes, OpenSSH's own limit of an agent message
 
 
@@ -95,7 +91,15 @@ def accepts(session: Any, agent: Any, user: str, key: Any) -> bool:
     try:
         agent.userauth(user, key)
     except (AgentError, AuthenticationError, PublickeyUnverifiedError):
-        if HUNG_UP in str(session.last_error()):  # ssh2-python calls that a refusal, too
-            raise SocketDisconnectError from None
+        if is_unanswered(session):
+            raise farewell(session) from None
         return False
     return True
+
+
+def is_unanswered(session: Any) -> bool:
+    """Whether the last proof got no answer: libssh2 and ssh2-python call that a refusal, too."""
+    words = session.last_error()
+    return (words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)).startswith(
+        UNANSWERED
+    )

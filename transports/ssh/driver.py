@@ -40,7 +40,7 @@ from ssh2.session import Session
 from transports.ssh.parking import Parking
 from transports.ssh.sockets import Wire, acknowledge_now
 
-__all__ = ["EAGAIN", "GRACE", "Driver", "Lost"]
+__all__ = ["EAGAIN", "GRACE", "Driver", "Lost", "farewell"]
 
 Answer = TypeVar("Answer")
 Loop: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...]], Awaitable[Any]]
@@ -49,6 +49,7 @@ OUTBOUND = libssh2.LIBSSH2_SESSION_BLOCK_OUTBOUND
 GRACE = 1.0  # seconds that a cancelled call gets to end properly, so that the session stays usable
 FLUSH_LOOK = 1.0  # seconds between looks at a socket that does not take a packet's rest
 
+HUNG_UP = "the server closed the connection"
 PLAINER = {
     "transport read": "nothing more could be read",
     "Unable to send channel data": "nothing more could be sent",
@@ -98,6 +99,7 @@ class Driver:
         self.grace = 0.0  # seconds, see GRACE; nothing is worth it before the session is of use
         self.is_precious = False  # a person had to answer questions for it: one connection is enough
         self.broken = ""  # why the session is of no use; empty while it is good
+        self.dismissed = False  # the peer said goodbye before it went: it had enough, it did not break down
         self._parking = Parking()
 
     # ---- calls
@@ -176,8 +178,7 @@ class Driver:
         except ANSWERS:
             raise
         except SSH2Error as error:
-            self.poison(describe(error, session))
-            raise Lost(self.broken) from None
+            raise self._lost(error) from None
         except BaseException:
             self._disown("a login was given up")
             raise
@@ -208,10 +209,18 @@ class Driver:
         except ANSWERS:
             raise
         except SSH2Error as error:
-            self.poison(describe(error, self.session))
-            raise Lost(self.broken) from None
+            raise self._lost(error) from None
         finally:
             self._parking.settle()
+
+    def hung_up(self) -> Lost:
+        """The peer ended the connection, where libssh2 called that a refusal. The lock must be free."""
+        return self._lost(farewell(self.session))
+
+    def _lost(self, error: SSH2Error) -> Lost:
+        self.dismissed = isinstance(error, refused.SocketDisconnectError)
+        self.poison(describe(error, self.session))
+        return Lost(self.broken)
 
     # ---- waiting
 
@@ -267,12 +276,6 @@ class Driver:
 
     # ---- the end
 
-    def was_hung_up(self) -> bool:
-        """Whether the peer has ended the connection."""
-        poll = select.poll()
-        poll.register(self.socket(), select.POLLRDHUP)
-        return bool(poll.poll(0))
-
     def poison(self, why: str) -> None:
         """Nobody may use this session again (law D). Never blocks; the first reason stays."""
         if self.broken:
@@ -317,5 +320,21 @@ class Driver:
 def describe(error: SSH2Error, session: Any) -> str:
     """libssh2's words for an error, plainer where they are obscure; the class's name where it has none."""
     words = session.last_error() if session is not None else ""
-    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+    text = str(error) or (words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words))
     return PLAINER.get(text, text) or type(error).__name__
+
+
+def farewell(session: Any) -> SSH2Error:
+    """How the peer ended the connection: SocketDisconnectError where it said goodbye (SSH_MSG_DISCONNECT),
+    SocketRecvError where it only went, or is silent.
+
+    libssh2 keeps no note of that, but answers accordingly to what is asked of it next.
+    """
+    session.set_blocking(False)
+    try:
+        session.open_session()
+    except refused.SocketDisconnectError:
+        return refused.SocketDisconnectError(HUNG_UP)
+    except SSH2Error:
+        pass
+    return refused.SocketRecvError(HUNG_UP)

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 from ssh2 import exceptions as refused
-from ssh2.exceptions import SocketDisconnectError, SSH2Error
+from ssh2.exceptions import SSH2Error
 
 from transports.base import TransportError
 from transports.ssh import agent
-from transports.ssh.driver import EAGAIN, Driver, Lost
+from transports.ssh.driver import EAGAIN, Driver, Lost, farewell
 from transports.ssh.keyfiles import KeyFile, key_problem
 from transports.ssh.options import SSHOptions
 from transports.ssh.proofs import Proof, proofs
@@ -31,9 +31,9 @@ __all__ = ["asked", "log_in"]
 
 Answer = TypeVar("Answer")
 REJECTED = (refused.AuthenticationError, refused.PublickeyUnverifiedError, refused.KeyfileAuthFailedError)
-FEW = 2  # offers; before the second one nothing was refused
 MANY = 5  # offers after which a server that hangs up may have had enough: sshd takes 6 by default
 WORDS = {"password", "keyboard-interactive"}
+NAME_ONE = "name the right key (`ssh_key_path`) and offer no other (`identities_only: true`)"
 
 
 async def log_in(driver: Driver, options: SSHOptions, label: str) -> None:
@@ -41,10 +41,12 @@ async def log_in(driver: Driver, options: SSHOptions, label: str) -> None:
     attempt = Login(driver, options, label)
     try:
         await attempt.run()
-    except Lost:
-        if len(attempt.offered) < FEW:
-            raise  # nothing was refused yet: a connection that dropped, not a server that had enough
-        raise attempt.rejection("the server closed the connection") from None
+    except Lost as lost:
+        if driver.dismissed and attempt.offered:
+            raise attempt.rejection("the server closed the connection") from None
+        if len(attempt.offered) < MANY:
+            raise  # it went without a word: it boots, goes down, or is out of reach
+        raise Lost(f"{lost}, after {len(attempt.offered)} offers: {NAME_ONE}") from None
 
 
 class Login:
@@ -75,8 +77,6 @@ class Login:
                         break
         if await self._words(methods):
             return
-        if self.driver.was_hung_up():
-            raise self._gone()
         raise self.locked or self.rejection(f"the server takes {', '.join(methods)}")
 
     async def _methods(self) -> list[str]:
@@ -92,7 +92,7 @@ class Login:
             return list(found or [])
         if session.last_errno() == EAGAIN:
             return EAGAIN
-        raise SocketDisconnectError
+        raise farewell(session)
 
     # ---- keys
 
@@ -116,7 +116,7 @@ class Login:
             else:
                 await self._timed(self.driver.session.userauth_publickey_frommemory, *arguments)
         except REJECTED:
-            self._refuse_hung_up()
+            self._refuse_unanswered()
             return False
         except SSH2Error:  # libssh2 could not make a key of it
             if key.encrypted:
@@ -126,14 +126,10 @@ class Login:
             ) from None
         return True
 
-    def _refuse_hung_up(self) -> None:
+    def _refuse_unanswered(self) -> None:
         """Raise Lost where no refusal came but the end of the connection; libssh2 calls both a refusal."""
-        if agent.HUNG_UP in str(self.driver.session.last_error()):
-            raise self._gone()
-
-    def _gone(self) -> Lost:
-        self.driver.poison("the server closed the connection")
-        return Lost(self.driver.broken)
+        if agent.is_unanswered(self.driver.session):
+            raise self.driver.hung_up()
 
     async def _passphrase(self, key: KeyFile) -> str | None:
         """None where nobody knows it: other proofs may do."""
@@ -176,6 +172,7 @@ class Login:
             self.unanswered = interview.unanswered
             self.offered += ["a password"] if interview.used_password else []
             self.offered += ["answers to its questions"] if interview.person_answered else []
+            self._refuse_unanswered()
             return False
         self.driver.is_precious = interview.person_answered
         return True
@@ -207,8 +204,7 @@ class Login:
         if "closed" in why and len(self.offered) >= MANY:
             return (
                 "sshd hangs up after MaxAuthTries offers (6 by default: too many authentication failures), "
-                "and the right key was not among the first: name it (`ssh_key_path`) and offer no other "
-                "(`identities_only: true`)"
+                f"and the right key was not among the first: {NAME_ONE}"
             )
         if self.unanswered:
             return "run on a terminal with --ask-password, where you are asked what the server asks"

@@ -12,9 +12,11 @@ import pytest
 
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh
+from tests.transports.ssh.relay import relay
 from tests.transports.sshd import Server, agent, make_key, short_folder
 from tests.transports.users import TemporaryUser
 from transports.base import TransportError
+from transports.ssh import HostKeys
 from transports.ssh.agent import identities
 from transports.ssh.hostkeys import fingerprint
 from transports.ssh.keyfiles import read
@@ -205,6 +207,67 @@ async def test_too_many_keys_are_a_refusal_and_no_loss(make_server: MakeServer, 
 
     assert error.lineage == ("auth.rejected", "auth")
     assert "key0" in error.message
+
+
+async def test_a_server_that_had_enough_of_one_key_is_a_refusal(
+    make_server: MakeServer, stranger: Path
+) -> None:
+    """It says goodbye before it hangs up: trying again would be refused again."""
+    error = await refused(make_server(extra="MaxAuthTries 1"), key_files=(stranger,))
+
+    assert error.lineage == ("auth.rejected", "auth")
+
+
+# ---- a server that goes in the middle of it
+
+
+def refusals_by(server: Server) -> int:
+    return server.said().count("Failed publickey")
+
+
+async def broken_off(server: Server, refusals: int, **changes: object) -> TransportError:
+    """How a login ends whose connection drops, without a word, when so many keys were refused."""
+    any_host = HostKeys([server.folder / "known_behind_the_relay"], accept_new=True)
+    before = refusals_by(server)
+    async with (
+        relay(server, lambda: refusals_by(server) - before >= refusals) as port,
+        connected(server, port=port, host_keys=any_host, **changes) as transport,
+    ):
+        with pytest.raises(TransportError) as caught:
+            await transport.run(sh("true"))
+    assert not caught.value.ambiguous
+    return caught.value
+
+
+@pytest.mark.parametrize("by_agent", [False, True])
+@pytest.mark.parametrize("refusals", [1, 2, 4])
+async def test_a_connection_that_drops_after_refusals_is_a_loss(
+    server: Server, tmp_path: Path, refusals: int, by_agent: bool
+) -> None:
+    """A node that boots or goes down lets nobody in (pam_nologin) and hangs up; a minute later it does.
+    Who says nothing has refused nothing."""
+    keys = tuple(make_key(tmp_path / f"key{number}") for number in range(refusals))
+    if by_agent:
+        with agent(*keys, server.key) as sock:
+            by_it = {"key_files": (), "use_agent": True, "agent_socket": str(sock)}
+            error = await broken_off(server, refusals, **by_it)
+    else:
+        error = await broken_off(server, refusals, key_files=(*keys, server.key))
+
+    assert (error.lineage[0], error.final) == ("connection.closed", False)
+
+
+async def test_a_connection_that_drops_after_many_refusals_names_the_remedy(
+    server: Server, tmp_path: Path
+) -> None:
+    """Other servers than sshd hang up without a word where they had enough keys."""
+    keys = tuple(make_key(tmp_path / f"key{number}") for number in range(5))
+
+    error = await broken_off(server, 5, key_files=(*keys, server.key))
+
+    assert not error.final
+    assert "after 6 offers" in error.message
+    assert "identities_only: true" in error.message
 
 
 # ---- the agent
