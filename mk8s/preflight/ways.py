@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 
 from mk8s.distros.base import Opening
@@ -43,7 +44,17 @@ def ports_between(scene: Scene) -> Mapping[str, Trouble]:
                 entry = told.setdefault(attempt.target.node.name, {})
                 entry.setdefault((name, way.words), []).append(attempt.opening)
     unreached = {name: _unreached(entry) for name, entry in told.items()}
-    return {name: trouble for name, trouble in {**found, **unreached}.items() if trouble}
+    both = {name: _together(found.get(name), unreached.get(name)) for name in {**found, **unreached}}
+    return {name: trouble for name, trouble in both.items() if trouble}
+
+
+def _together(own: Trouble | None, others: Trouble | None) -> Trouble | None:
+    """What a node has not tried, and who does not reach it: neither hides the other."""
+    if own is None or others is None:
+        return own or others
+    return replace(
+        others, message=f"{others.message}; {own.message}", remedy=f"{others.remedy}; {own.remedy}"
+    )
 
 
 def _unreached(entry: Mapping[tuple[str, str], list[Opening]]) -> Trouble:
@@ -64,12 +75,12 @@ def _unreached(entry: Mapping[tuple[str, str], list[Opening]]) -> Trouble:
 def _not_tried(reached: Reached | None) -> Trouble | None:
     if reached is None or reached.tool in ("bash", "nc", "curl"):
         return None
-    why = "it has neither bash, nc nor curl" if reached.tool else "it gave no answer in time"
-    return Trouble(
-        f"the ways from here to the other nodes were not tried: {why}",
-        "install bash, or look by hand",
-        "warn",
+    why, remedy = (
+        ("it has neither bash, nc nor curl", "install bash, or look by hand")
+        if reached.tool
+        else ("it gave no answer in time", "try again once it is less busy, or look by hand")
     )
+    return Trouble(f"the ways from here to the other nodes were not tried: {why}", remedy, "warn")
 
 
 @of_all_hosts("names", "all nodes know the names that they are to use, and agree on them")

@@ -73,13 +73,31 @@ def test_a_refusal_proves_that_the_way_is_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "why"), [("none", "it has neither bash, nc nor curl"), ("", "it gave no answer in time")]
+    ("tool", "why", "remedy"),
+    [
+        ("none", "it has neither bash, nc nor curl", "install bash"),
+        ("", "it gave no answer in time", "try again once it is less busy"),
+    ],
 )
-def test_a_host_that_cannot_try_says_so(tool: str, why: str) -> None:
+def test_a_host_that_cannot_try_says_so(tool: str, why: str, remedy: str) -> None:
+    """With what helps against the one or the other."""
     first, *others = three()
     finding = the_trouble(scene(seeing(first, tool=tool), *others, about=THREE))
     assert (finding.check, finding.node, finding.level) == ("ports-between", "n1", "warn")
     assert finding.message == f"the ways from here to the other nodes were not tried: {why}"
+    assert finding.remedy == f"{remedy}, or look by hand"
+
+
+def test_a_host_that_tried_nothing_says_so_also_where_others_do_not_reach_it() -> None:
+    """Else its own silence would look as if it reached everybody."""
+    first, second, third = three(n2={("tcp", "10.0.0.1", 6443): SILENT})
+    finding = the_trouble(scene(seeing(first, tool=""), second, third, about=THREE))
+    assert (finding.check, finding.node, finding.level) == ("ports-between", "n1", "error")
+    assert finding.message == (
+        "n2 does not reach its TCP 6443 (the API server): no answer; "
+        "the ways from here to the other nodes were not tried: it gave no answer in time"
+    )
+    assert finding.remedy.endswith("; try again once it is less busy, or look by hand")
 
 
 def test_many_who_fail_alike_are_counted() -> None:
