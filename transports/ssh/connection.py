@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -102,20 +102,28 @@ async def open_driver(
 
 
 async def _certificate(label: str, options: SSHOptions, via: Via | None) -> bytes:
-    """What the host shows where an authority could vouch for it; asked for in a connection of its own."""
+    """What the host shows where an authority could vouch for it; asked for in a connection of its own.
+
+    Raises TransportError where it did not say: its bare key would be judged a strange one.
+    """
     keys, alias = options.host_keys, options.known_as
     if not keys.has_authority(options.host, options.port, alias):
         return b""
     name = (via.way if via is not None else "", options.host, options.port)
     if name not in keys.certificates:
-        with anyio.move_on_after(options.connect_timeout):
-            try:
+        wire: Wire | None = None
+        try:
+            with anyio.fail_after(options.connect_timeout):
                 wire = await dial(label, options, via)
-            except OSError as error:
+                with closing(wire):
+                    keys.certificates[name] = await shown_certificate(wire)
+        except TimeoutError:
+            raise silent(label, options, via, connected=wire is not None) from None
+        except OSError as error:
+            if wire is None:
                 raise unreachable(label, error) from None
-            with closing(wire), suppress(OSError):
-                keys.certificates[name] = await shown_certificate(wire)
-    return keys.certificates.get(name, b"")
+            raise closed(label, f"asked for its certificate: {error.strerror or error}") from None
+    return keys.certificates[name]
 
 
 async def _greet(

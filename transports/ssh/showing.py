@@ -5,11 +5,14 @@ of a key exchange whose other half comes with the certificate. Nothing is proved
 the certificate is public, and that the host has the key in it is proved in the connection proper, where
 libssh2 sees the same key without the certificate.
 
+Law: a host that goes before it has answered has not said that it has no certificate.
+
 This module knows bytes of SSH's transport protocol (RFC 4253, RFC 8731); it knows no trust and no files.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
 import anyio
@@ -37,7 +40,10 @@ class Dull(Exception):  # noqa: N818 - said of a host
 
 
 async def shown_certificate(wire: Wire) -> bytes:
-    """The raw certificate of the host at the other end; empty where it shows none. Raises OSError."""
+    """The raw certificate of the host at the other end; empty where it shows none.
+
+    Raises OSError, also where it ended the connection first.
+    """
     try:
         return await ask(Stream(wire))
     except Dull:
@@ -149,5 +155,5 @@ class Stream:
         except BlockingIOError:
             return
         if not data:
-            raise Dull
+            raise ConnectionResetError(errno.ECONNRESET, "it ended the connection")
         self._data += data

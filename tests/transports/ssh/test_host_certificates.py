@@ -10,6 +10,7 @@ import pytest
 
 from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, sh
+from tests.transports.ssh.relay import relay
 from tests.transports.sshd import HOST, Server, make_key, public
 from transports.base import TransportError
 from transports.ssh import Bastion, HostKeys, SSHTransport
@@ -113,6 +114,23 @@ async def test_a_host_whose_certificate_is_asked_for_once(
     await enters(server, keys)
 
     assert server.said().count("Connection from") == 3
+
+
+@pytest.mark.parametrize("heard", [0, 1], ids=["at once", "after its algorithms"])
+async def test_a_host_that_goes_before_it_shows_its_certificate_is_asked_again(
+    make_server: MakeServer, authority: Path, tmp_path: Path, heard: int
+) -> None:
+    """A busy sshd drops connections (MaxStartups), one that starts anew all of them. Its bare key would be a
+    strange one, for good."""
+    server = certified(make_server, authority)
+    words = iter([*[False] * heard, True])
+    async with relay(server, lambda: next(words, False)) as port:
+        keys = trusting(tmp_path / "known", authority)
+        async with connected(server, port=port, host_keys=keys) as transport:
+            with pytest.raises(TransportError) as caught:
+                await transport.run(sh("true"))
+            assert (caught.value.lineage[0], caught.value.final) == ("connection.closed", False)
+            assert (await transport.run(sh("echo in"))).text == "in"
 
 
 @pytest.mark.parametrize(
