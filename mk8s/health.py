@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import anyio
 
@@ -24,6 +25,7 @@ from mk8s.cluster import Cluster
 from mk8s.distros.base import Condition, Question, Situation
 from mk8s.kube.conditions import A_SERVER
 from mk8s.steps import Verdict
+from mk8s.units import MISSING
 
 __all__ = [
     "Examination",
@@ -54,18 +56,28 @@ class Finding:
     remedy: str = ""
 
 
+class _Answer(NamedTuple):
+    """What one question came to."""
+
+    verdict: Verdict
+    by: str = ""  # the node whose words were judged; empty: there are none
+    could: bool = False  # the node could say what it was asked
+
+
 @dataclass
 class Examination:
     """Asks one cluster, again and again if wanted. `patience`: seconds for each answer.
 
     `bare`: what to do about nodes on which nothing was ever installed, see `bare_nodes`. Nothing is there of
-    what a distro's own remedies may speak of, such as its uninstaller.
+    what a distro's own remedies may speak of, such as its uninstaller. It holds of those that say themselves
+    that a unit is not installed: whoever asks without the journal has every node for bare.
     """
 
     binding: Binding
     patience: float = PATIENCE
     bare: Mapping[str, str] = field(default_factory=dict)
     _silent: dict[str, Verdict] = field(default_factory=dict)  # nodes that did not answer in this look
+    _absent: set[str] = field(default_factory=set)  # nodes without a unit that they should have
     _room: dict[str, anyio.CapacityLimiter] = field(default_factory=dict)
 
     @property
@@ -74,7 +86,7 @@ class Examination:
 
     async def look(self) -> list[Finding]:
         """Every condition, as it is now, in the distro's order."""
-        self._silent = {}
+        self._silent, self._absent = {}, set()
         self._room = {node.name: anyio.CapacityLimiter(AT_ONCE) for node in self.cluster.nodes}
         async with anyio.create_task_group() as tasks:
             for node in self.cluster.nodes:
@@ -119,16 +131,21 @@ class Examination:
         self._silent[name] = verdict
 
     async def _ask_all(self, conditions: Sequence[Condition]) -> list[list[Verdict]]:
-        verdicts = [[Verdict(False)] * len(condition.questions) for condition in conditions]
+        answers = [[_Answer(Verdict(False))] * len(condition.questions) for condition in conditions]
 
         async def ask(place: int, number: int, question: Question) -> None:
-            verdicts[place][number] = await self._answer(question)
+            answers[place][number] = await self._answer(question)
 
         async with anyio.create_task_group() as tasks:
             for place, condition in enumerate(conditions):
                 for number, question in enumerate(condition.questions):
                     tasks.start_soon(ask, place, number, question)
-        return verdicts
+        return [[self._hinted(answer) for answer in row] for row in answers]
+
+    def _hinted(self, answer: _Answer) -> Verdict:
+        """With the remedy of a bare node, where the one that was asked is known to be one by now."""
+        verdict, bare = answer.verdict, self.bare.get(answer.by, "")
+        return replace(verdict, remedy=bare) if bare and answer.by in self._absent else verdict
 
     def _tell_silence_once(self, verdicts: Sequence[Sequence[Verdict]]) -> list[list[Verdict]]:
         """Why a node is silent is told by the first condition that asks it, in full; the others name it.
@@ -154,35 +171,35 @@ class Examination:
         before = first.setdefault(without_names(answer.reason, (node.name, node.address)), answer)
         return answer if before == answer else replace(answer, reason=f"the same as {whose[before]}")
 
-    async def _answer(self, question: Question) -> Verdict:
+    async def _answer(self, question: Question) -> _Answer:
         """A node's own answer, or the first server's that can give one."""
         if question.on != A_SERVER:
-            return (await self._ask(question.on or self.cluster.primary.name, question))[1]
-        first: Verdict | None = None
+            return await self._ask(question.on or self.cluster.primary.name, question)
+        first: _Answer | None = None
         for server in self.cluster.servers:
-            could, verdict = await self._ask(server.name, question)
-            if could:
-                return verdict
-            first = first or (None if server.name in self._silent else verdict)
-        return first or Verdict(False, "no server answers", remedy=SILENT)
+            answer = await self._ask(server.name, question)
+            if answer.could:
+                return answer
+            first = first or (None if server.name in self._silent else answer)
+        return first or _Answer(Verdict(False, "no server answers", remedy=SILENT))
 
-    async def _ask(self, name: str, question: Question) -> tuple[bool, Verdict]:
-        """Whether the node could answer, and what follows from it."""
+    async def _ask(self, name: str, question: Question) -> _Answer:
+        """What follows from what the node says, or does not."""
         if name in self._silent:
-            return False, self._silent[name]
+            return _Answer(self._silent[name])
         verdict = Verdict(False, f"no answer within {self.patience:g} s", remedy=SILENT)
         async with self._room[name]:
             with anyio.move_on_after(self.patience):
                 try:
                     outcome = await self.binding.executor.ask(name, question.command)
                     verdict = question.judge(outcome)
+                    if verdict.lineage == MISSING:
+                        self._absent.add(name)
                     reason = self.binding.executor.redact(verdict.reason)
-                    speaks = question.on == A_SERVER and outcome.ok  # then it is installed, whoever did it
-                    remedy = verdict.remedy if speaks else self.bare.get(name, verdict.remedy)
-                    return outcome.ok, replace(verdict, reason=reason, remedy=remedy)
+                    return _Answer(replace(verdict, reason=reason), name, outcome.ok)
                 except ActionError as error:
                     verdict = _refusal(error)
-        return False, verdict
+        return _Answer(verdict)
 
 
 def bare_nodes(cluster: Cluster, history: History | None) -> dict[str, str]:

@@ -30,6 +30,7 @@ __all__ = [
     "JOURNAL",
     "LINES_OF_JOURNAL",
     "LONGEST_REASON",
+    "MISSING",
     "NOW",
     "RECORDS",
     "STATE",
@@ -48,6 +49,7 @@ JOURNAL = "--- journal"
 ANSWER = "--- answer"
 LINES_OF_JOURNAL = 60
 LONGEST_REASON = 240  # characters of a journal line that people are shown
+MISSING = ("unit.missing", "unit")  # lineage of the failure that systemd does not have the unit
 MOST_RESTARTS = 3  # one or two happen while something that a unit needs is still coming up
 COUNT = re.compile(r"[0-9]{1,9}")
 RESTART_LINE = re.compile(r"schedul\w+ restart", re.IGNORECASE)
@@ -209,8 +211,7 @@ class UnitView:
     def trouble(self, catalogue: Catalogue) -> Verdict | None:
         """A verdict of "never" where there is no point in waiting on."""
         if self.properties.get("LoadState") == "not-found":
-            lineage = ("unit.missing", "unit")
-            return Verdict(False, "the unit is not installed", lineage, self.reinstall, True)
+            return Verdict(False, "the unit is not installed", MISSING, self.reinstall, True)
         if self.is_active:
             return None
         finding = catalogue.find("\n".join(self.journal))

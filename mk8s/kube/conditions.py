@@ -16,6 +16,7 @@ from mk8s.commands import unit_show
 from mk8s.distros.base import Condition, Question, Tools
 from mk8s.kube import commands, judges
 from mk8s.steps import Judge, Verdict
+from mk8s.units import MISSING
 from transports.base import Command, Outcome
 
 __all__ = [
@@ -196,6 +197,6 @@ def _is_active(outcome: Outcome) -> Verdict:
     found = dict(line.partition("=")[::2] for line in outcome.text.splitlines())
     state, sub = found.get("ActiveState", "unknown"), found.get("SubState", "")
     if found.get("LoadState") == "not-found":
-        return Verdict(False, "not installed")
+        return Verdict(False, "not installed", MISSING)
     words = state if sub in ("", state, "running") else f"{state} ({sub})"
     return Verdict(state == "active", words, remedy="" if state == "active" else "read its journal")

@@ -222,6 +222,32 @@ async def test_a_node_that_was_never_installed_gets_no_hint_at_what_an_installer
     assert remedy in found.remedy
 
 
+async def test_a_bare_node_has_one_hint_for_all_that_is_asked_of_it() -> None:
+    """What else it says follows from that; another one, which is installed, has its own."""
+    ask = Command(operation="kube.hello", description="hello", script="exit 0")
+    off = Verdict(False, "inactive", remedy="read its journal")
+    asked = [
+        Question("api on a1: ", ask, lambda _outcome: Verdict(False, "refused"), on="a1"),
+        Question("a1: ", ask, lambda _outcome: GONE or Verdict(True), on="a1"),
+        Question("a2: ", ask, lambda _outcome: off, on="a2"),
+    ]
+    bed = Bed(own=tuple(Condition(question.title, (question,)) for question in asked))
+    found = await Examination(bed.binding, bare={"a1": "run", "a2": "run"}).look()
+    assert [finding.remedy for finding in found] == ["run", "run", "read its journal"]
+
+
+async def test_whoever_asks_a_cluster_without_its_journal_has_each_conditions_own_hint() -> None:
+    """All nodes are bare by what is known here, and say themselves that they are not."""
+    bed = up()
+    kubelet = bed.hosts["a1"].service("kubelet")
+    assert kubelet is not None
+    kubelet.stop()
+    bare = bare_nodes(bed.cluster, None)
+    known = [finding.remedy for finding in await Examination(bed.binding).look()]
+    assert [finding.remedy for finding in await Examination(bed.binding, bare=bare).look()] == known
+    assert "read its journal" in known
+
+
 async def test_a_server_that_answers_for_the_cluster_is_not_bare() -> None:
     """Whoever asks from a machine without the journal has all nodes for bare."""
     ask = Command(operation="kube.hello", description="hello", script="exit 0")
