@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 SupplyT = TypeVar("SupplyT")
+BY_SIGNAL = range(129, 193)  # a shell's status where what it ran was killed: 128 and the signal's number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +130,13 @@ async def feed_and_read(feed: Coroutine[Any, Any, None] | None, *readers: Corout
 # ---- bad ends
 
 
-def not_begun(job: Job[Any], talk: Conversation) -> TransportError:
-    """The command line ended without the command."""
+def not_begun(job: Job[Any], talk: Conversation, status: int | None) -> TransportError:
+    """The command line ended without the command; `status` is what came over the wire, 0 or None for nothing.
+
+    Something that was killed, as by a machine that goes down, has refused nothing.
+    """
+    if not status or (status in BY_SIGNAL and not talk.complaint):
+        return killed(job.name, job.command)
     if job.sudo:
         had_password = job.password is not None
         return refusal(job.name, job.user, talk, had_password=had_password, escalate=job.escalate)

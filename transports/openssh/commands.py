@@ -167,6 +167,6 @@ async def learn_group(channel: Channel, talk: Conversation) -> None:
 
 async def not_begun(channel: Channel, job: Job, talk: Conversation) -> TransportError:
     """The command line ended without the command. Raises Lost where no status tells that it did."""
-    if await channel.status() is None:
+    if (status := await channel.status()) is None:
         raise Lost("it ended before the command began")
-    return jobs.not_begun(job, talk)
+    return jobs.not_begun(job, talk, status)

@@ -83,5 +83,5 @@ async def _begin(process: Remote, job: Job) -> TransportError | None:
             answered += 1
             await process.feed((job.password or "").encode() + b"\n", end=False)
         if not more and not talk.begun:
-            return jobs.not_begun(job, talk)
+            return jobs.not_begun(job, talk, await process.status())
     return None

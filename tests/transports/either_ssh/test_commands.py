@@ -43,6 +43,19 @@ async def test_a_killed_shell_is_no_answer(kind: Kind, server: Server, name: str
         assert (await transport.run(sh("exit 255"))).status == 255
 
 
+@pytest.mark.parametrize("end", ["kill -KILL $$", "kill -TERM $$", "exit 137"])
+async def test_a_shell_that_was_killed_before_the_command_is_no_refusal(
+    kind: Kind, make_server: MakeServer, end: str
+) -> None:
+    """A machine that goes down ends shells and sudo as they begin: what they would have said is not known."""
+    async with kind.connected(make_server(extra=f"ForceCommand {end}")) as transport:
+        with pytest.raises(TransportError) as caught:
+            await transport.run(sh("true"))
+
+    assert caught.value.lineage == ("connection.lost", "connection")
+    assert not caught.value.final
+
+
 async def test_a_status_that_comes_after_the_output_is_waited_for(kind: Kind, server: Server) -> None:
     """A command may close its output long before it ends."""
     async with kind.connected(server) as transport:
