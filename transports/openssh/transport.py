@@ -90,7 +90,12 @@ class OpenSSHTransport(SmallFilesWhole):
                 except CannotOpen as refusal:
                     if await turn.refused():
                         continue
-                    raise no_room(f"{self._name}: sshd lets the user run no command: {refusal}") from None
+                    if fresh:
+                        raise no_room(f"{self._name}: sshd lets the user run no command: {refusal}") from None
+                    reason = (
+                        "it gives no more sessions"  # a command that was given up may not end, and counts
+                    )
+                    master.broken = master.broken or reason
                 except Lost as lost:
                     reason = str(lost)
             if exchange.started or fresh:

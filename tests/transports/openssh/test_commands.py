@@ -18,7 +18,7 @@ from tests.transports.openssh.calling import options_for
 from tests.transports.openssh.conftest import connected, masters
 from tests.transports.ssh.conftest import sh
 from tests.transports.sshd import Server, wait_until
-from tests.transports.watching import struck_in_a_command
+from tests.transports.watching import stopped_by_its_timeout, struck_in_a_command
 from transports.base import TransportError
 from transports.openssh import OpenSSHTransport
 from transports.ssh import ConnectionStarts
@@ -49,6 +49,26 @@ async def test_a_server_that_gives_no_session_at_all_is_named(make_server: MakeS
 
     assert caught.value.final
     assert "MaxSessions" in caught.value.remedy
+
+
+LINGERING = """\
+setsid sh -c "$SSH_ORIGINAL_COMMAND" & wait $!; r=$?; [ $r != 143 ] || exec >&- 2>&-; \
+while [ $r = 143 ] && [ -e FLAG ]; do sleep 0.1; done; exit $r"""
+
+
+@pytest.mark.parametrize("anyio_backend", ["trio"])  # it waits for two seconds
+async def test_a_session_whose_command_does_not_die_costs_the_connection_and_no_more(
+    make_server: MakeServer, tmp_path: Path
+) -> None:
+    """What was given up and hangs in a disk counts as a session on its connection, and on no other."""
+    flag = tmp_path / "lingers"
+    flag.touch()
+    server = make_server(extra=f"MaxSessions 1\nForceCommand {LINGERING.replace('FLAG', str(flag))}")
+    async with connected(server) as transport:
+        await stopped_by_its_timeout(transport, "sleep 60 & echo $$ $!; wait")
+
+        assert (await transport.run(sh("echo on"))).text == "on"
+    flag.unlink()
 
 
 # ---- masters that go
