@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from mk8s.preflight.base import Host, Scene, Trouble, of_each_host
 
-__all__ = ["MARKS"]
+__all__ = ["MARKS", "OWN_WAIVED"]
 
 UPSTREAM = ("kubeadm", "vanilla")  # they share all paths: a driver names its own
 MARKS = {
@@ -43,9 +43,11 @@ UNINSTALLERS = {
     "kubeadm": "`kubeadm reset -f`",
 }
 MOST = 6  # remains that are named one by one
-LOST = (  # nothing tells a host's own cluster from an earlier one, once the journal is away
+OWN_WAIVED = "`checks: {waive: [ports, leftovers]}`"
+"""Of the checks that take a host's own cluster for an earlier one, once its journal is away."""
+LOST = (
     "but uninstall nothing if it is this very cluster, and only its journal was lost: waive the checks that "
-    "take it for another (`checks: {waive: [ports, leftovers]}`), and a run recognises what is done"
+    f"take it for another ({OWN_WAIVED}), and a run recognises what is done"
 )
 
 

@@ -8,11 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+import yaml
 
 from mk8s.cluster import Registries, RegistryMirror
 from mk8s.preflight.base import RELEASE
 from mk8s.preflight.checks import ALL, findings, waiver_faults
 from mk8s.preflight.found import Moment, Mount, Swap
+from mk8s.preflight.remains import OWN_WAIVED
 from tests.mk8s.preflight.scenes import CLUSTER, GIB, host, own, release, scene, the_trouble, troubles
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "preflight.md"
@@ -303,6 +305,12 @@ def test_a_waived_check_is_told_and_refuses_nothing() -> None:
     about = replace(CLUSTER, waived=frozenset({"swap"}))
     finding = the_trouble(scene(host(swaps=(Swap("/swap", 1),)), about=about))
     assert (finding.level, finding.waived, finding.refuses) == ("error", True, False)
+
+
+def test_the_checks_that_a_lost_journal_waives_can_be_waived() -> None:
+    """Whoever is told to write them is not refused then."""
+    text = OWN_WAIVED.strip("`")
+    assert waiver_faults(yaml.safe_load(text)["checks"]["waive"]) == []
 
 
 def test_names_that_cannot_be_waived_are_told_with_the_reason() -> None:
