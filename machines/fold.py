@@ -158,14 +158,18 @@ class History:
             raise Misfit(f"record {record.seq} does not fit what {record.node} was doing") from error
 
 
-def fold(records: Iterable[Record], table: Table) -> History | None:
-    """The history that the records tell; None when there are none.
+def fold(
+    records: Iterable[Record], table: Table, look: Callable[[Record, History | None], None] | None = None
+) -> History | None:
+    """The history that the records tell; None when there are none. `look` sees each before it is taken.
 
     Raises `HistoryError` when they are of another machine or version, name what this one lacks, or do not
     say what their kind must say.
     """
     history: History | None = None
     for record in records:
+        if look is not None:
+            look(record, history)
         if history is None:
             history = begun(record, table)
         else:

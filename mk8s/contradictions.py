@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from machines import History, Record, Table
-from machines.fold import HistoryError, begun
+from machines import History, Record, Table, fold
+from machines.fold import HistoryError
 from mk8s.errors import Mk8sError
 
-__all__ = ["faults_in", "refuse_faults"]
+__all__ = ["faults_in", "fold_and_look", "refuse_faults"]
 
 WORK = ("probed", "intent", "done", "error", "retry")
 ENDS = ("finished", "stopped")
@@ -37,23 +37,29 @@ def faults_in(records: Sequence[Record], table: Table) -> list[str]:
     begins twice or goes on after its end, moves from where a node was not or that the table does not hold,
     work on an edge that was not begun, and signals of members that never were there.
     """
-    moves = _moves(frozenset(_ways(table)))
-    looks: tuple[Look, ...] = (_begins_twice, moves, _works, _goes_on, _is_put_back, _signals)
     faults: list[str] = []
-    history: History | None = None
-    before = records[0] if records else None
-    for record in records:
-        faults += _follows(record, before or record)
-        before = record
-        try:
-            if history is None:
-                history = begun(record, table)
-                continue
-            faults += [f"record {record.seq}{words}" for look in looks for words in look(record, history)]
-            history.take(record)
-        except HistoryError as error:
-            return [*faults, str(error)]
+    try:
+        fold_and_look(records, table, faults)
+    except HistoryError as error:
+        faults.append(str(error))
     return faults
+
+
+def fold_and_look(records: Sequence[Record], table: Table, faults: list[str]) -> History | None:
+    """What `machines.fold` gives, or raises; what `faults_in` tells is added to `faults` on the way."""
+    looks: tuple[Look, ...] = (
+        _begins_twice, _moves(frozenset(_ways(table))), _works, _goes_on, _is_put_back, _signals,
+    )  # fmt: skip
+    before = records[0] if records else None
+
+    def look(record: Record, history: History | None) -> None:
+        nonlocal before
+        faults.extend(_follows(record, before or record))
+        before = record
+        if history is not None:
+            faults.extend(f"record {record.seq}{words}" for each in looks for words in each(record, history))
+
+    return fold(records, table, look)
 
 
 def refuse_faults(faults: Sequence[str], journal: Path, what: str, remedy: str) -> None:

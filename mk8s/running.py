@@ -34,7 +34,7 @@ from mk8s.release import Inspection, inspect_release
 from mk8s.rendered import keep_rendered
 from mk8s.rollout import Rollout
 from mk8s.screen import Screen, choose_screen, result_event
-from mk8s.session import expiring_soon, open_journal, real_rollout, refuse_untrue, states_in
+from mk8s.session import expiring_soon, open_journal, real_rollout, trusted_states
 from mk8s.state import StateFolder
 from mk8s.steps import Verdict
 from mk8s.summary import next_when_healthy, summary
@@ -71,8 +71,7 @@ def run_cluster(
     state = project.state(state_folder)
     again = project.words(state_folder)
     with open_journal(state, again) as journal:
-        states = states_in(journal, project.cluster)
-        refuse_untrue(journal, project.cluster, again)
+        states = trusted_states(journal, project.cluster, again)
         _refuse_changes(project, state, states)
         if all(place == "healthy" for place in states.values()):
             release.refuse_faults(project.cluster)

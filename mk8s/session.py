@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 
 from machines import (
     FileJournal,
+    History,
     HistoryError,
     JournalDamaged,
     JournalError,
     JournalLocked,
+    Table,
     fold,
 )
 from mk8s.cluster import Cluster
 from mk8s.connect import make_transports, passwords_of
-from mk8s.contradictions import faults_in, refuse_faults
+from mk8s.contradictions import fold_and_look, refuse_faults
 from mk8s.errors import ExitCode, Mk8sError
 from mk8s.fanout.places import FilePlaces
 from mk8s.identity import refuse_other_cluster, refuse_simulated
@@ -26,6 +28,7 @@ from mk8s.keeper import Keeper, expiry_notice
 from mk8s.named_secrets import configs_of, join_token, named_secrets, with_named
 from mk8s.needs import Kept, Need, Random
 from mk8s.past import as_mk8s_error
+from mk8s.preflight.remains import OWN_WAIVED
 from mk8s.project import Project
 from mk8s.rollout import Rollout, Surroundings
 from mk8s.secrets import Secrets
@@ -34,7 +37,7 @@ from mk8s.tables import node_machine, table_to_read
 from mk8s.version import VERSION
 from transports.base import File
 
-__all__ = ["LockedError", "expiring_soon", "open_journal", "real_rollout", "refuse_untrue", "states_in"]
+__all__ = ["LockedError", "expiring_soon", "open_journal", "real_rollout", "states_in", "trusted_states"]
 
 EXPIRY_DAYS = 30.0
 
@@ -115,37 +118,44 @@ def real_rollout(
 
 
 def states_in(journal: FileJournal, cluster: Cluster) -> dict[str, str]:
-    """Where each node of the manifest is, as a journal says.
+    """Where each node of the manifest is, as a journal says. For who only looks.
 
     Raises HistoryError when it does not fit, UsageError when it is of another cluster.
     """
-    spec = node_machine(cluster)
-    history = fold(journal.records(), table_to_read(spec))
-    if history is not None:
-        refuse_other_cluster(cluster, history, journal.path)
-    lives = history.lives if history else {}
-    return {
-        node.name: lives[node.name].state if node.name in lives else spec.initial for node in cluster.nodes
-    }
+    return _places(cluster, fold(journal.records(), _table(cluster)), journal)
 
 
-def refuse_untrue(journal: FileJournal, cluster: Cluster, again: str) -> None:
-    """Refuse a past that no run can have left on the nodes: a simulated one, one that contradicts itself.
+def trusted_states(journal: FileJournal, cluster: Cluster, again: str) -> dict[str, str]:
+    """The same for who goes on from there. `again`: the words after `mk8s run`.
 
-    Whoever only looks is answered from it all the same. `again`: the words after `mk8s run`.
+    Refuses a past that no run can have left on the nodes, too: a simulated one, one that contradicts itself.
     Raises Mk8sError, HistoryError.
     """
-    records = journal.records()
+    records, faults = journal.records(), list[str]()
+    places = _places(cluster, fold_and_look(records, _table(cluster), faults), journal)
     refuse_simulated(records, journal.path)
     refuse_faults(
-        faults_in(records, table_to_read(node_machine(cluster))),
+        faults,
         journal.path,
         "run",
         f"no node was touched; see all of it: mk8s replay {again}; then put back a copy of the file from "
         "before, or move it away: preflight then takes this cluster for an earlier one, so uninstall "
-        "nothing, waive those checks (`checks: {waive: [ports, leftovers]}`), and the run goes through every "
+        f"nothing, waive those checks ({OWN_WAIVED}), and the run goes through every "
         "step and recognises what is done",
     )
+    return places
+
+
+def _table(cluster: Cluster) -> Table:
+    return table_to_read(node_machine(cluster))
+
+
+def _places(cluster: Cluster, history: History | None, journal: FileJournal) -> dict[str, str]:
+    if history is not None:
+        refuse_other_cluster(cluster, history, journal.path)
+    lives = history.lives if history else {}
+    initial = node_machine(cluster).initial
+    return {node.name: lives[node.name].state if node.name in lives else initial for node in cluster.nodes}
 
 
 def expiring_soon(project: Project, state: StateFolder) -> str:

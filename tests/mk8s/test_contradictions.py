@@ -16,12 +16,12 @@ import msgspec
 import pytest
 import trio
 
-from machines import ActionError, MemoryJournal, Record, Table
+from machines import ActionError, MemoryJournal, Record, Table, fold
 from machines.framing import parse
 from machines.registry import Context, Registry
 from machines.simulation import simulate
 from mk8s.cluster import Cluster
-from mk8s.contradictions import faults_in, refuse_faults
+from mk8s.contradictions import faults_in, fold_and_look, refuse_faults
 from mk8s.errors import Mk8sError
 from mk8s.tables import node_machine, table_to_read
 from tests.mk8s.cli.recorded import manifest_in, run_of
@@ -121,6 +121,16 @@ def test_a_table_whose_clauses_set_nodes_aside_otherwise_tells_no_fault() -> Non
     spec = run.table.spec
     plain = [msgspec.structs.replace(edge, retry=[], catch=edge.catch[-1:]) for edge in spec.edges]
     assert faults_in(run.records, table_to_read(msgspec.structs.replace(spec, edges=plain))) == []
+
+
+def test_one_fold_gives_the_history_and_the_faults() -> None:
+    """A run that goes on reads a journal of a million records once."""
+    run = begun()
+    for records in (run.records, [*run.records, *begun().records]):
+        faults: list[str] = []
+        assert fold_and_look(records, run.table, faults) == fold(records, run.table)
+        assert faults == faults_in(records, run.table)
+    assert faults
 
 
 def begun() -> Run:

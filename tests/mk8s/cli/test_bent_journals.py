@@ -26,7 +26,7 @@ from mk8s.contradictions import faults_in
 from mk8s.errors import Mk8sError
 from mk8s.past import past_of
 from mk8s.project import Project, load_project
-from mk8s.session import open_journal, refuse_untrue, states_in
+from mk8s.session import open_journal, trusted_states
 from tests.mk8s.cli.recorded import as_real, keep, manifest_in, run_of
 
 Raw: TypeAlias = dict[str, Any]
@@ -199,8 +199,7 @@ def refusal(bench: Bench) -> str:
     """What a run says before it asks a node; empty: it goes on."""
     try:
         with open_journal(bench.project.state()) as journal:
-            states_in(journal, bench.project.cluster)
-            refuse_untrue(journal, bench.project.cluster, str(bench.manifest))
+            trusted_states(journal, bench.project.cluster, str(bench.manifest))
     except Mk8sError as error:
         return str(error)
     return ""
