@@ -30,13 +30,14 @@ from transports.openssh.failures import (
     no_program,
     no_room_for_socket,
 )
+from transports.openssh.mux import is_served
 from transports.openssh.options import OpenSSHOptions
 from transports.ssh.options import ConnectionStarts
 
 __all__ = ["Master", "open_master", "program_of"]
 
 LOOK = 0.01  # seconds between looks at the process and its socket, while it logs in
-LAST_MOMENT = 0.1  # seconds
+ALIVE_PATIENCE = 10.0  # seconds for the process to say that it goes on
 END_PATIENCE = 0.1  # seconds to end in an orderly way; ssh may miss a signal that comes as it begins to wait
 LONGEST_PATH = 104 - 18  # bytes: a socket's name on every system, less what ssh adds while it makes it
 SAID = 1 << 16  # bytes of ssh's words that are read
@@ -65,11 +66,9 @@ class Master:
         return self._process is not None and self._process.poll() is None
 
     async def lives_on(self) -> bool:
-        """Whether it is still there in a moment: a process that ends lets go of its sockets first."""
-        with anyio.move_on_after(LAST_MOMENT):
-            while self.runs:
-                await anyio.sleep(LOOK)
-        return self.runs
+        """Whether it is still of use, which a session without a status does not tell: ssh closes its sessions
+        some time before its process has ended, and answers nobody from then on."""
+        return await is_served(self.socket, ALIVE_PATIENCE) and self.runs
 
     def start(self, words: list[str], variables: dict[str, str]) -> None:
         """Start the process. Its stdin is the pipe whose end ends it."""

@@ -25,11 +25,12 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 
-__all__ = ["CannotOpen", "Channel", "Lost", "Stalled"]
+__all__ = ["CannotOpen", "Channel", "Lost", "Stalled", "is_served"]
 
 HELLO, VERSION = 0x00000001, 4
 NEW_SESSION = 0x10000002
-REFUSED, FAILED, EXIT, OPENED = 0x80000002, 0x80000003, 0x80000004, 0x80000006
+ALIVE_CHECK = 0x10000004
+REFUSED, FAILED, EXIT, ALIVE, OPENED = 0x80000002, 0x80000003, 0x80000004, 0x80000005, 0x80000006
 NO_ESCAPE = 0xFFFFFFFF
 REQUEST = 1  # of each control connection there is one
 READ = 1 << 16  # bytes a read
@@ -90,16 +91,21 @@ class Channel:
     async def request(self, path: Path, line: str, *, bulk: bool = False) -> None:
         """Ask the master for a session. Raises Lost."""
         try:
-            await self._connect(path)
-            await self._send(words(HELLO, VERSION))
-            kind, version = numbers(await self._receive(), 2)
-            if (kind, version) != (HELLO, VERSION):
-                raise Lost(f"the control socket speaks version {version}, not {VERSION}")
+            await self._greet(path)
             self.requested = True
             await self._send(session_request(line))
             await self._hand_over(bulk=bulk)
         except OSError as error:
             raise Lost(f"its control socket: {error.strerror}") from None
+
+    async def is_served(self, path: Path) -> bool:
+        """Whether the master answers, instead of `request`: one that ends does not."""
+        with suppress(Lost, OSError):
+            await self._greet(path)
+            await self._send(words(ALIVE_CHECK, REQUEST))
+            kind, _ = numbers(await self._receive(), 2)
+            return kind == ALIVE
+        return False
 
     async def opened(self) -> None:
         """Wait until the command goes out. Raises Lost, CannotOpen."""
@@ -154,6 +160,13 @@ class Channel:
                 os.close(handle)
         self._stdout = self._stderr = -1
         self._sock.close()
+
+    async def _greet(self, path: Path) -> None:
+        await self._connect(path)
+        await self._send(words(HELLO, VERSION))
+        kind, version = numbers(await self._receive(), 2)
+        if (kind, version) != (HELLO, VERSION):
+            raise Lost(f"the control socket speaks version {version}, not {VERSION}")
 
     async def _connect(self, path: Path) -> None:
         while True:
@@ -212,6 +225,17 @@ class Channel:
                 raise Lost("the ssh program has ended, or closed the session")
             data += more
         return data
+
+
+async def is_served(path: Path, patience: float) -> bool:
+    """Whether a master answers at its socket within `patience` seconds."""
+    channel = Channel()
+    try:
+        with anyio.move_on_after(patience):
+            return await channel.is_served(path)
+    finally:
+        channel.close()
+    return False
 
 
 def pipe(theirs: list[int], *, ours_reads: bool = False) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import pytest
 from anyio.abc import SocketStream
 
 from transports.openssh.mux import (
+    ALIVE,
     FAILED,
     HELLO,
     OPENED,
@@ -18,6 +19,7 @@ from transports.openssh.mux import (
     CannotOpen,
     Channel,
     Lost,
+    is_served,
     text,
     words,
 )
@@ -96,3 +98,28 @@ async def test_the_word_that_it_opened_is_understood(short_path: Path) -> None:
     """From then on a command may have run."""
     async with answering(short_path, GREETING + text(words(OPENED, 1, 7))) as path:
         assert (await asked(path)).began
+
+
+@pytest.mark.parametrize(
+    ("answer", "served"),
+    [
+        (GREETING + text(words(ALIVE, 1, 4711)), True),
+        (GREETING + text(words(FAILED, 1)), False),
+        (GREETING, False),
+        (b"", False),
+    ],
+    ids=["alive", "another answer", "no answer", "no greeting"],
+)
+async def test_a_master_that_answers_lives_on(short_path: Path, answer: bytes, served: bool) -> None:
+    """Its process may go on for a while after it has closed its sessions: that is no sign of life."""
+    async with answering(short_path, answer, hang_up=not served) as path:
+        assert await is_served(path, 60) == served
+
+
+async def test_a_master_that_is_silent_does_not_live_on(short_path: Path) -> None:
+    async with answering(short_path, GREETING) as path:
+        assert not await is_served(path, 0.01)
+
+
+async def test_a_master_whose_socket_is_gone_does_not_live_on(short_path: Path) -> None:
+    assert not await is_served(short_path / "s", 60)
