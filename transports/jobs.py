@@ -32,6 +32,7 @@ __all__ = [
     "lost",
     "no_room",
     "not_begun",
+    "not_started",
     "timed_out",
 ]
 
@@ -183,6 +184,16 @@ def lost(name: str, command: Command, reason: str, *, ambiguous: bool) -> Transp
         message=f"{name}: the connection was lost: {command.description}: {reason}",
         remedy="check that the machine is up and reachable; it may have done its work all the same",
         ambiguous=ambiguous,
+    )
+
+
+def not_started(name: str, command: Command) -> TransportError:
+    """The server gave a session, and could not start anything in it: sshd says so when it cannot fork."""
+    return TransportError(
+        "connection.lost",
+        "connection",
+        message=f"{name}: {command.description}: sshd could not start it",
+        remedy="it may be out of processes or memory: look into `journalctl -u ssh` and `journalctl -k`",
     )
 
 

@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 
 import anyio
 import anyio.lowlevel
-from ssh2.exceptions import ChannelFailure, SSH2Error
+from ssh2.exceptions import ChannelFailure, ChannelRequestDenied, SSH2Error
 
 from transports.base import TransportError
 from transports.shell import Conversation, Output
 from transports.ssh.driver import EAGAIN, OUTBOUND, Driver, Lost
 
-__all__ = ["CannotOpen", "Exchange", "Kill", "Remote", "remote"]
+__all__ = ["CannotOpen", "CannotStart", "Exchange", "Kill", "Remote", "remote"]
 
 Kill: TypeAlias = Callable[[tuple[int, ...]], Awaitable[None]]
 
@@ -35,6 +35,10 @@ STATUS_LOOK = 0.05  # seconds between looks for a status that is late
 
 class CannotOpen(Exception):  # noqa: N818 - said of a connection
     """The server gives no more channels on this connection. Nothing was begun."""
+
+
+class CannotStart(Exception):  # noqa: N818 - said of a server
+    """The server gave a channel and could not start a command on it. Nothing was begun."""
 
 
 @dataclass(slots=True)
@@ -59,8 +63,12 @@ class Remote:
         self._unread = [b"", b""]
 
     async def start(self) -> None:
-        """Hand the command line to the user's login shell."""
-        await self.driver.call_held(self._execute)
+        """Hand the command line to the user's login shell. Raises CannotStart."""
+        try:
+            await self.driver.call_held(self._execute)
+        except ChannelRequestDenied:
+            self.exchange.started = False
+            raise CannotStart from None
 
     def _execute(self) -> Any:
         self.exchange.started = True  # not before: a cancel may come while the lock is waited for
@@ -189,7 +197,8 @@ class Remote:
 async def remote(driver: Driver, exchange: Exchange) -> AsyncIterator[Remote]:
     """Start a command; leave with its channel closed, or with its process group killed.
 
-    Raises CannotOpen before anything was begun; Lost, with `exchange.started` telling whether it was.
+    Raises CannotOpen or CannotStart before anything was begun; Lost, with `exchange.started` telling
+    whether it was.
     """
     opened: list[Remote] = []
     try:

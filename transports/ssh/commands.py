@@ -18,7 +18,7 @@ import anyio
 from transports import jobs
 from transports.base import TransportError
 from transports.shell import Conversation, Output, status_of
-from transports.ssh.channels import Exchange, Kill, Remote, remote
+from transports.ssh.channels import CannotStart, Exchange, Kill, Remote, remote
 from transports.ssh.driver import Driver
 from transports.sudo import wrong_password
 
@@ -48,10 +48,13 @@ def exchange_for(
 async def converse(driver: Driver, job: Job, exchange: Exchange) -> int:
     """Run the command to its end and return its exit status.
 
-    Raises TransportError ``timeout`` and ``sudo.*``, CannotOpen, or Lost.
+    Raises TransportError ``timeout``, ``connection.lost`` and ``sudo.*``, CannotOpen, or Lost.
     """
-    with anyio.CancelScope(deadline=anyio.current_time() + job.command.timeout) as clock:
-        return await _converse(driver, job, exchange, clock)
+    try:
+        with anyio.CancelScope(deadline=anyio.current_time() + job.command.timeout) as clock:
+            return await _converse(driver, job, exchange, clock)
+    except CannotStart:
+        raise jobs.not_started(job.name, job.command) from None
     raise jobs.timed_out(job.name, job.command, unstoppable=bool(driver.broken), begun=exchange.started)
 
 

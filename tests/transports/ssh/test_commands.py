@@ -8,8 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
+from tests.transports.conftest import MakeServer
 from tests.transports.ssh.conftest import connected, driven, run_on, sh
-from tests.transports.sshd import Server
+from tests.transports.sshd import SSHD, Server
+from tests.transports.users import TemporaryUser
 from transports.base import TransportError
 
 pytestmark = pytest.mark.anyio
@@ -88,3 +90,26 @@ async def test_many_commands_on_one_connection_leave_nothing(server: Server) -> 
         files, threads = resources()
         assert files <= before[0]
         assert threads <= before[1]  # one of an earlier test may have ended meanwhile
+
+
+# ---- a server that cannot start anything
+
+
+async def test_a_server_that_cannot_fork_has_begun_nothing_and_refused_nothing(
+    make_server: MakeServer, temporary_user: TemporaryUser, tmp_path: Path
+) -> None:
+    """sshd gives a session and then says that the command could not be started: a little later it may."""
+    program = tmp_path / "sshd"
+    program.write_text(
+        f'#!/bin/bash\nulimit -u 1\nexec {SSHD} "$@"\n'
+    )  # of the user's processes one is sshd's
+    program.chmod(0o755)
+    server = make_server(program=str(program))
+    login = {"user": temporary_user.name, "key_files": (), "password": lambda: temporary_user.password}
+    async with connected(server, **login) as transport:
+        with pytest.raises(TransportError, match="could not start") as caught:
+            await transport.run(sh("true"))
+
+    assert caught.value.lineage == ("connection.lost", "connection")
+    assert not caught.value.final
+    assert not caught.value.ambiguous
