@@ -79,7 +79,8 @@ TABLE = (
         "let TMPDIR name a folder on a disk that is not mounted noexec",
     ),
     kind(
-        r"UNPROTECTED PRIVATE KEY FILE|Permissions \d+ for .* are too open|Load key .*|invalid format",
+        r"(?s:(?:UNPROTECTED PRIVATE KEY FILE|Permissions \d+ for [^\n]* are too open|Load key |"
+        r"invalid format)(?=.*(?:Permission denied \(|Too many auth)))",  # another key may be right, and the end another one
         "auth.key-file",
         "a key file is of no use: {line}",
         "check the key's path and permissions (`chmod 600`), and that it is a private key",

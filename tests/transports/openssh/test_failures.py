@@ -69,6 +69,7 @@ RECORDED = {
         "kex_exchange_identification: Connection closed by remote host\r\n"
         "Connection closed by 127.0.0.1 port 40001\r\n",
         "/bin/sh: 1: nc: not found\nConnection closed by UNKNOWN port 65535\r\n",
+        'Load key "/home/ops/key": invalid format\r\nConnection closed by 10.0.0.1 port 22\r\n',
         "",
     ],
 }
