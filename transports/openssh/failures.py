@@ -80,7 +80,7 @@ TABLE = (
     ),
     kind(
         r"(?s:(?:UNPROTECTED PRIVATE KEY FILE|Permissions \d+ for [^\n]* are too open|Load key |"
-        r"invalid format)(?=.*(?:Permission denied \(|Too many auth)))",  # another key may be right, and the end another one
+        r"invalid format)(?=.*(?:Permission denied \(|Too many auth)))",  # else another key may be right
         "auth.key-file",
         "a key file is of no use: {line}",
         "check the key's path and permissions (`chmod 600`), and that it is a private key",
