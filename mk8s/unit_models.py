@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import PurePosixPath
 
-from mk8s.model_answers import NO, YES
+from mk8s.model_answers import NO, YES, says
 from mk8s.paces import LOOK
 from mk8s.units import ANSWER, JOURNAL, LINES_OF_JOURNAL, RECORDS
 from transports.base import Command, Outcome
@@ -18,21 +18,47 @@ __all__ = ["UNIT_DURATIONS", "UNIT_HANDLERS", "answer_with_state", "ask", "note_
 
 def answer_with_state(host: SimulatedHost, command: Command, answer: Outcome) -> Outcome:
     """What `units.ask_unit_and` prints: the unit's state, and then the program's own answer."""
-    state = _state(host, command.args[0])
+    state = ask(host, command).stdout
     return Outcome(
-        status=answer.status, stdout=f"{state}{ANSWER}\n".encode() + answer.stdout, stderr=answer.stderr
+        status=answer.status, stdout=state + f"{ANSWER}\n".encode() + answer.stdout, stderr=answer.stderr
     )
 
 
 def ask(host: SimulatedHost, command: Command) -> Outcome:
     """What `units.ask_unit` prints."""
-    return _says(_state(host, command.args[0]))
+    unit = command.args[0]
+    service = host.service(unit)
+    if service is None:
+        return NOT_FOUND
+    said = None if service.state == "active" else _said_since(host, unit, service.journal)
+    return _state(service.enabled, service.state, service.sub, service.result, service.restarts, said)
+
+
+def _said_since(host: SimulatedHost, unit: str, journal: Sequence[str]) -> tuple[str, ...]:
+    """The last lines of the unit's journal since it was started."""
+    if not journal:
+        return ()
+    noted = host.files.get(_since(unit))
+    since = int(noted.content or b"0") if noted else 0
+    return tuple(journal[since:][-LINES_OF_JOURNAL:])
 
 
 @lru_cache(1 << 10)
-def _says(text: str) -> Outcome:
+def _state(
+    enabled: bool, state: str, sub: str, result: str, restarts: int, said: tuple[str, ...] | None
+) -> Outcome:
     """One answer for all hosts that give it, as often as they give it: most looks bring no news."""
-    return Outcome(status=0, stdout=text.encode())
+    lines = [
+        "LoadState=loaded",
+        f"UnitFileState={'enabled' if enabled else 'disabled'}",
+        f"ActiveState={state}",
+        f"SubState={sub}",
+        f"Result={result}",
+        f"NRestarts={restarts}",
+    ]
+    if said is not None:
+        lines += [JOURNAL, *said]
+    return Outcome(status=0, stdout="".join(f"{line}\n" for line in lines).encode())
 
 
 def _runs(host: SimulatedHost, command: Command) -> Outcome:
@@ -82,21 +108,7 @@ def _since(unit: str) -> PurePosixPath:
     return path_of(f"/run/mk8s/{unit}.since")
 
 
-def _state(host: SimulatedHost, unit: str) -> str:
-    service = host.service(unit)
-    if service is None:
-        return f"LoadState=not-found\nActiveState=inactive\nSubState=dead\n{JOURNAL}\n"
-    text = (
-        f"LoadState=loaded\nUnitFileState={'enabled' if service.enabled else 'disabled'}\n"
-        f"ActiveState={service.state}\nSubState={service.sub}\nResult={service.result}\n"
-        f"NRestarts={service.restarts}\n"
-    )
-    if service.state == "active":
-        return text
-    noted = host.files.get(_since(unit))
-    since = int(noted.content or b"0") if noted else 0
-    return "\n".join([text + JOURNAL, *service.journal[since:][-LINES_OF_JOURNAL:]]) + "\n"
-
+NOT_FOUND = says(f"LoadState=not-found\nActiveState=inactive\nSubState=dead\n{JOURNAL}")
 
 UNIT_HANDLERS: Mapping[str, Handler] = {"unit.ask": ask, "unit.run": _run, "unit.runs": _runs}
 """Operation -> model. What `ask_unit_and` makes has its own operation, and uses `answer_with_state`."""

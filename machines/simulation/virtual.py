@@ -12,12 +12,12 @@ Laws:
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
+from heapq import heappop, heappush
 from math import inf
 
 import trio
-from trio.lowlevel import Abort, RaiseCancelT, Task
+from trio.lowlevel import Abort, RaiseCancelT, Task, current_task, reschedule, wait_task_rescheduled
 
 __all__ = ["VirtualClock"]
 
@@ -28,8 +28,7 @@ class VirtualClock(trio.abc.Clock):
     def __init__(self) -> None:
         self._now = 0.0
         self._count = 0
-        self._sleepers: list[tuple[float, int, list[Task] | Callable[[], bool]]] = []
-        # A heap of what is due: who sleeps (empty where it was cancelled), or what is to be played.
+        self._due: list[tuple[float, int, Callable[[], bool]]] = []  # a heap: what is to be played, and when
 
     def start_clock(self) -> None:
         """Nothing runs on its own."""
@@ -40,12 +39,12 @@ class VirtualClock(trio.abc.Clock):
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Asked by trio when nobody can run: go to the next moment, and wait no real second for it."""
-        sleepers = self._sleepers
-        while sleepers and sleepers[0][0] <= deadline:
-            self._now = moment = sleepers[0][0]
+        due = self._due
+        while due and due[0][0] <= deadline:
+            self._now = moment = due[0][0]
             woke = False
-            while sleepers and sleepers[0][0] == moment:
-                woke = self._play(heapq.heappop(sleepers)[2]) or woke
+            while due and due[0][0] == moment:
+                woke = heappop(due)[2]() or woke
             if woke:
                 return 0.0
         if deadline == inf:
@@ -55,8 +54,9 @@ class VirtualClock(trio.abc.Clock):
 
     def call_at(self, moment: float, act: Callable[[], bool]) -> None:
         """Play `act` at that second, at once if it is over. It says whether a task can run now."""
+        now = self._now
         self._count += 1
-        heapq.heappush(self._sleepers, (max(moment, self._now), self._count, act))
+        heappush(self._due, (moment if moment > now else now, self._count, act))
 
     def scope(self, deadline: float) -> trio.CancelScope:
         """A block that is cancelled at that second."""
@@ -64,20 +64,27 @@ class VirtualClock(trio.abc.Clock):
 
     async def sleep(self, seconds: float) -> None:
         """Let so many seconds pass for this task; others may run also where they are none."""
-        sleeper = [trio.lowlevel.current_task()]
-        self._count += 1
-        heapq.heappush(self._sleepers, (self._now + max(0.0, seconds), self._count, sleeper))
+        sleeper = _Sleeper(current_task())
+        self.call_at(self._now + seconds, sleeper.wake)
+        await wait_task_rescheduled(sleeper.give_up)
 
-        def abort(_raise_cancel: RaiseCancelT) -> Abort:
-            sleeper.clear()
-            return Abort.SUCCEEDED
 
-        await trio.lowlevel.wait_task_rescheduled(abort)
+class _Sleeper:
+    """A task that sleeps, until it is woken or cancelled."""
 
-    @staticmethod
-    def _play(due: list[Task] | Callable[[], bool]) -> bool:
-        if callable(due):
-            return due()
-        for task in due:
-            trio.lowlevel.reschedule(task)
-        return bool(due)
+    __slots__ = ("_task",)
+
+    def __init__(self, task: Task) -> None:
+        self._task: Task | None = task
+
+    def wake(self) -> bool:
+        """Its moment has come. False: it was cancelled before."""
+        if self._task is None:
+            return False
+        reschedule(self._task)
+        return True
+
+    def give_up(self, _raise_cancel: RaiseCancelT) -> Abort:
+        """It is cancelled."""
+        self._task = None
+        return Abort.SUCCEEDED

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from transports.simulated.paths import lineage, parent
+from transports.simulated.paths import lineage, parent, path_of
 
 __all__ = ["STANDARD_FOLDERS", "SimulatedDisk", "SimulatedFile", "modelled_digest"]
 
@@ -24,9 +24,7 @@ ORDINARY = (
 )
 SPECIAL = {"root": 0o700, "tmp": 0o1777, "shm": 0o1777}  # by last name; all others are 0755
 STANDARD_FOLDERS = {
-    folder: SPECIAL.get(folder.name, 0o755)
-    for path in ORDINARY.split()
-    for folder in (PurePosixPath(path), *PurePosixPath(path).parents)
+    folder: SPECIAL.get(folder.name, 0o755) for path in ORDINARY.split() for folder in lineage(path_of(path))
 }
 """What every host has. Shared by all of them, so that a large simulation stays small."""
 
@@ -148,10 +146,11 @@ class SimulatedDisk:
         if self.is_folder(path):
             return
         for folder in lineage(path):
+            if self.is_folder(folder):
+                continue
             if folder in self.files:
                 raise _error(errno.EEXIST if folder == path else errno.ENOTDIR, folder)
-            if not self.is_folder(folder):
-                self.folders[folder] = mode if folder == path else 0o755
+            self.folders[folder] = mode if folder == path else 0o755
 
     def set_mode(self, path: PurePosixPath, mode: int) -> None:
         """Change a file's or folder's mode. Raises FileNotFoundError."""

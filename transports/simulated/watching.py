@@ -17,7 +17,6 @@ import trio
 
 from transports.base import Command, Outcome
 from transports.simulated.faults import FaultLike
-from transports.simulated.host import SimulatedHost
 from transports.simulated.road import BRIEF, Road
 
 __all__ = ["Ahead", "Told", "Watch"]
@@ -41,7 +40,8 @@ class Watch:
         told: Told | None,
     ) -> None:
         self._road, self._command, self._pauses = road, command, pauses
-        self._host: SimulatedHost = road.host
+        self._operation, self._brief = command.operation, min(BRIEF, command.timeout)
+        self._host, self._latency = road.host, road.latency
         self._known, self._call_at, self._told = known, call_at, told
         self._now = road.network.time.now
         self._lifetime = self._host.lifetime
@@ -70,15 +70,15 @@ class Watch:
 
     def _plan(self) -> None:
         """The next look, at its end; or the task's own, at its beginning."""
-        pause = next(self._pauses)
-        fault = self._road.fault(self._command.operation)
-        work = self._host.seconds(self._command.operation)
+        begins = self._now() + next(self._pauses)
+        fault = self._road.fault(self._operation)
+        work = self._host.seconds(self._operation)
         self.ahead = (fault, work)
-        self._seconds = self._road.latency + work
-        if fault is not None or self._seconds > min(BRIEF, self._command.timeout):
-            self._call_at(self._now() + pause, self._wake)
+        self._seconds = self._latency + work
+        if fault is not None or self._seconds > self._brief:
+            self._call_at(begins, self._wake)
         else:
-            self._call_at(self._now() + pause + self._seconds, self._look)
+            self._call_at(begins + self._seconds, self._look)
 
     def _look(self) -> bool:
         if self._task is None:  # the wait was given up
@@ -98,9 +98,7 @@ class Watch:
             return None
         self.ahead = None
         answer = self._host.answer(self._command)
-        if not isinstance(answer, Outcome):
-            return answer
-        if self._told is not None:
+        if isinstance(answer, Outcome) and self._told is not None:
             self._told(self._seconds, answer)
         return None if answer is self._known or answer == self._known else answer
 
