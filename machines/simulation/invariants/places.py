@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import ClassVar
 
 from machines.records import Record
@@ -103,7 +104,7 @@ class Queues(Invariant):
         if record.to in self._outcomes:
             self._rest(record.node, record.to)
         elif edge is not None and edge.limit is not None:
-            self._queues[edge.limit].ready[record.node] = record.at
+            self._await(self._queues[edge.limit], record.node, record.at)
 
     def _on_state(self, record: Record) -> None:
         if record.to in self._outcomes:
@@ -151,9 +152,13 @@ class Queues(Invariant):
             return
         queue = self._queues[edge.limit]
         queue.held.pop(record.node, None)
-        queue.ready[record.node] = record.at + record.delay
+        self._await(queue, record.node, record.at + record.delay)
 
     # Helpers of those
+
+    def _await(self, queue: Queue, node: str, since: float) -> None:
+        """From that second on it is ready for a place."""
+        queue.ready[node] = since
 
     def _work(self, node: str, edge: str) -> None:
         limit = self._edges[edge].limit
@@ -180,7 +185,7 @@ class Queues(Invariant):
             return
         limit = self._way_of(self._members[name], ways)
         if limit is not None and name not in self._queues[limit].ready:
-            self._queues[limit].ready[name] = self._at
+            self._await(self._queues[limit], name, self._at)
 
     def _way_of(self, member: Member, ways: tuple[EdgeSpec, ...]) -> str | None:
         """The limit of the first edge that is open to the member, if that has one."""
@@ -223,16 +228,41 @@ class PlanOrder(Queues):
     claim: ClassVar[str] = "a place goes to the member that stands first in the plan among those who wait"
     reason: ClassVar[str] = "whom the others wait for is served before them"
 
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        self._lines: dict[str, list[tuple[int, str]]] = {name: [] for name in self._queues}
+        # Of each limit a heap of all who have been ready, in the plan's order: nobody goes over everyone.
+
     def judge(self, queue: Queue, now: float) -> None:  # noqa: ARG002 - what comes next plays no part
         if not queue.taken:
             return
         position, last = max(queue.taken)
-        for name, since in queue.ready.items():
-            if since + MOMENT < self._at and self._positions[name] < position:
-                raise self.broken(
-                    f"{queue.name}: {last} was given a place at second {self._at:g}, and {name}, which "
-                    f"stands before it, had been waiting since second {since:g}"
-                )
+        name = self._first(queue)
+        if name is not None and self._positions[name] < position:
+            raise self.broken(
+                f"{queue.name}: {last} was given a place at second {self._at:g}, and {name}, which "
+                f"stands before it, had been waiting since second {queue.ready[name]:g}"
+            )
+
+    def _await(self, queue: Queue, node: str, since: float) -> None:
+        super()._await(queue, node, since)
+        heappush(self._lines[queue.name], (self._positions[node], node))
+
+    def _first(self, queue: Queue) -> str | None:
+        """Who stands first in the plan among those who have been waiting for a place."""
+        line, later = self._lines[queue.name], []
+        first = None
+        while line and first is None:
+            since = queue.ready.get(line[0][1])
+            if since is None:
+                heappop(line)  # not ready any more
+            elif since + MOMENT < self._at:
+                first = line[0][1]
+            else:
+                later.append(heappop(line))  # in a back-off, or ready just now
+        for each in later:
+            heappush(line, each)
+        return first
 
 
 _CHANGES: Mapping[str, Callable[[Queues, Record], None]] = {
