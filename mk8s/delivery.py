@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Protocol, TypeAlias
 
@@ -18,6 +19,7 @@ from mk8s.steps import Upload
 
 __all__ = ["PIECE", "Delivered", "Delivery", "OnBytes", "part_of"]
 
+KNOWN = 1 << 10  # paths that are kept
 PIECE = 8 << 20  # bytes; what a fault costs at the most, and what nodes hand on
 OnBytes: TypeAlias = Callable[[int, int], None]
 """Called with the bytes of the file that are on the node, and those that it has in all."""
@@ -46,4 +48,10 @@ class Delivery(Protocol):
 
 def part_of(step: Upload) -> PurePosixPath:
     """Where a file grows before it is whole: the same path for each attempt, beside the target."""
-    return step.target.with_name(f".{step.source.sha256}.part")
+    return _part_beside(step.target, step.source.sha256)
+
+
+@lru_cache(KNOWN)
+def _part_beside(target: PurePosixPath, sha256: str) -> PurePosixPath:
+    """Asked several times for each node, and for nearly all of them alike."""
+    return target.with_name(f".{sha256}.part")

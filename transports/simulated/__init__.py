@@ -9,7 +9,7 @@ from transports.simulated.faults import FAULT_KINDS, FaultLike, FaultSource
 from transports.simulated.host import Answer, Handler, Profile, SimulatedHost, UnknownCommand
 from transports.simulated.network import Breach, SimulatedNetwork
 from transports.simulated.pace import QUICK, Links, Pace, Span
-from transports.simulated.paths import path_of
+from transports.simulated.paths import parent, path_of
 from transports.simulated.services import Life, ServiceFailed, ServiceModel, SimulatedService
 from transports.simulated.timeline import Happening, Time, Timeline
 from transports.simulated.transport import SimulatedTransport
@@ -41,5 +41,6 @@ __all__ = [
     "Timeline",
     "UnknownCommand",
     "modelled_digest",
+    "parent",
     "path_of",
 ]

@@ -54,9 +54,10 @@ def _secret(path: PurePosixPath, content: bytes) -> WriteFile:
 
 
 def _drop_ins(engine: Engine, s: Situation) -> Iterator[Step]:
+    if not s.node.drop_ins:
+        return
     place = PurePosixPath(f"{engine.config}.d")
-    if s.node.drop_ins:
-        yield folder(place)
+    yield folder(place)
     for name, text in sorted(s.node.drop_ins.items()):
         yield _secret(place / name, text.encode())
 
@@ -66,8 +67,10 @@ def _proxy(engine: Engine, s: Situation) -> list[Step]:
     primary = s.cluster.primary
     domain = str(settings_of(primary).get("cluster-domain") or s.cluster.net.dns_domain)
     found = proxy.variables(s.cluster, s.node, networks_of(s.cluster), domain)
+    if not found:
+        return []
     place = PurePosixPath("/etc/default") / engine.unit_of(s.node).removesuffix(".service")
-    return [folder(place.parent), _secret(place, proxy.environment_file(found))] if found else []
+    return [folder(place.parent), _secret(place, proxy.environment_file(found))]
 
 
 def networks_of(cluster: Cluster) -> tuple[str, ...]:

@@ -234,8 +234,7 @@ def _refusal(world: World, host: SimulatedHost) -> Outcome | None:
 
 
 def _get_node(world: World, host: SimulatedHost, command: Command) -> Outcome:
-    as_kubelet = any(word.endswith("/agent/kubelet.kubeconfig") for word in command.args)
-    refusal = None if as_kubelet and world.cluster.joins else _refusal(world, host)
+    refusal = None if _may_ask_as_kubelet(world, command) else _refusal(world, host)
     if refusal:
         return refusal
     name = command.args[-3]
@@ -243,6 +242,13 @@ def _get_node(world: World, host: SimulatedHost, command: Command) -> Outcome:
     if node is None:
         return refuse(f'Error from server (NotFound): nodes "{name}" not found')
     return node.printed(world.conditions_of(node))
+
+
+def _may_ask_as_kubelet(world: World, command: Command) -> bool:
+    """Of somebody else's control plane, which is there."""
+    return bool(world.cluster.joins) and any(
+        word.endswith("/agent/kubelet.kubeconfig") for word in command.args
+    )
 
 
 def _get_nodes(world: World, host: SimulatedHost, _command: Command) -> Outcome:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,7 +117,7 @@ class World:
         """The host's config as the engine would read it, drop-ins and all; empty when there is none."""
         file = self.engine.config
         folder = _drop_ins_of(file)
-        config = parsed(host.disk.read(file).decode()) if file in host.files else {}
+        config = _parsed(host.disk.read(file)) if file in host.files else {}
         if not host.disk.is_folder(folder):
             return config
         files = host.disk.files_in(folder)
@@ -322,6 +322,12 @@ class World:
     def _is_anothers(self, host: SimulatedHost) -> bool:
         known = self.nodes.get(self.node_name_of(host))
         return known is not None and known.host is not host
+
+
+@lru_cache(256)
+def _parsed(content: bytes) -> Mapping[str, Any]:
+    """Asked at most looks, of the same content: hosts that have the same share it."""
+    return parsed(content.decode())
 
 
 @cache

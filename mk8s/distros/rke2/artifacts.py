@@ -228,9 +228,11 @@ def _id(cluster: Cluster, part: str, arch: str) -> str:
 
 def _extra_ids(cluster: Cluster) -> list[str]:
     """Any other id that begins with `images` and names a file adds an archive, for every node."""
+    given = [name for name, source in cluster.artifacts.items() if name.startswith("images") and source.name]
+    if not given:
+        return []
     known = {_id(cluster, part.id, arch) for arch in ARCHITECTURES for part in _parts(cluster, arch)}
-    given = cluster.artifacts.items()
-    return [name for name, source in given if name.startswith("images") and name not in known and source.name]
+    return [name for name in given if name not in known]
 
 
 def _renamed(cluster: Cluster, item: ArtifactItem) -> ArtifactItem:

@@ -7,6 +7,7 @@ none carries a secret.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Node
@@ -102,7 +103,12 @@ cmp -s "$source" "$target" || exit 1
 
 def record_of(bundle: File) -> PurePosixPath:
     """Where a node keeps the hashes of what this very bundle installed."""
-    return RECORDS / f"rke2-{bundle.sha256[:16]}.sha256"
+    return _record_of(bundle.sha256)
+
+
+@lru_cache(64)
+def _record_of(sha256: str) -> PurePosixPath:
+    return RECORDS / f"rke2-{sha256[:16]}.sha256"
 
 
 def _units(prefix: PurePosixPath) -> PurePosixPath:

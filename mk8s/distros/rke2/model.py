@@ -6,6 +6,7 @@ Begin reading at `teach`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from mk8s.cluster import Cluster
@@ -19,7 +20,7 @@ from mk8s.model_answers import NO, YES
 from mk8s.modelled import not_what_was_sent
 from mk8s.paces import GLANCE, LOOK, UNPACKING, work
 from transports.base import Command, Outcome
-from transports.simulated import SimulatedHost, SimulatedNetwork, Span, path_of
+from transports.simulated import SimulatedHost, SimulatedNetwork, Span, parent, path_of
 
 __all__ = ["DURATIONS", "OWN", "PHASES", "teach"]
 
@@ -61,13 +62,24 @@ async def _install_script(_world: World, host: SimulatedHost, command: Command) 
 def _install(
     host: SimulatedHost, release: str, prefix: PurePosixPath, units: PurePosixPath, record: PurePosixPath
 ) -> None:
-    names = [*(f"{prefix}/bin/{name}" for name in PROGRAMS), *(f"{units}/{name}" for name in UNITS)]
-    files = list(map(path_of, names))
-    for path in [*files, path_of(f"{prefix}/share/rke2/rke2-cis-sysctl.conf")]:
-        host.disk.make_folder(path.parent)
-        host.disk.write(path, f"{path.name} {release}".encode(), mode=0o755)
+    files, settings = _files(prefix, units)
+    for path in (*files, settings):
+        host.disk.make_folder(parent(path))
+        host.disk.write(path, _content(path.name, release), mode=0o755)
     host.daemon_reload()
     note(host, record, files)
+
+
+@lru_cache(64)
+def _files(prefix: PurePosixPath, units: PurePosixPath) -> tuple[tuple[PurePosixPath, ...], PurePosixPath]:
+    """Programs and units, the same on all hosts that have them at one place; and the settings for CIS."""
+    names = [*(f"{prefix}/bin/{name}" for name in PROGRAMS), *(f"{units}/{name}" for name in UNITS)]
+    return tuple(map(path_of, names)), path_of(f"{prefix}/share/rke2/rke2-cis-sysctl.conf")
+
+
+@lru_cache(64)
+def _content(name: str, release: str) -> bytes:
+    return f"{name} {release}".encode()
 
 
 async def _prepare_cis(_world: World, host: SimulatedHost, command: Command) -> Outcome:
