@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 SupplyT = TypeVar("SupplyT")
+SHORTAGE = ("Resource temporarily unavailable", "Cannot allocate memory", "Cannot fork")  # bash, sudo; dash
 BY_SIGNAL = range(129, 193)  # a shell's status where what it ran was killed: 128 and the signal's number
 
 
@@ -134,10 +135,12 @@ async def feed_and_read(feed: Coroutine[Any, Any, None] | None, *readers: Corout
 def not_begun(job: Job[Any], talk: Conversation, status: int | None) -> TransportError:
     """The command line ended without the command; `status` is what came over the wire, 0 or None for nothing.
 
-    Something that was killed, as by a machine that goes down, has refused nothing.
+    Something that was killed, as by a machine that goes down, or could not fork has refused nothing.
     """
     if not status or (status in BY_SIGNAL and not talk.complaint):
         return killed(job.name, job.command)
+    if any(words in talk.complaint for words in SHORTAGE):
+        return not_started(job.name, job.command, f"could not start it: {talk.complaint}")
     if job.sudo:
         had_password = job.password is not None
         return refusal(job.name, job.user, talk, had_password=had_password, escalate=job.escalate)
@@ -187,12 +190,12 @@ def lost(name: str, command: Command, reason: str, *, ambiguous: bool) -> Transp
     )
 
 
-def not_started(name: str, command: Command) -> TransportError:
-    """The server gave a session, and could not start anything in it: sshd says so when it cannot fork."""
+def not_started(name: str, command: Command, why: str = "sshd could not start it") -> TransportError:
+    """The server gave a session, and nothing could be started in it: sshd says so when it cannot fork."""
     return TransportError(
         "connection.lost",
         "connection",
-        message=f"{name}: {command.description}: sshd could not start it",
+        message=f"{name}: {command.description}: {why}",
         remedy="it may be out of processes or memory: look into `journalctl -u ssh` and `journalctl -k`",
     )
 

@@ -56,6 +56,21 @@ async def test_a_shell_that_was_killed_before_the_command_is_no_refusal(
     assert not caught.value.final
 
 
+@pytest.mark.parametrize(
+    "says", ["sh: 1: Cannot fork", "sudo: unable to fork: Resource temporarily unavailable"]
+)
+async def test_a_machine_that_is_out_of_processes_is_no_refusal(
+    kind: Kind, make_server: MakeServer, says: str
+) -> None:
+    """What it could not start a moment ago, it may start a moment later."""
+    async with kind.connected(make_server(extra=f"ForceCommand echo '{says}' >&2; exit 2")) as transport:
+        with pytest.raises(TransportError, match=says) as caught:
+            await transport.run(sh("true"))
+
+    assert caught.value.lineage == ("connection.lost", "connection")
+    assert not caught.value.final
+
+
 async def test_a_status_that_comes_after_the_output_is_waited_for(kind: Kind, server: Server) -> None:
     """A command may close its output long before it ends."""
     async with kind.connected(server) as transport:
