@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from machines.framing import frame
-from mk8s.errors import UsageError
 from mk8s.forecast import beside
-from mk8s.forecast.beside import Answer, Asked, Foreteller, Prediction, foretell
+from mk8s.forecast.beside import Asked, Foreteller, Prediction, foretell
 from mk8s.forecast.sources import Sources
 from mk8s.project import load_project
 from mk8s.rehearsal import Conditions, rehearse
+from tests.mk8s.forecast import works
+from tests.mk8s.forecast.works import PATIENCE, TOLD, dies, heard, never_ends, raises, says
 
 MANIFEST = """distro: rke2
 version: v1.33.4+rke2r1
@@ -26,8 +25,6 @@ nodes:
   - {address: 10.0.0.1, user: ops, role: server, primary: true}
   - {address: 10.0.0.2, user: ops, role: agent}
 """
-TOLD = Prediction(60.0, 70.0, 80.0, "durations: 3 learnt")
-PATIENCE = 100.0  # seconds for a process to begin; only one that hangs takes as many
 
 
 @pytest.fixture
@@ -39,34 +36,13 @@ def asked(tmp_path: Path) -> Asked:
     return Asked(tmp_path / "cluster.yaml", Sources(profile=profile))
 
 
-def says(_asked: Asked) -> Answer:
-    return TOLD
-
-
-def raises(_asked: Asked) -> Answer:
-    raise UsageError("nothing can be learnt there", remedy="name another folder")
-
-
-def dies(_asked: Asked) -> Answer:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return "never"
-
-
-def never_ends(_asked: Asked) -> Answer:
-    threading.Event().wait()
-    return "never"
-
-
-def tells_of_interrupts(_asked: Asked) -> Answer:
-    return str(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
-
-
 def alone(asked: Asked, then: str) -> str:
     """What a process prints that begins a prediction, as its first process of all, and then does this."""
     script = (
         "import os, sys\nfrom pathlib import Path\n"
         "from mk8s.forecast.sources import Sources\n"
-        f"from {__name__} import Asked, Foreteller, heard, never_ends, tells_of_interrupts\n"
+        "from mk8s.forecast.beside import Asked, Foreteller\n"
+        f"from {works.__name__} import heard, never_ends, tells_of_interrupts\n"
         f"asked = Asked(Path({str(asked.manifest)!r}), Sources())\n{then}\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -75,16 +51,6 @@ def alone(asked: Asked, then: str) -> str:
         env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     return done.stdout + done.stderr
-
-
-def heard(foreteller: Foreteller) -> Answer | None:
-    """As a run asks: again and again."""
-    pause = threading.Event()
-    for _ in range(int(PATIENCE / 0.01)):
-        if (news := foreteller.news()) is not None:
-            return news
-        pause.wait(0.01)
-    return None
 
 
 def test_the_answer_is_told_once_and_kept(asked: Asked) -> None:
