@@ -133,12 +133,12 @@ async def feed_and_read(feed: Coroutine[Any, Any, None] | None, *readers: Corout
 
 
 def not_begun(job: Job[Any], talk: Conversation, status: int | None) -> TransportError:
-    """The command line ended without the command; `status` is what came over the wire, 0 or None for nothing.
+    """The command line ended without the command; `status` came over the wire, None where nothing did.
 
     Something that was killed, as by a machine that goes down, or could not fork has refused nothing.
     """
-    if not status or (status in BY_SIGNAL and not talk.complaint):
-        return killed(job.name, job.command)
+    if status is None or (status in BY_SIGNAL and not talk.complaint):
+        return ended_early(job, talk.complaint)
     if any(words in talk.complaint for words in SHORTAGE):
         return not_started(job.name, job.command, f"could not start it: {talk.complaint}")
     if job.sudo:
@@ -151,6 +151,19 @@ def not_begun(job: Job[Any], talk: Conversation, status: int | None) -> Transpor
         message=f"{job.name}: {job.user} can log in but not run commands: {said}",
         remedy=f"give {job.user} a POSIX shell (`chsh -s /bin/sh {job.user}`), or name another user",
         final=True,
+    )
+
+
+def ended_early(job: Job[Any], said: str) -> TransportError:
+    """Nobody told why the command did not begin: mostly a kill, but a shell of another kind ends so, too."""
+    words = f": {said}" if said else ""
+    return TransportError(
+        "connection.lost",
+        "connection",
+        message=f"{job.name}: {job.command.description}: the shell ended before the command began{words}",
+        remedy="see in `journalctl -k` there whether the machine goes down or lacks memory; if it ends so "
+        f"each time, {job.user} has no POSIX shell, or a ForceCommand of sshd runs something else",
+        ambiguous=True,
     )
 
 

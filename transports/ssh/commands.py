@@ -86,5 +86,5 @@ async def _begin(process: Remote, job: Job) -> TransportError | None:
             answered += 1
             await process.feed((job.password or "").encode() + b"\n", end=False)
         if not more and not talk.begun:
-            return jobs.not_begun(job, talk, await process.status())
+            return jobs.not_begun(job, talk, await process.status() or None)
     return None

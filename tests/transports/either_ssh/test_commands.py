@@ -71,6 +71,20 @@ async def test_a_machine_that_is_out_of_processes_is_no_refusal(
     assert not caught.value.final
 
 
+async def test_a_forced_command_that_ends_well_is_told_as_what_may_run_instead(
+    kind: Kind, make_server: MakeServer
+) -> None:
+    """ssh tells its status, which is a refusal; libssh2 tells no 0 from nothing, so both causes are named."""
+    async with kind.connected(make_server(extra="ForceCommand echo hello")) as transport:
+        with pytest.raises(TransportError) as caught:
+            await transport.run(sh("true"))
+
+    kinds = {"ssh": ("connection.lost", "ForceCommand"), "openssh": ("auth.rejected", "POSIX shell")}
+    told, remedy = kinds[kind.name]
+    assert told in caught.value.lineage
+    assert remedy in caught.value.remedy
+
+
 async def test_a_status_that_comes_after_the_output_is_waited_for(kind: Kind, server: Server) -> None:
     """A command may close its output long before it ends."""
     async with kind.connected(server) as transport:
