@@ -25,7 +25,7 @@ from machines.records import (
 __all__ = ["JournalDamaged", "JournalNewer", "Lines", "Parsed", "frame", "looks_framed", "parse"]
 
 CHECKSUM = 8  # hex digits of a crc32, before the space
-BEGINNING = re.compile(rb"[0-9a-f]{8} \{|[0-9a-f]{0,8}$")  # or what a crash left of it
+BEGINNING = re.compile(rb"[0-9a-f]{8} (\{|\Z)|[0-9a-f]{0,8}\Z")  # the other ways: what a crash left of it
 REMEDY = (
     "put back a copy of the file, or, if what follows may be repeated, cut it there with "
     "`truncate -s {offset} {file}`"

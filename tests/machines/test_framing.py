@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from machines.framing import JournalDamaged, JournalNewer, frame, parse
+from machines.framing import JournalDamaged, JournalNewer, frame, looks_framed, parse
 from machines.records import Header, Record
 
 RECORDS = [
@@ -27,6 +27,18 @@ def test_a_journal_cut_at_any_byte_keeps_every_whole_record_before_it(cut: int) 
     assert parsed.records == RECORDS[: len(parsed.records)]
     assert DATA[: parsed.length] == b"".join(LINES[: len(parsed.records)])
     assert cut - parsed.length < max(map(len, LINES))
+
+
+@given(st.integers(0, len(DATA)))
+def test_whatever_a_crash_left_of_a_journal_looks_like_one(cut: int) -> None:
+    """Also where not even its first checksum was written."""
+    assert looks_framed(DATA[:cut])
+
+
+@pytest.mark.parametrize("data", [b"\n", b"cafe\n", b"00000000\n{", b"0000000 {", b"0000000g {"])
+def test_another_short_text_does_not_look_like_a_journal(data: bytes) -> None:
+    """A whole line of one never ends before its record: nobody who names an empty line is refused for it."""
+    assert not looks_framed(data)
 
 
 @given(st.integers(LAST, len(DATA)), st.integers(1, 5000))
