@@ -19,7 +19,7 @@ __all__ = ["BEGINNING", "Mistaken", "mistaken_for"]
 BEGINNING = 64 << 10  # bytes, enough to know a file by
 NEEDED = frozenset({"distro", "nodes"})  # keys of every manifest
 KEY = re.compile(r'^(?:\{? ?")?(\w+)"?:', re.MULTILINE)  # outermost ones, of YAML or of our own JSON
-TRANSCRIPT = re.compile(r'\{[^\n]*"operation": ?"')
+TRANSCRIPT = re.compile(r'\{[^\n{[]*"operation": ?"')  # of the outermost object: a node may have such a label
 PAGE = re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE)
 
 OF_A_RUN = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import tarfile
 from pathlib import Path
@@ -133,6 +134,8 @@ def test_what_may_be_a_manifest_with_mistakes_has_its_mistakes_told(content: byt
 
 
 def test_a_manifest_in_json_is_none_of_them() -> None:
-    """Whatever names its keys have."""
-    text = yaml.safe_load(MANIFEST)
-    assert mistaken_for(repr(text).replace("'", '"').encode(), "it") is None
+    """Whatever names its keys have, and those of its nodes' labels."""
+    manifest = yaml.safe_load(MANIFEST)
+    manifest["nodes"][0]["labels"] = {"operation": "batch", "kind": "web", "scenario": "1"}
+    for text in (json.dumps(manifest), json.dumps(manifest, indent=1), json.dumps(manifest, indent=0)):
+        assert mistaken_for(text.encode(), "it") is None
