@@ -2,7 +2,8 @@
 
 It is read backwards. From the last node that reached success: what it did last, what it did before, and
 where it did nothing: whose work ended its waiting. A wait for a signal leads to the node whose arrival
-fired it, a wait for a limiter to the node that gave its place back.
+fired it, a wait for a limiter to the node that gave its place back: when it left the edge, or when it paused
+between two attempts, where a place is for one attempt.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from machines.spec import EdgeSpec, MachineSpec
 __all__ = ["Leg", "critical_path"]
 
 AT_ONCE = 0.05  # seconds: less is not called waiting
+KINDS = ("state", "signal", "retry")  # of records that begin or end a waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def critical_path(records: Sequence[Record], spec: MachineSpec, end: Record | No
     `end`: the state record to explain, such as the one that completed the control plane; by default the
     last arrival of the run.
     """
-    path = _Path([record for record in records if record.kind in ("state", "signal")], spec)
+    path = _Path([record for record in records if record.kind in KINDS], spec)
     last = end or path.last_arrival()
     legs: list[Leg] = []
     while last is not None:
@@ -95,17 +97,23 @@ class _Path:
         return self._latest(lambda r: r.to == state and (not members or r.node in members), fired.seq)
 
     def _gave_back(self, edge: EdgeSpec, began: Record) -> Record | None:
-        """The node that left an edge with the same limit just before."""
+        """Where a node left an edge with the same limit, or paused there, just before."""
         if not edge.limit:
             return None
-        sharing = {name for name, other in self._edges.items() if other.limit == edge.limit}
+        sharing = {name: other for name, other in self._edges.items() if other.limit == edge.limit}
         return self._latest(
-            lambda r: r.node != began.node and r.edge in sharing and "~" in r.source, began.seq
+            lambda r: r.node != began.node and r.edge in sharing and _gives_back(r, sharing[r.edge]),
+            began.seq,
         )
 
     def _latest_of(self, node: str, before: int) -> Record | None:
-        return self._latest(lambda record: record.node == node, before)
+        return self._latest(lambda record: record.node == node and record.kind == "state", before)
 
     def _latest(self, fits: Callable[[Record], bool], before: int | None = None) -> Record | None:
         found = (r for r in reversed(self._records) if (before is None or r.seq < before) and fits(r))
         return next(found, None)
+
+
+def _gives_back(record: Record, edge: EdgeSpec) -> bool:
+    """Whether the node has its place in the edge's limit no longer."""
+    return edge.limit_scope == "attempt" if record.kind == "retry" else "~" in record.source

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from machines import EdgeSpec, MachineSpec, Record
 from machines.critical import Leg, critical_path
 from machines.spec import SignalSpec, StateSpec
@@ -76,6 +78,29 @@ def test_a_wait_for_a_place_leads_to_whoever_gave_it_back() -> None:
         Leg("b", "boil", 9.0, 20.0, "signal first-hot"),
         Leg("c", "boil", 20.0, 33.0, "b gave its place back"),
     ]
+
+
+def paused_at(at: float) -> list[Record]:
+    """Both are filled by second 1; a boils until it pauses, b boils from then on."""
+    begun = (1.0, "a", "boil", "filled", "filled~boil")
+    records = story(*sorted([*fills("a", 1.0), *fills("b", 1.0)]), begun, *boils("b", at, 33.0))
+    records.insert(-2, Record(seq=0, at=at, kind="retry", node="a", edge="boil", attempt=1, delay=90.0))
+    return [replace(record, seq=seq) for seq, record in enumerate(records, start=1)]
+
+
+def test_a_place_is_given_back_by_a_pause_between_two_attempts_too() -> None:
+    """Who waited for the place waited for the attempt that failed, and the path has no hole there."""
+    assert critical_path(paused_at(20.0), SPEC) == [
+        Leg("a", "fill", 0.0, 1.0),
+        Leg("a", "boil", 1.0, 20.0),
+        Leg("b", "boil", 20.0, 33.0, "a gave its place back"),
+    ]
+
+
+def test_a_pause_gives_no_place_back_that_is_for_the_whole_edge() -> None:
+    whole = replace(SPEC, edges=[replace(edge, limit_scope="edge") for edge in SPEC.edges])
+    path = critical_path(paused_at(20.0), whole)
+    assert [leg.node for leg in path] == ["b", "b"]
 
 
 def test_a_node_that_was_late_itself_has_waited_for_nobody() -> None:
