@@ -27,8 +27,6 @@ RSA = ("rsa-sha2-512", "rsa-sha2-256")
 ALGORITHMS = tuple(f"{kind}-cert-v01@openssh.com" for kind in (*KEYS, *RSA))
 CURVE25519 = ("curve25519-sha256", "curve25519-sha256@libssh.org")
 NISTP256 = "ecdh-sha2-nistp256"
-CIPHERS = "aes128-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com"
-MACS = "hmac-sha2-256,hmac-sha2-512,hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com"
 KEXINIT, KEX_INIT, KEX_REPLY = 20, 30, 31
 PACKET_LIMIT = 1 << 17  # bytes
 LINES = 50  # that a server may say before its version
@@ -53,22 +51,24 @@ async def shown_certificate(wire: Wire) -> bytes:
 async def ask(stream: Stream) -> bytes:
     await stream.send(VERSION)
     await stream.version()
-    exchange, keys = name_lists(await stream.packet(KEXINIT))[:2]
+    exchange, keys, *others = name_lists(await stream.packet(KEXINIT))
     if not set(keys) & set(ALGORITHMS):
         raise Dull
     methods = (*CURVE25519, NISTP256)
     chosen = next((name for name in methods if name in exchange), None)
     if chosen is None:
         raise Dull
-    await stream.send(packet(offer(chosen)) + packet(bytes([KEX_INIT]) + string(half_of(chosen))))
+    await stream.send(packet(offer(chosen, others)) + packet(bytes([KEX_INIT]) + string(half_of(chosen))))
     answer = await stream.packet(KEX_REPLY)
     return answer[5 : 5 + int.from_bytes(answer[1:5], "big")]
 
 
-def offer(exchange: str) -> bytes:
-    """Our algorithms. One key exchange only, so that the host takes our half of it for what it is."""
-    keys = ",".join(ALGORITHMS)
-    lists = (exchange, keys, CIPHERS, CIPHERS, MACS, MACS, "none", "none", "", "")
+def offer(exchange: str, others: list[list[str]]) -> bytes:
+    """Our algorithms. One key exchange only, so that the host takes our half of it for what it is.
+
+    For the rest we name its own, `others`: nothing will be encrypted, and a host without a common one goes.
+    """
+    lists = (exchange, ",".join(ALGORITHMS), *map(",".join, others))
     return bytes([KEXINIT]) + os.urandom(16) + b"".join(string(text.encode()) for text in lists) + bytes(5)
 
 

@@ -38,8 +38,10 @@ def sign(
     )
 
 
-def certified(make_server: MakeServer, authority: Path, *, kind: str = "ed25519", **rest: str) -> Server:
-    server = make_server(host_keys=(kind,), certified=(kind,), start=False)
+def certified(
+    make_server: MakeServer, authority: Path, *, kind: str = "ed25519", extra: str = "", **rest: str
+) -> Server:
+    server = make_server(host_keys=(kind,), certified=(kind,), start=False, extra=extra)
     sign(server, authority, kind=kind, **rest)
     server.start()
     return server
@@ -74,6 +76,15 @@ async def test_a_host_with_a_certificate_of_a_known_authority_is_trusted(
     server = certified(make_server, authority, kind=kind)
 
     await enters(server, trusting(tmp_path / "known", authority))
+
+
+async def test_a_certificate_is_asked_for_whatever_the_host_encrypts_with(
+    make_server: MakeServer, authority: Path, tmp_path: Path
+) -> None:
+    """Else it would hang up at the question, and never be reached."""
+    server = certified(make_server, authority, extra="Ciphers aes192-ctr\nMACs hmac-sha2-512")
+
+    await enters(server, trusting(tmp_path / "known", authority), ciphers="aes192-ctr")
 
 
 async def test_a_certificate_counts_behind_a_bastion_too(
