@@ -2,7 +2,8 @@
 
 Whoever names a journal is to be told that, and the command that they meant, not where its YAML is wrong.
 
-Law: no manifest is ever mistaken. What is told apart by its keys has neither of two that every manifest has.
+Law: no manifest is ever mistaken. What is told apart by its keys has neither of two that every manifest has; or
+no distro, and three keys that no manifest has together.
 Begin reading at `mistaken_for`.
 """
 
@@ -14,13 +15,16 @@ from typing import NamedTuple
 
 from machines.framing import looks_framed
 
-__all__ = ["BEGINNING", "Mistaken", "mistaken_for"]
+__all__ = ["A_SCENARIO", "BEGINNING", "Mistaken", "mistaken_for"]
 
 BEGINNING = 64 << 10  # bytes, enough to know a file by
 NEEDED = frozenset({"distro", "nodes"})  # keys of every manifest
+OF_FEWER_NODES = frozenset({"scenario", "faults", "nodes"})  # keys of a scenario that was shrunk
 KEY = re.compile(r'^(?:\{? ?")?(\w+)"?:', re.MULTILINE)  # outermost ones, of YAML or of our own JSON
 TRANSCRIPT = re.compile(r'\{[^\n{[]*"operation": ?"')  # of the outermost object: a node may have such a label
 PAGE = re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE)
+
+A_SCENARIO = "a scenario of a simulation"
 
 OF_A_RUN = (
     "name the cluster's manifest: its own journal is found beside it; another one is named with --journal: "
@@ -64,10 +68,12 @@ def _by_beginning(beginning: bytes, text: str) -> tuple[str, str] | None:
 
 
 def _by_keys(keys: frozenset[str]) -> tuple[str, str] | None:
+    if keys >= OF_FEWER_NODES and "distro" not in keys:
+        return A_SCENARIO, SCENARIO
     if keys & NEEDED:
         return None
     if "scenario" in keys:
-        return "a scenario of a simulation", SCENARIO
+        return A_SCENARIO, SCENARIO
     if keys >= {"durations", "source"}:
         return "a profile of durations", PROFILE
     if keys >= {"apiVersion", "kind"}:

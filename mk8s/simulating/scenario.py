@@ -33,6 +33,7 @@ from machines.simulation import FAULT_KINDS, FaultKind
 from machines.words import did_you_mean, nearest
 from mk8s.amounts import counted
 from mk8s.errors import UsageError
+from mk8s.manifest.mistaken import A_SCENARIO, BEGINNING, mistaken_for
 from mk8s.manifest.schema import EDGE_NAMES
 from mk8s.manifest.values import rate as bytes_per_second
 from mk8s.resources import spec_path
@@ -128,12 +129,12 @@ def load_scenario(name: str) -> ScenarioForm:
     """
     if "/" not in name and not name.endswith((SUFFIX, ".yml")):
         shipped = shipped_scenarios()
-        if name not in shipped:
+        if name not in shipped and not Path(name).exists():
             near = nearest(name, shipped)
             hint = f"did you mean {near!r}? " if near else ""
             hint += f"There are {', '.join(shipped)}; a file of your own is named by its path"
             raise UsageError(f"no scenario {name!r} is shipped", remedy=hint)
-        return _read(shipped[name])
+        return _read(shipped.get(name, Path(name)))
     return _read(Path(name))
 
 
@@ -144,14 +145,17 @@ def shipped_scenarios() -> Mapping[str, Path]:
 
 
 def _read(path: Path) -> ScenarioForm:
+    remedy = f"name a scenario's file, or one of those that are shipped: {', '.join(shipped_scenarios())}"
     try:
         data = path.read_bytes()
     except OSError as error:
-        remedy = f"name a scenario's file, or one of those that are shipped: {', '.join(shipped_scenarios())}"
         raise UsageError(f"{path} cannot be read: {error.strerror}", remedy=remedy) from error
     try:
         return parse_scenario(data, str(path))
     except DocumentError as error:
+        mistaken = mistaken_for(data[:BEGINNING], str(path))
+        if mistaken and mistaken.what != A_SCENARIO:
+            raise UsageError(f"{path} is no scenario: it is {mistaken.what}", remedy=remedy) from error
         count = counted(len(error.faults), "mistake")
         raise UsageError("\n".join([f"{path}: {count}; nothing was simulated", str(error)])) from error
 

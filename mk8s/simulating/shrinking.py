@@ -124,7 +124,7 @@ def shrink(
     search = _Search(experiment, seed, symptom, most, tell)
     nodes = tuple(node.name for node in experiment.chosen.nodes)
     wrongs: list[Wrong] = [*(one.again() for one in struck), *experiment.cast.happenings]
-    tell(f"seed {seed}: {symptom}; {len(wrongs)} faults on {len(nodes)} nodes")
+    tell(f"seed {seed}: {symptom}; {counted(len(wrongs), 'fault')} on {counted(len(nodes), 'node')}")
     if not search.fails(wrongs, nodes):
         raise NothingFails(
             f"seed {seed} does not fail again when its {len(wrongs)} faults are asked for by name"
@@ -169,7 +169,7 @@ class _Search:
                 return False
             self.runs += 1
             self._known[key] = self.symptom.shown_by(self.ended(wrongs, nodes))
-            self.tell(f"run {self.runs}: {len(wrongs)} faults on {len(nodes)} nodes")
+            self.tell(f"run {self.runs}: {counted(len(wrongs), 'fault')} on {counted(len(nodes), 'node')}")
         return self._known[key]
 
     def of_its_node(self, wrongs: Sequence[Wrong], nodes: Sequence[str]) -> Sequence[Wrong]:

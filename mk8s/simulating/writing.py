@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from machines.words import one_line
+from mk8s.amounts import counted
 from mk8s.cluster import Cluster
 from mk8s.simulating.casting import Cast, Expected
 from mk8s.simulating.happenings import Happening
@@ -26,8 +27,8 @@ def shrunk_text(shrunk: Shrunk, cluster: Cluster, command: str, repeat: str) -> 
         repeat,
         f"repeats this. It is the smallest that was found of: {command}",
         f"What fails: {shrunk.symptom}.",
-        f"Of {shrunk.faults_before} faults on {shrunk.nodes_before} nodes are left {shrunk.size}, "
-        f"after {shrunk.runs} runs.",
+        f"Of {counted(shrunk.faults_before, 'fault')} on {counted(shrunk.nodes_before, 'node')} are left "
+        f"{shrunk.size}, after {counted(shrunk.runs, 'run')}.",
     ]
     name = NAME.sub("-", f"seed-{shrunk.seed}-{shrunk.symptom}".lower()).strip("-")
     return scenario_text(name, str(shrunk.symptom), shrunk.cast, cluster, remarks)

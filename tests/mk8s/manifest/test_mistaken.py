@@ -66,6 +66,15 @@ def test_a_shipped_scenario_is_told_as_one() -> None:
     assert f"mk8s simulate cluster.yaml --scenario {path}" in told
 
 
+def test_a_scenario_of_fewer_nodes_is_told_as_one() -> None:
+    """As --shrink writes them; a manifest has a distro beside its nodes."""
+    shrunk = b'scenario: x\nseed: 9\nnodes: ["primary"]\nfaults:\n  - {node: primary}\n'
+    found = mistaken_for(shrunk, "smallest.yaml")
+    assert found is not None
+    assert found.what == "a scenario of a simulation"
+    assert mistaken_for(shrunk + b"distro: rke2\n", "smallest.yaml") is None
+
+
 @pytest.mark.parametrize("verb", ["run", "status", "explain", "journal", "replay", "report", "graph", "plan"])
 def test_every_verb_tells_it(verb: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """They read manifests by the same way."""

@@ -102,6 +102,25 @@ def test_a_file_of_ones_own_is_named_by_its_path(tmp_path: Path) -> None:
         load_scenario(str(file))
 
 
+def test_a_file_that_is_there_is_read_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To hear that no such scenario is shipped helps nobody who sees the file."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine").write_text("scenario: mine\nfaults: []\n")
+    assert load_scenario("mine").scenario == "mine"
+
+
+def test_another_kind_of_file_is_told_as_what_it_is(tmp_path: Path) -> None:
+    """Not by where its YAML is wrong."""
+    file = tmp_path / "page.html"
+    file.write_text("<!doctype html>\n<title>a: b: c</title>\n")
+    with pytest.raises(
+        UsageError, match=r"page.html is no scenario: it is a page for a browser\nhint: name a"
+    ):
+        load_scenario(str(file))
+
+
 def test_every_shipped_scenario_has_its_own_name_a_title_a_reason_and_an_expectation() -> None:
     """So each of them is a test, and says of what."""
     for name, path in shipped_scenarios().items():
