@@ -161,20 +161,23 @@ class History:
 def fold(
     records: Iterable[Record], table: Table, look: Callable[[Record, History | None], None] | None = None
 ) -> History | None:
-    """The history that the records tell; None when there are none. `look` sees each before it is taken.
+    """The history that the records tell; None when there are none.
+
+    `look` sees each before it is taken, and those after the first only when they say what their kind must say.
 
     Raises `HistoryError` when they are of another machine or version, name what this one lacks, or do not
     say what their kind must say.
     """
     history: History | None = None
     for record in records:
+        if history is not None:
+            refuse_lack(record)
         if look is not None:
             look(record, history)
         if history is None:
             history = begun(record, table)
         else:
             history.take(record)
-            refuse_lack(record)
     if history is not None:
         for life in history.lives.values():
             life.settle(history.at)

@@ -356,7 +356,7 @@ def test_a_journal_that_does_not_begin_with_its_header_is_refused() -> None:
 
 def test_a_record_of_a_node_that_nobody_named_is_refused() -> None:
     """Headers name every member."""
-    records = [*run(people(0)).records, Record(seq=99, at=0.0, kind="done", node="ghost")]
+    records = [*run(people(0)).records, Record(seq=99, at=0.0, kind="done", node="ghost", edge="any")]
     with pytest.raises(HistoryError, match="node 'ghost', which no header names"):
         fold(records, table())
 

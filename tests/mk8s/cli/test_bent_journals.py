@@ -290,6 +290,7 @@ def test_a_record_that_no_run_writes_is_refused_with_its_number(bench: Bench, be
         assert f"error: {bench.file}: " in said
         assert "\n  because no run of this mk8s (" in said
         assert "\nhint: use the mk8s that wrote it, or put back a copy of the file" in said
+    assert told in refusal(bench)
 
 
 def test_nothing_is_learnt_from_a_record_that_no_run_writes(bench: Bench) -> None:
