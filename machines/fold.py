@@ -163,7 +163,7 @@ def fold(
 ) -> History | None:
     """The history that the records tell; None when there are none.
 
-    `look` sees each before it is taken, and those after the first only when they say what their kind must say.
+    `look` sees each before it is taken; all but the first say what their kind must say by then.
 
     Raises `HistoryError` when they are of another machine or version, name what this one lacks, or do not
     say what their kind must say.
