@@ -2,8 +2,8 @@
 
 Whoever names a journal is to be told that, and the command that they meant, not where its YAML is wrong.
 
-Law: no manifest is ever mistaken. What is told apart by its keys has neither of two that every manifest has; or
-no distro, and three keys that no manifest has together.
+Law: no manifest is ever mistaken. What is told apart by its keys has neither of two that each manifest has,
+or no distro and three keys that no manifest has together.
 Begin reading at `mistaken_for`.
 """
 
