@@ -137,7 +137,7 @@ def not_begun(job: Job[Any], talk: Conversation, status: int | None) -> Transpor
 
     Something that was killed, as by a machine that goes down, or could not fork has refused nothing.
     """
-    if status is None or (status in BY_SIGNAL and not talk.complaint):
+    if status is None or status in BY_SIGNAL:  # of the latter, a shell says "Killed" or the like
         return ended_early(job, talk.complaint)
     if any(words in talk.complaint for words in SHORTAGE):
         return not_started(job.name, job.command, f"could not start it: {talk.complaint}")

@@ -43,7 +43,16 @@ async def test_a_killed_shell_is_no_answer(kind: Kind, server: Server, name: str
         assert (await transport.run(sh("exit 255"))).status == 255
 
 
-@pytest.mark.parametrize("end", ["kill -KILL $$", "kill -TERM $$", "exit 137"])
+KILLED_IN_A_SHELL = "sh -c 'kill -{} $$'; exit $?"  # as sudo is: the shell says "Killed" or the like
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *("kill -KILL $$", "kill -TERM $$", "exit 137"),
+        *map(KILLED_IN_A_SHELL.format, ("KILL", "TERM", "HUP")),
+    ],
+)
 async def test_a_shell_that_was_killed_before_the_command_is_no_refusal(
     kind: Kind, make_server: MakeServer, end: str
 ) -> None:
