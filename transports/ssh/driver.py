@@ -53,6 +53,7 @@ HUNG_UP = "the server closed the connection"
 PLAINER = {
     "transport read": "nothing more could be read",
     "Unable to send channel data": "nothing more could be sent",
+    "Waiting for password response": HUNG_UP,
 }
 
 # The peer said no, and the session is as good as before. Everything else means that it is lost.

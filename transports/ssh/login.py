@@ -34,6 +34,9 @@ REJECTED = (refused.AuthenticationError, refused.PublickeyUnverifiedError, refus
 MANY = 5  # offers after which a server that hangs up may have had enough: sshd takes 6 by default
 WORDS = {"password", "keyboard-interactive"}
 NAME_ONE = "name the right key (`ssh_key_path`) and offer no other (`identities_only: true`)"
+NOT_NOW = (
+    "as one does that boots or goes down, or where PAM keeps the account out (see `journalctl -u ssh` there)"
+)
 
 
 async def log_in(driver: Driver, options: SSHOptions, label: str) -> None:
@@ -44,9 +47,10 @@ async def log_in(driver: Driver, options: SSHOptions, label: str) -> None:
     except Lost as lost:
         if driver.dismissed and attempt.offered:
             raise attempt.rejection("the server closed the connection") from None
-        if len(attempt.offered) < MANY:
-            raise  # it went without a word: it boots, goes down, or is out of reach
-        raise Lost(f"{lost}, after {len(attempt.offered)} offers: {NAME_ONE}") from None
+        if not attempt.offered:
+            raise
+        many = f"after {len(attempt.offered)} offers: {NAME_ONE}"
+        raise Lost(f"{lost}, {many if len(attempt.offered) >= MANY else NOT_NOW}") from None
 
 
 class Login:

@@ -257,6 +257,20 @@ async def test_a_connection_that_drops_after_refusals_is_a_loss(
     assert (error.lineage[0], error.final) == ("connection.closed", False)
 
 
+@pytest.mark.parametrize("password", [None, "wrong"])
+async def test_a_connection_that_drops_in_the_login_names_what_may_be_behind_it(
+    server: Server, stranger: Path, password: str | None
+) -> None:
+    """An account that PAM keeps out looks like a machine that boots: only its own log tells."""
+    keys = (stranger, server.key) if password is None else (stranger,)
+
+    error = await broken_off(server, 1, key_files=keys, password=lambda: password)
+
+    assert not error.final
+    assert "the server closed the connection" in error.message
+    assert "journalctl -u ssh" in error.message
+
+
 async def test_a_connection_that_drops_after_many_refusals_names_the_remedy(
     server: Server, tmp_path: Path
 ) -> None:
