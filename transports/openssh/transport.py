@@ -92,9 +92,8 @@ class OpenSSHTransport(SmallFilesWhole):
                         continue
                     if fresh:
                         raise no_room(f"{self._name}: sshd lets the user run no command: {refusal}") from None
-                    reason = (
-                        "it gives no more sessions"  # a command that was given up may not end, and counts
-                    )
+                    # A command that was given up may not end, and counts.
+                    reason = "it gives no more sessions"
                     master.broken = master.broken or reason
                 except Lost as lost:
                     reason = str(lost)
