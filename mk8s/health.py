@@ -60,7 +60,7 @@ class _Answer(NamedTuple):
     """What one question came to."""
 
     verdict: Verdict
-    by: str = ""  # the node whose words were judged; empty: there are none
+    by: str = ""  # the node that spoke of itself; empty: it spoke of the cluster, or not at all
     could: bool = False  # the node could say what it was asked
 
 
@@ -196,7 +196,8 @@ class Examination:
                     if verdict.lineage == MISSING:
                         self._absent.add(name)
                     reason = self.binding.executor.redact(verdict.reason)
-                    return _Answer(replace(verdict, reason=reason), name, outcome.ok)
+                    by = "" if question.on == A_SERVER and outcome.ok else name
+                    return _Answer(replace(verdict, reason=reason), by, outcome.ok)
                 except ActionError as error:
                     verdict = _refusal(error)
         return _Answer(verdict)

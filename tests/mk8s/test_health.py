@@ -249,14 +249,16 @@ async def test_whoever_asks_a_cluster_without_its_journal_has_each_conditions_ow
 
 
 async def test_a_server_that_answers_for_the_cluster_is_not_bare() -> None:
-    """Whoever asks from a machine without the journal has all nodes for bare."""
+    """Whoever asks from a machine without the journal has all nodes for bare. Nor where it lacks a unit."""
     ask = Command(operation="kube.hello", description="hello", script="exit 0")
-    asked = Question(
-        "", ask, lambda _outcome: Verdict(False, "a1 is not Ready", remedy="look at a1"), on=A_SERVER
-    )
-    bed = Bed(own=(Condition("c", (asked,)),))
-    (found,) = await Examination(bed.binding, bare={"s1": "`mk8s run` does it"}).look()
-    assert found.remedy == "look at a1"
+    a1 = Verdict(False, "a1 is not Ready", remedy="look at a1")
+    asked = [
+        Question("", ask, lambda _outcome: a1, on=A_SERVER),
+        Question("s1: ", ask, lambda _outcome: GONE or Verdict(True), on="s1"),
+    ]
+    bed = Bed(own=tuple(Condition(f"c{number}", (each,)) for number, each in enumerate(asked)))
+    found = await Examination(bed.binding, bare={"s1": "`mk8s run` does it"}).look()
+    assert [finding.remedy for finding in found] == ["look at a1", "`mk8s run` does it"]
 
 
 async def test_a_bare_node_that_is_away_is_told_to_be_away() -> None:
