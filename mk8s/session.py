@@ -22,7 +22,7 @@ from mk8s.connect import make_transports, passwords_of
 from mk8s.contradictions import fold_and_look, refuse_faults
 from mk8s.errors import ExitCode, Mk8sError
 from mk8s.fanout.places import FilePlaces
-from mk8s.identity import refuse_other_cluster, refuse_simulated
+from mk8s.identity import refuse_other_cluster, refuse_simulated, simulation_in
 from mk8s.images import images_in
 from mk8s.keeper import Keeper, expiry_notice
 from mk8s.named_secrets import configs_of, join_token, named_secrets, with_named
@@ -31,7 +31,7 @@ from mk8s.past import as_mk8s_error
 from mk8s.preflight.remains import OWN_WAIVED
 from mk8s.project import Project
 from mk8s.rollout import Rollout, Surroundings
-from mk8s.secrets import Secrets
+from mk8s.secrets import Secrets, random_word
 from mk8s.state import StateFolder
 from mk8s.tables import node_machine, table_to_read
 from mk8s.version import VERSION
@@ -81,8 +81,8 @@ def real_rollout(
 ) -> Rollout:
     """The rollout of a manifest on its real nodes. Connects to nothing yet.
 
-    `make`: keys that the cluster needs and that are not there yet are made; else they are pretended,
-    which is enough for questions.
+    `make`: the token and keys that the cluster needs and that are not there yet are made; else they are
+    pretended, which is enough for questions.
     """
     secrets = Secrets(state.folder)
     cluster = project.cluster
@@ -94,7 +94,7 @@ def real_rollout(
         secrets.remember(value)
     given = _secrets_were_given(journal)
     needs = project.distro.needs(cluster)
-    token = _token(project, secrets, given)
+    token = _token(project, secrets, given, make=make)
     around = Surroundings(
         transports=make_transports(cluster, state.known_hosts),
         journal=journal,
@@ -165,11 +165,11 @@ def expiring_soon(project: Project, state: StateFolder) -> str:
     return expiry_notice(keeper.expiring(project.distro.needs(project.cluster), EXPIRY_DAYS), now)
 
 
-def _token(project: Project, secrets: Secrets, given: bool) -> str:
-    """The join token; empty where the distro needs none of ours."""
+def _token(project: Project, secrets: Secrets, given: bool, *, make: bool) -> str:
+    """The join token; empty where the distro needs none of ours. Without `make`, a new one is not kept."""
     token = join_token(project.cluster, os.environ) or project.distro.user_token(project.cluster) or ""
     if not token and not project.cluster.joins and project.distro.needs_token(project.cluster):
-        token = secrets.token(given=given)
+        token = secrets.token(given=given) if make or given else secrets.look() or random_word("hex-32")
     secrets.remember(token)
     return token
 
@@ -186,5 +186,8 @@ def _kept(needs: Sequence[Need], keeper: Keeper, secrets: Secrets, *, make: bool
 
 
 def _secrets_were_given(journal: FileJournal) -> bool:
-    """Whether a node may have the token and its keys: they are written when it is bootstrapped."""
-    return any(record.kind == "intent" and record.edge == "bootstrap" for record in journal.records())
+    """Whether a node may have the token and its keys: a real run writes them when it bootstraps one."""
+    records = journal.records()
+    simulated = simulation_in(records, journal.path)
+    real = records[: simulated.first - 1] if simulated else records
+    return any(record.kind == "intent" and record.edge == "bootstrap" for record in real)

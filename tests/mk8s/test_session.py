@@ -14,10 +14,11 @@ from machines import FileJournal
 from mk8s.distros.base import Distro, load_distro
 from mk8s.errors import Mk8sError
 from mk8s.needs import Authority, Certificate, Need, Random, pretend
-from mk8s.project import Project
+from mk8s.project import Project, load_project
 from mk8s.rollout import Surroundings
 from mk8s.session import expiring_soon, open_journal, real_rollout, states_in
 from mk8s.state import StateFolder
+from tests.mk8s.cli.recorded import as_real, keep, manifest_in, run_of
 from tests.mk8s.examples import cluster
 
 CA = Authority("ca", "ca")
@@ -91,6 +92,27 @@ def test_who_only_asks_makes_no_key(state: StateFolder, journal: FileJournal) ->
     assert names(state) == set()
     made = around(state, journal)
     assert around(state, journal, make=False).kept.pairs == made.kept.pairs
+
+
+def test_who_only_asks_makes_no_token(state: StateFolder, journal: FileJournal) -> None:
+    """One is pretended; what a run made is used."""
+    assert len(around(state, journal, None, make=False).token) == 64
+    assert names(state) == set()
+    made = around(state, journal, None)
+    assert around(state, journal, None, make=False).token == made.token
+
+
+def test_what_a_simulation_says_was_given_no_node_has(tmp_path: Path) -> None:
+    """Its journal may lie in the folder of a cluster that has no token yet; that of a run misses its own."""
+    path = manifest_in(tmp_path)
+    project = load_project(path)
+    simulated = run_of(path).records
+    keep(path, simulated)
+    with open_journal(project.state()) as journal:
+        assert real_rollout(project, project.state(), journal, {}, make=False).around.token
+    keep(path, as_real(simulated))
+    with open_journal(project.state()) as journal, pytest.raises(Mk8sError, match=r"secrets\.json is gone"):
+        real_rollout(project, project.state(), journal, {}, make=False)
 
 
 def test_no_secret_of_what_was_kept_is_shown(state: StateFolder, journal: FileJournal) -> None:
