@@ -26,6 +26,7 @@ Link: TypeAlias = Callable[[Path, Path], None]
 """os.link, or what a test puts in its place to bring a file system without links."""
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # what link(2) says where there are none: FAT, FUSE
 LINE_BEGINS = 16  # bytes, enough to tell a journal from a file of gigabytes
+LETTERS = 50  # of a name, where each takes up to four bytes: 255 is the most that a folder takes
 LOOKED_AT = 64 << 10  # bytes; the mark stands behind the policy, near the beginning
 OUT = "--out"
 
@@ -181,7 +182,7 @@ def _try(path: Path) -> None:
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
     """The name under which a file is made; nothing has it afterwards."""
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name[:LETTERS]}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)  # left by a process of this number that was killed
     try:
         yield temporary

@@ -157,6 +157,14 @@ def test_where_a_file_has_one_name_only_a_new_one_is_still_nobodys_else(code: in
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("letter", ["n", "ä", "\N{HELM SYMBOL}", "\N{OCTOPUS}"])
+def test_every_name_that_a_folder_can_have_is_written(letter: str, tmp_path: Path) -> None:
+    """255 bytes, of however many letters."""
+    path = tmp_path / (letter * (255 // len(letter.encode())))
+    write_new(path, b"new", "--to")
+    assert path.read_bytes() == b"new"
+
+
 def test_another_refusal_of_the_name_is_told(tmp_path: Path) -> None:
     """As that of a full folder."""
 
