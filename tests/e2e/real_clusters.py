@@ -17,7 +17,7 @@ from typing import Any
 from mk8s.lab import Lab
 from tests.e2e.driving import Driver, states_of, wait_until
 
-__all__ = ["IMAGE", "VERSION", "Moment", "RealCluster", "bring_up", "manifest_of", "moments_of"]
+__all__ = ["HEALTHY", "IMAGE", "VERSION", "Moment", "RealCluster", "bring_up", "manifest_of", "moments_of"]
 
 VERSION = "v1.20.2"
 IMAGE = "registry.local/busybox:1.35"
@@ -27,6 +27,7 @@ PLACES = "/etc /var/lib/kubernetes /var/lib/kubelet/pki"
 FOUND = f"find {PLACES} -name '*.crt' -size +0 -not -path '/etc/ssl/*' 2>/dev/null"
 CERTIFICATES = f"{FOUND} | sort | xargs -r sha256sum"
 WHOLE_RUN = 600.0  # seconds: on busy cores
+HEALTHY = "10m"  # for `health --wait`: a cluster's DNS comes after its nodes, and after a power cut
 RECOVERY = 300.0  # seconds: an API server restarts, etcd elects, a balancer notices; here on busy cores
 AWAY = re.compile(
     r"connection|connect to|EOF|tim(e|ed) ?out|deadline exceeded|handshake|etcdserver|leader|no route|"

@@ -18,7 +18,7 @@ from mk8s.project import load_listing
 from tests.e2e.bunker import bunker, watched
 from tests.e2e.driving import MK8S
 from tests.e2e.labs import LabMaker
-from tests.e2e.real_clusters import IMAGE, manifest_of
+from tests.e2e.real_clusters import HEALTHY, IMAGE, manifest_of
 from tests.e2e.real_upstream import real_upstream
 
 # The cluster's own networks, by default. With cni bridge a pod's packets go to its node as they are; those to
@@ -53,8 +53,8 @@ def test_a_cluster_from_upstreams_files_and_a_registrys_images(
     with bunker(hosts) as place, watched(hosts, *OWN) as watch:
         unpacked = place.run(program, "bundle", "unpack", str(tmp_path / "real.mk8s.tar"), str(inside))
         assert unpacked.returncode == 0, unpacked.stderr
-        for verb in ("run", "smoke", "health"):
-            done = place.run(program, verb, "cluster.yaml", cwd=inside, timeout=1200)
+        for verb, *options in (["run"], ["smoke"], ["health", "--wait", HEALTHY]):  # DNS takes its time
+            done = place.run(program, verb, "cluster.yaml", *options, cwd=inside, timeout=1200)
             assert done.returncode == 0, done.stdout + done.stderr
         assert (watch.count, watch.seen) == (0, [])
 

@@ -16,7 +16,15 @@ import pytest
 from tests.e2e.balancer import Balancer
 from tests.e2e.driving import Driver, states_of, wait_until
 from tests.e2e.labs import LabMaker
-from tests.e2e.real_clusters import IMAGE, RealCluster, bring_up, manifest_of, moments_of, power_cut
+from tests.e2e.real_clusters import (
+    HEALTHY,
+    IMAGE,
+    RealCluster,
+    bring_up,
+    manifest_of,
+    moments_of,
+    power_cut,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.real, pytest.mark.timeout(1800)]
 
@@ -25,7 +33,6 @@ SERVERS, NODES = 3, 5
 SILENT = 300.0  # an election of each controller, then 40 s of node-monitor-grace-period
 ROADS = 300.0  # the rules of a new service are on every host
 RETURNING = 600.0  # a host boots and its pods come back
-HEALTHY = "10m"  # as all the pods of a host say
 
 WEB = f"""
 apiVersion: apps/v1
